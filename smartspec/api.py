@@ -1,0 +1,202 @@
+"""What every endpoint shares: who is calling, exact numbers, strict fields, problem+json errors, idempotency keys."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any
+
+import simplejson
+from drf_spectacular.openapi import AutoSchema
+from drf_standardized_errors.formatter import flatten_errors
+from drf_standardized_errors.handler import ExceptionHandler
+from drf_standardized_errors.types import ExceptionHandlerContext
+from rest_framework import exceptions, serializers
+from rest_framework.parsers import JSONParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from smartspec.errors import DomainError
+
+IDEMPOTENCY_KEY_MAX_LENGTH = 255
+
+
+# --- Exact JSON ---------------------------------------------------------------------------------------------------
+
+
+class ExactJSONRenderer(JSONRenderer):
+    """JSON in which a Decimal is a number with all of its digits."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        if data is None:
+            return b""
+        encoder = self.encoder_class()
+        text = simplejson.dumps(data, use_decimal=True, ensure_ascii=False, allow_nan=False, default=encoder.default)
+        # JSON inside a script element: the two line separators are not allowed there.
+        return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
+
+
+class ExactJSONParser(JSONParser):
+    """JSON in which a number with a fraction is a Decimal; NaN and infinities are refused."""
+
+    renderer_class = ExactJSONRenderer
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        def refuse(constant: str) -> None:
+            raise ValueError(f"{constant} is no JSON number")
+
+        try:
+            return simplejson.loads(stream.read().decode("utf-8"), use_decimal=True, parse_constant=refuse)
+        except (ValueError, RecursionError) as error:
+            raise exceptions.ParseError("The body is not valid JSON.") from error
+
+
+# --- Fields -------------------------------------------------------------------------------------------------------
+
+
+class CreditsField(serializers.DecimalField):
+    """Credits: a JSON number, exact to 6 decimals, without trailing zeros. Strings and booleans are refused."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**({"max_digits": 20, "decimal_places": 6, "coerce_to_string": False} | options))
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, bool) or not isinstance(data, int | Decimal):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+    def to_representation(self, value: Any) -> Decimal:
+        number = Decimal(value).normalize()
+        return number.quantize(Decimal(1)) if number == number.to_integral_value() else number
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A whole JSON number: 12.5, "100" and true are refused instead of being converted."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class UtcDateTimeField(serializers.DateTimeField):
+    """A moment, ISO 8601 in UTC with `Z`; input without an offset is refused."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**({"default_timezone": UTC} | options))
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            self.fail("invalid", format="YYYY-MM-DDThh:mm:ssZ")
+        return super().enforce_timezone(value)
+
+
+# --- Errors -------------------------------------------------------------------------------------------------------
+
+
+class ProblemHandler(ExceptionHandler):
+    """Turns every error into RFC 9457 `application/problem+json`."""
+
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        if isinstance(exc, DomainError):
+            refusal = exceptions.APIException(exc.detail, exc.code)
+            refusal.status_code = exc.status
+            return refusal
+        return super().convert_known_exceptions(exc)
+
+    def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
+        errors = flatten_errors(exc.detail)
+        if isinstance(exc, exceptions.ValidationError):
+            fields = [{"code": error.code, "detail": error.detail, "attr": error.attr} for error in errors]
+            first = f"{errors[0].attr}: {errors[0].detail}" if errors[0].attr else errors[0].detail
+            return problem(exc.status_code, "invalid", first, title="Invalid request", errors=fields)
+        code, detail = errors[0].code, errors[0].detail
+        if isinstance(self.exc, DomainError):
+            return problem(exc.status_code, code, detail, title=self.exc.title, **self.exc.context)
+        if exc.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return problem(exc.status_code, "internal_error", "Something went wrong on our side. Please try again.")
+        return problem(exc.status_code, code, detail)
+
+    def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
+        response = super().get_response(exc, data)
+        response.content_type = "application/problem+json"
+        return response
+
+
+def exception_handler(exc: Exception, context: ExceptionHandlerContext) -> Response | None:
+    """Return the problem+json answer to an error of a view (REST_FRAMEWORK["EXCEPTION_HANDLER"])."""
+    return ProblemHandler(exc, context).run()
+
+
+def problem(status: int, code: str, detail: str, *, title: str | None = None, **context: Any) -> dict[str, Any]:
+    """Return the body of an error: the fixed members of RFC 9457, our `code`, and the context's numbers."""
+    return {
+        "type": "about:blank",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **{key: plain_number(value) for key, value in context.items()},
+    }
+
+
+def plain_number(value: Any) -> Any:
+    """Return a Decimal as API.md prints credits (no trailing zeros), anything else unchanged."""
+    return CreditsField().to_representation(value) if isinstance(value, Decimal) else value
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    attr = serializers.CharField(allow_null=True)
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """RFC 9457 problem details."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    errors = FieldErrorSerializer(many=True, required=False)
+
+
+class ProblemSchema(AutoSchema):
+    """OpenAPI: every operation may answer with a problem."""
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        bodies = super()._get_response_bodies(direction)
+        bodies["default"] = self._get_response_for_code(ProblemSerializer, "default", ["application/problem+json"])
+        return bodies
+
+
+# --- Idempotency --------------------------------------------------------------------------------------------------
+
+
+class IdempotencyKeyRequired(DomainError):
+    code = "idempotency_key_required"
+    status = 400
+    title = "Idempotency-Key required"
+
+
+class IdempotencyKeyInvalid(DomainError):
+    code = "idempotency_key_invalid"
+    status = 400
+    title = "Idempotency-Key invalid"
+
+
+def idempotency_key(request: Request, *, required: bool = False) -> str | None:
+    """Return the caller's `Idempotency-Key`, 1 to 255 characters, or None where it is optional and absent.
+
+    :raises IdempotencyKeyRequired: it is required and absent.
+    :raises IdempotencyKeyInvalid: it is empty or too long.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        if required:
+            raise IdempotencyKeyRequired("Send an Idempotency-Key header, so that a retry cannot spend twice.")
+        return None
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX_LENGTH or "\x00" in key:
+        raise IdempotencyKeyInvalid(f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} characters.")
+    return key

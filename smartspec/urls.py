@@ -1,0 +1,35 @@
+"""The whole URL map."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from smartspec import operations
+
+handler404 = "smartspec.operations.not_found"
+handler500 = "smartspec.operations.server_error"
+
+urlpatterns = [
+    # The app and the workers
+    path("api/", include("smartspec.users.urls")),
+    path("api/credits/", include("credits.urls")),
+    path("api/payment/", include("billing.urls")),
+    path("api/webhooks/", include("billing.webhook_urls")),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    # People
+    path("accounts/", include("allauth.urls")),
+    path("", include("billing.page_urls")),
+    path("admin/", admin.site.urls),
+    # Operators
+    path("healthz", operations.healthz),
+    path("readyz", operations.readyz),
+]
+if settings.STRIPE_SANDBOX:
+    urlpatterns.append(path("sandbox/stripe/", include("billing.sandbox.urls")))
+if settings.MAIL_SANDBOX:
+    urlpatterns += [
+        path("sandbox/mail", operations.mail_list),
+        path("sandbox/mail/<str:name>", operations.mail_message),
+    ]
