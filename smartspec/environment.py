@@ -92,7 +92,7 @@ class Environment:
         return dict(self._env.email_url_config(value))
 
     def reject_unknown(self) -> None:
-        """Raise ImproperlyConfigured for a variable that looks like ours, or stands in our .env file, but is not read."""
+        """Raise ImproperlyConfigured for a variable that looks like ours, or stands in .env, but is never read."""
         looks_like_ours = {name for name in os.environ if name.startswith(OUR_PREFIXES)}
         for name in sorted((looks_like_ours | self._file_names) - self._known):
             near = difflib.get_close_matches(name, self._known, n=1)

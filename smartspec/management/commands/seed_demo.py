@@ -1,0 +1,38 @@
+"""`manage.py seed_demo`: the demo people of a machine of one's own."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from smartspec.users.models import User
+
+DEMO_PEOPLE: dict[str, dict[str, Any]] = {
+    "demo@smartspec.test": {"password": "demo-pass-4242", "name": "Demo"},
+    "support@smartspec.test": {"password": "support-pass-4242", "name": "Support", "is_staff": True},
+    "admin@smartspec.test": {
+        "password": "admin-pass-4242",
+        "name": "Admin",
+        "is_staff": True,
+        "is_superuser": True,
+    },
+}
+
+
+class Command(BaseCommand):
+    help = (
+        "Create the demo people (a customer, a support agent, an administrator) with verified addresses, and print"
+        " their log-ins. Safe to run again: who exists is left alone. Refused in production."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.PRODUCTION:
+            raise CommandError("The demo people have public passwords and are never created in production.")
+        for email, fields in DEMO_PEOPLE.items():
+            with transaction.atomic():
+                if not User.objects.filter(email=email).exists():
+                    user = User.objects.create_user(email, **fields)
+                    EmailAddress.objects.create(user=user, email=email, primary=True, verified=True)
+            self.stdout.write(f"{email} / {fields['password']}")
