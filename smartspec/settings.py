@@ -21,7 +21,7 @@ ENVIRONMENT = env.choice("SMARTSPEC_ENVIRONMENT", "local", ("local", "production
 PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env.boolean("SMARTSPEC_DEBUG", False)
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
-DATA_DIR = (BASE_DIR / env.text("SMARTSPEC_DATA_DIR", ".local")).resolve()
+DATA_DIR = (BASE_DIR / env.text("SMARTSPEC_DATA_DIR", ".local")).resolve() / ("test" if TESTING else "")
 SITE_URL = env.url("SMARTSPEC_SITE_URL", f"http://localhost:{PORT}")
 ALLOWED_HOSTS = env.words("SMARTSPEC_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 APP_ORIGINS = env.words(
@@ -153,6 +153,7 @@ MIDDLEWARE = [
     "smartspec.logs.RequestIdMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "smartspec.users.problems.HeadlessProblemMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -195,7 +196,7 @@ STORAGES = {
     },
 }
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+CACHES = {"default": {"BACKEND": "smartspec.users.cache.PostgresCache", "LOCATION": "cache"}}
 
 # --- Mail ---------------------------------------------------------------------------------------------------------
 
@@ -211,10 +212,8 @@ else:
 # --- People and doors ---------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "users.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+# One backend, so that every refused log-in hashes exactly one password.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -227,10 +226,19 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "optional"  # log-in does not wait for it; Free's allowance does
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 900
+ACCOUNT_CHANGE_EMAIL = True  # one address for each person; a new one replaces it once it is confirmed
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_ADAPTER = "smartspec.users.adapter.AccountAdapter"
+ACCOUNT_SIGNUP_FORM_CLASS = "smartspec.users.adapter.SignupForm"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if PRODUCTION else 0
 HEADLESS_CLIENTS = ("app",)
+HEADLESS_TOKEN_STRATEGY = "smartspec.users.sessions.TokenStrategy"
 HEADLESS_SERVE_SPECIFICATION = False
 USERSESSIONS_TRACK_ACTIVITY = True
 
@@ -244,7 +252,13 @@ CORS_ALLOW_HEADERS = (
     "x-request-id",
     "x-session-token",
 )
-CORS_EXPOSE_HEADERS = ("idempotent-replayed", "retry-after", "x-request-id")
+CORS_EXPOSE_HEADERS = (
+    "content-disposition",
+    "idempotent-replayed",
+    "retry-after",
+    "www-authenticate",
+    "x-request-id",
+)
 CORS_URLS_REGEX = r"^/api/"
 
 # Where a checkout or the portal may lead back to: this site, the app's origins, the app's own schemes.
@@ -268,6 +282,7 @@ ADMIN_CSP = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLIN
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_AGE = 60 * 86_400  # of the desktop's token too; every use moves its end
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -285,19 +300,24 @@ if PRODUCTION:
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "smartspec.api.BearerSessionAuthentication",
-        "smartspec.api.ServiceKeyAuthentication",
+        "smartspec.users.authentication.BearerSessionAuthentication",
+        "smartspec.users.authentication.ServiceKeyAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["smartspec.api.IsUser"],
-    "DEFAULT_THROTTLE_CLASSES": ["smartspec.api.CallerThrottle"],
-    "DEFAULT_RENDERER_CLASSES": ["smartspec.api.ExactJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["smartspec.api.ExactJSONParser"],
+    "DEFAULT_PERMISSION_CLASSES": ["smartspec.users.permissions.IsUser"],
+    "DEFAULT_THROTTLE_CLASSES": ["smartspec.users.throttling.CallerThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["smartspec.exact_json.ExactJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["smartspec.exact_json.ExactJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "smartspec.api.ProblemSchema",
     "EXCEPTION_HANDLER": "smartspec.api.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "NUM_PROXIES": 1 if PRODUCTION else 0,
 }
+# Calls per caller and second, minute, hour or day (s, m, h, d); one worker may well make a thousand calls a second.
+THROTTLE_RATES = {"address": "1200/m", "user": "1200/m", "key": "1200/m", "service_key": "600000/m"}
+# What a user's plan allows is known to an app above the ground: its two selectors, by name.
+PLAN_STATE = "credits.selectors.get_plan_state"
+PLAN = "credits.selectors.get_plan"
 DRF_STANDARDIZED_ERRORS = {"ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True}
 SPECTACULAR_SETTINGS = {
     "TITLE": "SmartSpec Pro payments and credits",

@@ -5,7 +5,14 @@ copy of it: faster than a flush, and the ledger's entries refuse to be truncated
 """
 
 import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -121,7 +128,6 @@ def stand_ins_in_process(settings: Any, tmp_path: Path) -> None:
     """Webhooks of the Stripe sandbox reach this process without a socket; mail lands in `mailoutbox`."""
     settings.STRIPE_SANDBOX_TRANSPORT = "billing.sandbox.delivery.post_in_process"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 
 @pytest.fixture
@@ -182,7 +188,7 @@ def make_client(user: Any) -> APIClient:
 
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.create()
     return APIClient(HTTP_AUTHORIZATION=f"Bearer {session.session_key}")
@@ -218,7 +224,92 @@ def bob_client(bob: Any) -> APIClient:
 @pytest.fixture
 def worker_client(db: None) -> APIClient:
     """A generation worker: a service key with the scope `credits:spend`."""
+    from smartspec import clock
     from smartspec.users import services
 
-    created = services.create_service_key(name="test worker", scopes=["credits:spend"])
+    created = services.create_service_key(name="test worker", scopes=["credits:spend"], now=clock.now())
     return APIClient(HTTP_AUTHORIZATION=f"Api-Key {created.secret}")
+
+
+# --- The whole product, as a stranger runs it ---------------------------------------------------------------------
+
+
+@dataclass
+class Product:
+    """A process tree of `manage.py run_local` with data and a port of its own."""
+
+    data_dir: Path
+    port: int
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def output(self) -> str:
+        """Everything that the product has printed, log lines included."""
+        return (self.data_dir / "output.txt").read_text()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what a shell needs to run `manage.py` on the same data."""
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("SMARTSPEC_", "STRIPE_"))
+        }
+        inherited.pop("DATABASE_URL", None)
+        return inherited | {"PORT": str(self.port), "SMARTSPEC_DATA_DIR": str(self.data_dir)}
+
+    def start(self, timeout_seconds: int = 90) -> None:
+        """Start it and wait until it has printed that it runs."""
+        before = len(self.output) if (self.data_dir / "output.txt").exists() else 0
+        with (self.data_dir / "output.txt").open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "run_local"],
+                cwd=settings.BASE_DIR,
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + timeout_seconds
+        while "SmartSpec Pro is running" not in self.output[before:]:
+            assert self.process.poll() is None, f"it ended:\n{self.output[before:]}"
+            assert time.monotonic() < deadline, f"it never got ready:\n{self.output[before:]}"
+            time.sleep(0.1)
+
+    def stop(self) -> int:
+        """Press Ctrl-C and return the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+    def manage(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run one `manage.py` command on the product's data."""
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(
+            command, cwd=settings.BASE_DIR, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nothing listens at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The running product: web server, worker, embedded database, sandbox."""
+    running = Product(data_dir=tmp_path_factory.mktemp("product"), port=free_port())
+    running.start()
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Drive Debian's Chromium."""
+    return {**browser_type_launch_args, "executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}

@@ -1,0 +1,111 @@
+"""A stranger with a browser: buys, is refused, authenticates, subscribes, cancels, on the running product."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from smartspec.management.commands.seed_demo import DEMO_PEOPLE
+from smartspec.testing import Product
+
+pytestmark = pytest.mark.browser
+
+EMAIL = "demo@smartspec.test"
+FUTURE = "12 / 34"
+
+
+@pytest.fixture
+def page_signed_in(page: Page, product: Product) -> Page:
+    page.set_default_timeout(15_000)
+    page.goto(f"{product.url}/accounts/login/")
+    page.fill("input[name=login]", EMAIL)
+    page.fill("input[name=password]", DEMO_PEOPLE[EMAIL]["password"])
+    page.click("main button[type=submit]")
+    page.wait_for_url(f"{product.url}/account/**")
+    return page
+
+
+def open_checkout(page: Page, product: Product, package: str) -> None:
+    """Click Buy on a package and wait for the hosted page."""
+    page.goto(f"{product.url}/account/buy")
+    page.click(f"[data-package={package}] button")
+    page.wait_for_selector("input[name=cardNumber]")
+
+
+def pay(page: Page, number: str) -> None:
+    """Fill in the hosted page as a customer would, and press Pay."""
+    if page.locator("input[name=email]:enabled").count():
+        page.fill("input[name=email]", EMAIL)
+    page.fill("input[name=cardNumber]", number)
+    page.fill("input[name=cardExpiry]", FUTURE)
+    page.fill("input[name=cardCvc]", "123")
+    page.fill("input[name=billingName]", "Demo Customer")
+    page.click("button[type=submit]")
+
+
+def available(page: Page, product: Product) -> float:
+    """Return the available credits by the page that a person looks at."""
+    page.goto(f"{product.url}/account/buy")
+    return float(page.locator("[data-available-credits]").inner_text().replace(",", ""))
+
+
+class TestBuying:
+    def test_turns_a_payment_into_credits_within_two_seconds(self, page_signed_in: Page, product: Product) -> None:
+        page = page_signed_in
+        before = available(page, product)
+        open_checkout(page, product, "basic")
+        pay(page, "4242 4242 4242 4242")
+        page.wait_for_url(re.compile(r"/pay/return"))
+        expect(page.locator("main")).to_contain_text("105", timeout=2_000)
+        assert available(page, product) == before + 105
+        for line in ("Received Stripe webhook", "Checkout completed", "Credits fulfilled"):
+            assert line in product.output
+
+    def test_tells_why_a_card_was_refused_and_takes_another(self, page_signed_in: Page, product: Product) -> None:
+        page = page_signed_in
+        before = available(page, product)
+        open_checkout(page, product, "starter")
+        pay(page, "4000 0000 0000 0002")
+        expect(page.locator("main")).to_contain_text("Your card was declined.")
+        pay(page, "4000 0000 0000 9995")
+        expect(page.locator("main")).to_contain_text("Your card has insufficient funds.")
+        pay(page, "4242 4242 4242 4242")
+        page.wait_for_url(re.compile(r"/pay/return"))
+        expect(page.locator("main")).to_contain_text("50", timeout=2_000)
+        assert available(page, product) == before + 50
+
+    def test_asks_for_authentication(self, page_signed_in: Page, product: Product) -> None:
+        page = page_signed_in
+        before = available(page, product)
+        open_checkout(page, product, "starter")
+        pay(page, "4000 0025 0000 3155")
+        page.click("text=Fail")
+        expect(page.locator("main")).to_contain_text("We are unable to authenticate your payment method.")
+        assert available(page, product) == before
+        open_checkout(page, product, "starter")
+        pay(page, "4000 0025 0000 3155")
+        page.click("text=Complete")
+        page.wait_for_url(re.compile(r"/pay/return"))
+        expect(page.locator("main")).to_contain_text("50", timeout=2_000)
+        assert available(page, product) == before + 50
+
+
+class TestSubscribing:
+    def test_brings_the_plan_and_its_credits_until_cancelled(self, page_signed_in: Page, product: Product) -> None:
+        page = page_signed_in
+        before = available(page, product)
+        page.goto(f"{product.url}/account/plans")
+        page.click("[data-plan=pro] button[value=monthly]")
+        page.wait_for_selector("input[name=cardNumber]")
+        pay(page, "4242 4242 4242 4242")
+        page.wait_for_url(re.compile(r"/pay/return"))
+        expect(page.locator("main")).to_contain_text("Pro", timeout=5_000)
+        assert available(page, product) == before + 500
+        assert "Subscription activated" in product.output
+
+        page.goto(f"{product.url}/account/plans")
+        page.click("text=Manage subscription")
+        page.wait_for_selector("text=Cancel subscription")
+        page.click("text=Cancel subscription")
+        page.goto(f"{product.url}/account/plans")
+        expect(page.locator("main")).to_contain_text(re.compile("ends on", re.IGNORECASE))

@@ -1,0 +1,68 @@
+"""A wrong environment stops the start with a sentence that names the variable."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+EXAMPLE = Path(settings.BASE_DIR) / ".env.example"
+SETTINGS_SOURCE = Path(settings.BASE_DIR) / "smartspec" / "settings.py"
+
+
+def start(**variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run `manage.py version` in an environment with `variables`, against a database that is never opened."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SMARTSPEC_", "STRIPE_"))}
+    return subprocess.run(
+        [sys.executable, "manage.py", "version"],
+        cwd=settings.BASE_DIR,
+        env=environment | {"DATABASE_URL": "postgres://nobody@localhost/none"} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+class TestStart:
+    def test_succeeds_with_nothing_but_a_database(self) -> None:
+        assert start().returncode == 0
+
+    @pytest.mark.parametrize(
+        ("variables", "sentence"),
+        [
+            (
+                {"STRIPE_SECERT_KEY": "x"},
+                "STRIPE_SECERT_KEY is set, but no such variable exists. Did you mean STRIPE_SECRET_KEY?",
+            ),
+            ({"PORT": "80a"}, "PORT must be a whole number from 1 to 65535, but is '80a'."),
+            ({"PORT": "70000"}, "PORT must be a whole number"),
+            ({"SMARTSPEC_DEBUG": "yes"}, "SMARTSPEC_DEBUG must be true or false, but is 'yes'."),
+            ({"SMARTSPEC_ENVIRONMENT": "prod"}, "SMARTSPEC_ENVIRONMENT must be one of local, production"),
+            ({"SMARTSPEC_SITE_URL": "pay.example.com"}, "SMARTSPEC_SITE_URL must be a URL"),
+            ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must begin with postgres://"),
+            ({"EMAIL_URL": "mail.example.com"}, "EMAIL_URL must be a URL"),
+            ({"SMARTSPEC_ENVIRONMENT": "production"}, "SMARTSPEC_SECRET_KEY must be set in production"),
+        ],
+    )
+    def test_is_refused_with_a_sentence(self, variables: dict[str, str], sentence: str) -> None:
+        result = start(**variables)
+        assert result.returncode == 1
+        assert result.stderr.startswith("Cannot start: ")
+        assert sentence in result.stderr
+        assert "Traceback" not in result.stderr
+
+    def test_does_not_print_a_wrong_key(self) -> None:
+        result = start(STRIPE_SECRET_KEY="whsec_not_for_the_log")
+        assert "STRIPE_SECRET_KEY must begin with sk_test_" in result.stderr
+        assert "not_for_the_log" not in result.stderr
+
+
+class TestExampleFile:
+    def test_lists_every_variable_in_the_order_of_the_settings(self) -> None:
+        listed = [line.split("=")[0] for line in EXAMPLE.read_text().splitlines() if "=" in line and line[0] != "#"]
+        source = SETTINGS_SOURCE.read_text()
+        positions = [source.index(f'"{name}"') for name in listed]
+        assert positions == sorted(positions)
+        assert source.count("env.") - source.count("env.reject_unknown") == len(listed)

@@ -1,0 +1,58 @@
+"""What operators and machines see of the server itself."""
+
+import pytest
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.test import Client
+
+
+class TestHealth:
+    def test_is_answered_without_a_database(self, client: Client) -> None:
+        assert client.get("/healthz").json() == {"status": "ok"}
+
+    @pytest.mark.django_db
+    def test_ready_names_what_it_looked_at(self, client: Client) -> None:
+        answer = client.get("/readyz")
+        assert answer.status_code == 200
+        assert answer.json() == {"status": "ready", "database": "ok", "migrations": "ok", "queue": "ok"}
+
+
+class TestUnknownAddress:
+    def test_is_a_problem_under_api(self, client: Client) -> None:
+        answer = client.get("/api/nothing/here")
+        assert answer.status_code == 404
+        assert answer["Content-Type"] == "application/problem+json"
+        assert answer.json()["code"] == "not_found"
+
+    @pytest.mark.django_db
+    def test_is_a_page_elsewhere(self, client: Client) -> None:
+        answer = client.get("/nothing/here")
+        assert answer.status_code == 404
+        assert b"There is no such page" in answer.content
+
+
+class TestEveryAnswer:
+    def test_carries_a_request_id(self, client: Client) -> None:
+        first, second = client.get("/healthz"), client.get("/healthz")
+        assert first["X-Request-Id"]
+        assert first["X-Request-Id"] != second["X-Request-Id"]
+
+
+@pytest.mark.django_db
+class TestSentMail:
+    @pytest.fixture(autouse=True)
+    def mail_in_a_folder(self, settings: pytest.FixtureRequest, tmp_path: object) -> None:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+        settings.EMAIL_FILE_PATH = tmp_path
+
+    def test_is_listed_and_read(self, client: Client) -> None:
+        EmailMessage("Your code is 42", "Type 42 – ไทย <b>", to=["alice@smartspec.test"]).send()
+        page = client.get("/sandbox/mail").content.decode()
+        assert "Your code is 42" in page
+        assert "alice@smartspec.test" in page
+        name = next(settings.EMAIL_FILE_PATH.glob("*.log")).name
+        assert "Type 42 – ไทย &lt;b&gt;" in client.get(f"/sandbox/mail/{name}").content.decode()
+
+    def test_never_shows_another_file(self, client: Client) -> None:
+        assert client.get("/sandbox/mail/..%2Fprocesses.json").status_code == 404
+        assert client.get("/sandbox/mail/nothing.log").status_code == 404

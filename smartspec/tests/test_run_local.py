@@ -1,0 +1,75 @@
+"""`make run`: one process tree that starts, tells what it is, survives being killed and ends with Ctrl-C."""
+
+import os
+import re
+import signal
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from smartspec.testing import Product, free_port
+
+
+@pytest.fixture(scope="module")
+def own_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A product that these tests may kill."""
+    running = Product(data_dir=tmp_path_factory.mktemp("own_product"), port=free_port())
+    running.start()
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.stop()
+
+
+def is_ready(product: Product) -> bool:
+    with urllib.request.urlopen(f"{product.url}/readyz", timeout=10) as answer:
+        return bool(answer.status == 200)
+
+
+def processes_of(data_dir: Path) -> list[psutil.Process]:
+    """Return every process that was started with this data folder in its environment or command line."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(data_dir) in " ".join(process.cmdline()) + process.environ().get("SMARTSPEC_DATA_DIR", ""):
+                found.append(process)
+        except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    return found
+
+
+class TestRunLocal:
+    """One story, told in order: each test goes on where the one before it stopped."""
+
+    def test_serves_and_tells_the_log_ins(self, own_product: Product) -> None:
+        assert is_ready(own_product)
+        for person in ("demo", "support", "admin"):
+            assert re.search(rf"{person}@smartspec\.test / \S+", own_product.output)
+        assert f"{own_product.url}/account/buy" in own_product.output
+        assert f"{own_product.url}/sandbox/mail" in own_product.output
+
+    def test_refuses_a_busy_port_with_a_sentence(self, own_product: Product, tmp_path: Path) -> None:
+        second = Product(data_dir=tmp_path, port=own_product.port)
+        result = second.manage("run_local")
+        assert result.returncode == 1
+        assert f"Port {own_product.port} is in use." in result.stderr
+        assert is_ready(own_product)
+
+    def test_starts_again_after_it_was_killed(self, own_product: Product) -> None:
+        assert own_product.process is not None
+        os.kill(own_product.process.pid, signal.SIGKILL)
+        own_product.process.wait()
+        started_at = time.monotonic()
+        own_product.start()
+        assert time.monotonic() - started_at < 20
+        assert is_ready(own_product)
+
+    def test_ends_everything_with_ctrl_c(self, own_product: Product) -> None:
+        assert own_product.stop() == 0
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", own_product.port)) != 0
+        assert processes_of(own_product.data_dir) == []
