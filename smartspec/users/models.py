@@ -4,9 +4,12 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+
+from smartspec.users import keys
 
 
 class UserManager(BaseUserManager["User"]):
@@ -14,7 +17,7 @@ class UserManager(BaseUserManager["User"]):
         """Create a person who logs in by `email`; without a password they can only reset it."""
         if not email:
             raise ValueError("A user needs an e-mail address.")
-        user = self.model(email=self.normalize_email(email), **fields)
+        user = self.model(email=email.strip().lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -36,6 +39,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    is_service: ClassVar[bool] = False
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -63,3 +68,62 @@ class SentMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.template} to {self.user_id} for {self.cause}"
+
+
+class ApiKey(models.Model):
+    """A key that a program calls the API with: a service's (no user), or a person's own. Only its digest is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=20, unique=True, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    scopes = ArrayField(models.CharField(max_length=30))
+    created_at = models.DateTimeField(editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=models.Q(scopes__len__gt=0), name="api_key_has_scopes"),
+            models.CheckConstraint(
+                condition=models.Q(scopes__contained_by=list(keys.SERVICE_SCOPES)), name="api_key_scopes_are_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=True) | models.Q(scopes__contained_by=list(keys.USER_SCOPES)),
+                name="api_key_of_a_person_never_spends",
+            ),
+            models.CheckConstraint(condition=models.Q(digest__regex="^[0-9a-f]{64}$"), name="api_key_digest_is_sha256"),
+            models.CheckConstraint(
+                condition=models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=models.F("created_at")),
+                name="api_key_expires_after_it_began",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+
+class WebSessionLink(models.Model):
+    """A link that opens the account pages signed in: once, and for a minute. Only the token's digest is kept."""
+
+    digest = models.CharField(primary_key=True, max_length=64, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    next_path = models.CharField(max_length=200)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"link of {self.user_id} until {self.expires_at}"
+
+
+class RateCount(models.Model):
+    """How many calls a caller made in the present window. The table is unlogged: losing it costs nothing."""
+
+    key = models.CharField(primary_key=True, max_length=120)
+    window_number = models.BigIntegerField()
+    calls = models.BigIntegerField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.calls}"

@@ -1,10 +1,63 @@
-"""Reads about people."""
+"""Reads about people and keys."""
+
+from dataclasses import dataclass
+from datetime import datetime
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.utils.module_loading import import_string
 
-from smartspec.users.models import User
+from smartspec.users.models import ApiKey, User
+
+API_ACCESS = "api_access"
+
+
+@dataclass(frozen=True)
+class Entitlements:
+    """What a user's plan is called and what it allows."""
+
+    plan: str
+    features: tuple[str, ...]
 
 
 def has_verified_email(user: User) -> bool:
     """Tell whether the address that the user logs in with has been confirmed."""
     return EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
+
+
+def get_entitlements(*, user: User, now: datetime) -> Entitlements:
+    """Return the user's plan and its features.
+
+    Plans belong to an app that the ground must not import: the settings PLAN_STATE and PLAN name its two selectors,
+    `(account_id, now)` to something with `.plan`, and a plan's slug to something with `.features`.
+    """
+    state = import_string(settings.PLAN_STATE)(account_id=user.id, now=now)
+    plan = import_string(settings.PLAN)(state.plan)
+    return Entitlements(plan=plan.slug, features=tuple(plan.features))
+
+
+def has_api_access(*, user: User, now: datetime) -> bool:
+    """Tell whether the user's plan lets programs of theirs call the API."""
+    return API_ACCESS in get_entitlements(user=user, now=now).features
+
+
+def list_user_keys(*, user: User) -> QuerySet[ApiKey]:
+    """Return the user's keys that are not revoked, newest first; expired ones are among them."""
+    return ApiKey.objects.filter(user=user, revoked_at=None).order_by("-created_at", "-id")
+
+
+def list_service_keys() -> QuerySet[ApiKey]:
+    """Return every service key, revoked ones too, newest first."""
+    return ApiKey.objects.filter(user=None).order_by("-created_at", "-id")
+
+
+def find_key(*, prefix: str) -> ApiKey | None:
+    """Return the key of a prefix with its user, whatever its state, or None."""
+    return ApiKey.objects.select_related("user").filter(prefix=prefix).first()
+
+
+def find_service_key(*, prefix_or_name: str) -> ApiKey | None:
+    """Return the service key that an operator names: by its prefix, or by its name while only one live key has it."""
+    matching = list(list_service_keys().filter(Q(prefix=prefix_or_name) | Q(name=prefix_or_name, revoked_at=None))[:2])
+    return matching[0] if len(matching) == 1 else None

@@ -1,0 +1,35 @@
+"""JSON whose numbers are exact. Apart from `api.py`, because rest_framework.views imports it, by its settings."""
+
+from typing import Any
+
+import simplejson
+from rest_framework import exceptions
+from rest_framework.parsers import JSONParser
+from rest_framework.renderers import JSONRenderer
+
+
+class ExactJSONRenderer(JSONRenderer):
+    """JSON in which a Decimal is a number with all of its digits."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        if data is None:
+            return b""
+        encoder = self.encoder_class()
+        text = simplejson.dumps(data, use_decimal=True, ensure_ascii=False, allow_nan=False, default=encoder.default)
+        # JSON inside a script element: the two line separators are not allowed there.
+        return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
+
+
+class ExactJSONParser(JSONParser):
+    """JSON in which a number with a fraction is a Decimal; NaN and infinities are refused."""
+
+    renderer_class = ExactJSONRenderer
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        def refuse(constant: str) -> None:
+            raise ValueError(f"{constant} is no JSON number")
+
+        try:
+            return simplejson.loads(stream.read().decode("utf-8"), use_decimal=True, parse_constant=refuse)
+        except (ValueError, RecursionError) as error:
+            raise exceptions.ParseError("The body is not valid JSON.") from error

@@ -1,0 +1,7 @@
+"""Pages of people. Log-in, sign-up and devices are allauth's, under /accounts/."""
+
+from django.urls import path
+
+from smartspec.users import pages
+
+urlpatterns = [path("account/open/<str:token>", pages.open_web_session, name="open_web_session")]

@@ -1,0 +1,29 @@
+"""The page behind the link from the app: it signs the browser in and leads on."""
+
+from allauth.account.internal.flows.login import perform_login
+from allauth.account.models import Login
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from smartspec import clock
+from smartspec.users import services
+
+
+@require_GET
+@never_cache
+def open_web_session(request: HttpRequest, token: str) -> HttpResponse:
+    """Sign the browser in as whoever asked for the link, and lead on; a second use is refused."""
+    try:
+        link = services.use_web_session_link(token=token, now=clock.now())
+    except services.LinkUsedUp as error:
+        response = render(request, "users/link_used_up.html", {"detail": error.detail}, status=error.status)
+    else:
+        if request.user.is_authenticated and request.user.pk != link.user.pk:
+            logout(request)
+        # allauth's own log-in, with all of its stages, so that whoever has a second factor is asked for it.
+        response = perform_login(request, Login(user=link.user, redirect_url=link.next_path))
+    response["Referrer-Policy"] = "no-referrer"
+    return response

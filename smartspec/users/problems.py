@@ -1,0 +1,80 @@
+"""allauth's errors in the form of all others: its own members stay, those of RFC 9457 are added."""
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+
+from smartspec.api import problem
+from smartspec.users.authentication import CHALLENGE
+
+PREFIX = "/api/auth/app/"
+RETRY_AFTER_SECONDS = 60
+METHODS = ("get", "post", "put", "patch", "delete", "options")
+SENTENCES = {
+    HTTPStatus.BAD_REQUEST: ("invalid", "The request could not be understood."),
+    HTTPStatus.UNAUTHORIZED: ("not_authenticated", "Please log in."),
+    HTTPStatus.FORBIDDEN: ("permission_denied", "This is not allowed."),
+    HTTPStatus.NOT_FOUND: ("not_found", "There is no such address."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "This method is not allowed here."),
+    HTTPStatus.CONFLICT: ("conflict", "This cannot be done now: it was not begun, has run out, or is done already."),
+    HTTPStatus.GONE: ("session_ended", "Your session has ended. Please log in again."),
+    HTTPStatus.TOO_MANY_REQUESTS: ("throttled", "Too many attempts. Please wait a minute and try again."),
+}
+PROBLEM_TYPE = "application/problem+json"
+TOO_MANY_LOGINS = "too_many_login_attempts"
+
+
+class HeadlessProblemMiddleware:
+    """Completes the errors of /api/auth/app/…, which allauth writes and DRF never sees.
+
+    A body keeps `status`, `data` (the flows that are open), `meta` and `errors` with `param` and `message`, so that
+    clients made for allauth work unchanged.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        """allauth checks the body before the method; a wrong method is said first, as everywhere."""
+        view_class = getattr(view, "view_class", None)
+        if not request.path.startswith(PREFIX) or view_class is None or hasattr(view_class, request.method.lower()):
+            return None
+        return HttpResponseNotAllowed(name.upper() for name in METHODS if hasattr(view_class, name))
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path.startswith(PREFIX) and response.status_code >= HTTPStatus.BAD_REQUEST:
+            complete(response)
+        return response
+
+
+def complete(response: HttpResponse) -> None:
+    """Make an answer of allauth's a problem: body, content type, and the header that its status calls for."""
+    if response.headers.get("Content-Type") == PROBLEM_TYPE or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return
+    body = json.loads(response.content) if response.content.startswith(b"{") else {}
+    errors = [complete_error(error) for error in body.get("errors", [])]
+    if any(error["code"] == TOO_MANY_LOGINS for error in errors):
+        response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+    code, detail = SENTENCES.get(HTTPStatus(response.status_code), ("refused", "This was refused."))
+    if errors:
+        detail = f"{errors[0]['attr']}: {errors[0]['detail']}" if errors[0]["attr"] else errors[0]["detail"]
+    body |= problem(response.status_code, code, detail)
+    if errors:
+        body["errors"] = errors
+    response.content = json.dumps(body).encode()
+    response["Content-Type"] = PROBLEM_TYPE
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = CHALLENGE
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+
+
+def complete_error(error: dict[str, Any]) -> dict[str, Any]:
+    """Return one of allauth's errors with our names beside its own."""
+    return error | {"code": error.get("code", "invalid"), "detail": error["message"], "attr": error.get("param")}

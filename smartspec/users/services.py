@@ -1,0 +1,205 @@
+"""Writes about people: API keys, and links that open the account pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db import connection, transaction
+from django.db.models import Q
+
+from smartspec.errors import DomainError
+from smartspec.users import keys, selectors
+from smartspec.users.models import ApiKey, RateCount, User, WebSessionLink
+
+KEYS_PER_USER = 20
+USE_NOTED_EVERY = timedelta(minutes=1)
+WEB_SESSION_LINK_SECONDS = 60
+WEB_SESSION_TOKEN_CHARACTERS = 43
+
+
+class FeatureNotInPlan(DomainError):
+    code = "feature_not_in_plan"
+    status = 403
+    title = "Not in your plan"
+
+
+class TooManyKeys(DomainError):
+    code = "too_many_keys"
+    status = 409
+    title = "Too many API keys"
+
+
+class UnknownKey(DomainError):
+    code = "not_found"
+    status = 404
+    title = "Not Found"
+
+
+class InvalidKey(DomainError):
+    """The key is not one of ours, was revoked, or has expired."""
+
+    code = "invalid_api_key"
+    status = 401
+    title = "Invalid API key"
+
+
+class LinkUsedUp(DomainError):
+    code = "link_used_up"
+    status = 410
+    title = "This link has been used or is too old"
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """A key and its secret, which is shown now and never again."""
+
+    key: ApiKey
+    secret: str
+
+
+# --- Keys ---------------------------------------------------------------------------------------------------------
+
+
+def create_service_key(
+    *, name: str, scopes: Sequence[str], now: datetime, expires_at: datetime | None = None
+) -> IssuedKey:
+    """This will make a key for a service of ours, such as a generation worker. `scopes` are of keys.SERVICE_SCOPES."""
+    return _create_key(kind=keys.SERVICE_KIND, user=None, name=name, scopes=scopes, now=now, expires_at=expires_at)
+
+
+def create_user_key(
+    *, user: User, name: str, scopes: Sequence[str], now: datetime, expires_at: datetime | None = None
+) -> IssuedKey:
+    """This will make a key with which a user's own programs read, or upload, the user's own data.
+
+    `scopes` are of keys.USER_SCOPES.
+
+    :raises FeatureNotInPlan: the user's plan has no `api_access`.
+    :raises TooManyKeys: the user has KEYS_PER_USER keys already.
+    """
+    require_api_access(user=user, now=now)
+    with transaction.atomic():
+        # The user's row is the lock, so that two clicks cannot pass the limit together.
+        User.objects.select_for_update().get(pk=user.pk)
+        if selectors.list_user_keys(user=user).count() >= KEYS_PER_USER:
+            raise TooManyKeys(f"You have {KEYS_PER_USER} API keys. Delete one to make another.", limit=KEYS_PER_USER)
+        return _create_key(kind=keys.USER_KIND, user=user, name=name, scopes=scopes, now=now, expires_at=expires_at)
+
+
+def _create_key(
+    *, kind: str, user: User | None, name: str, scopes: Sequence[str], now: datetime, expires_at: datetime | None
+) -> IssuedKey:
+    new = keys.make_key(kind)
+    key = ApiKey.objects.create(
+        user=user,
+        name=name,
+        prefix=new.prefix,
+        digest=new.digest,
+        scopes=sorted(set(scopes)),
+        created_at=now,
+        expires_at=expires_at,
+    )
+    return IssuedKey(key=key, secret=new.text)
+
+
+def revoke_user_key(*, user: User, key_id: UUID, now: datetime) -> None:
+    """This will end a user's own key for good.
+
+    :raises UnknownKey: the user has no such key, or has revoked it.
+    """
+    if not ApiKey.objects.filter(pk=key_id, user=user, revoked_at=None).update(revoked_at=now):
+        raise UnknownKey("You have no such API key.")
+
+
+def revoke_service_key(*, prefix_or_name: str, now: datetime) -> ApiKey:
+    """This will end a service's key for good. Revoking it again changes nothing.
+
+    :raises UnknownKey: no service key, or more than one live key, goes by that name.
+    """
+    key = selectors.find_service_key(prefix_or_name=prefix_or_name)
+    if key is None:
+        raise UnknownKey(f"No single service key is called {prefix_or_name}. Name it by its prefix.")
+    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now)
+    key.refresh_from_db()
+    return key
+
+
+def use_key(*, text: str, now: datetime) -> ApiKey:
+    """This will check a key that somebody calls with, and note when it was used, to the minute.
+
+    :raises InvalidKey: unknown, revoked, expired, or its user was deactivated.
+    :raises FeatureNotInPlan: it is a user's own key and their plan no longer has `api_access`.
+    """
+    prefix = keys.prefix_of(text)
+    key = selectors.find_key(prefix=prefix) if prefix else None
+    if key is None or not keys.matches(text, key.digest):
+        raise InvalidKey("This API key is not valid.")
+    if key.revoked_at is not None:
+        raise InvalidKey("This API key has been revoked.")
+    if key.expires_at is not None and key.expires_at <= now:
+        raise InvalidKey("This API key has expired.")
+    if key.user is not None:
+        if not key.user.is_active:
+            raise InvalidKey("This API key is not valid.")
+        require_api_access(user=key.user, now=now)
+    if key.last_used_at is None or key.last_used_at <= now - USE_NOTED_EVERY:
+        # Asked again in the statement: of many calls at the turn of a minute one writes.
+        stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
+        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+    return key
+
+
+def require_api_access(*, user: User, now: datetime) -> None:
+    """This will let users pass whose plan has `api_access`.
+
+    :raises FeatureNotInPlan: it has not.
+    """
+    if not selectors.has_api_access(user=user, now=now):
+        raise FeatureNotInPlan(
+            "Your plan does not include API access. Upgrade to Pro to use API keys.", feature=selectors.API_ACCESS
+        )
+
+
+# --- Links that open the account pages ----------------------------------------------------------------------------
+
+
+def create_web_session_link(*, user: User, next_path: str, now: datetime) -> str:
+    """This will make a link for the user's browser and return its token, good once and for 60 seconds."""
+    token = keys.random_text(WEB_SESSION_TOKEN_CHARACTERS)
+    expires_at = now + timedelta(seconds=WEB_SESSION_LINK_SECONDS)
+    WebSessionLink.objects.create(digest=keys.digest(token), user=user, next_path=next_path, expires_at=expires_at)
+    return token
+
+
+def use_web_session_link(*, token: str, now: datetime) -> WebSessionLink:
+    """This will spend a link and return whose it was and where it leads.
+
+    :raises LinkUsedUp: it was used before, is older than 60 seconds, never was, or its user was deactivated.
+    """
+    link = WebSessionLink.objects.select_related("user").filter(digest=keys.digest(token)).first()
+    # Whoever deletes the row has the link: of two clicks at once, one.
+    if link is None or not WebSessionLink.objects.filter(pk=link.pk).delete()[0]:
+        raise LinkUsedUp("This link has been used or is too old. Open the account pages from the app again.")
+    if link.expires_at <= now or not link.user.is_active:
+        raise LinkUsedUp("This link is too old. Open the account pages from the app again.")
+    return link
+
+
+# --- Housekeeping -------------------------------------------------------------------------------------------------
+
+
+def clear_expired(*, now: datetime) -> dict[str, int]:
+    """This will delete what has expired: sessions, links, rate counters and cache rows. Returns how many of each."""
+    cleared = {
+        "links": WebSessionLink.objects.filter(expires_at__lte=now).delete()[0],
+        "rate_counts": RateCount.objects.filter(expires_at__lte=now).delete()[0],
+        "sessions": Session.objects.filter(expire_date__lte=now).delete()[0],
+        "devices": UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()[0],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM cache WHERE expires <= %s", [now])
+        cleared["cache_rows"] = cursor.rowcount
+    return cleared

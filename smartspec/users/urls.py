@@ -1,0 +1,15 @@
+"""/api/auth/…, /api/me and /api/keys."""
+
+from django.urls import include, path, re_path
+
+from smartspec.users import views
+
+urlpatterns = [
+    path("auth/web-session", views.WebSessionView.as_view()),
+    # allauth would ask the adapter for telephone numbers, which this product does not know.
+    re_path(r"^auth/app/v1/(?:account/phone|auth/phone/.*)$", views.no_such_address),
+    path("auth/", include("allauth.headless.urls")),
+    path("me", views.MeView.as_view()),
+    path("keys", views.KeysView.as_view()),
+    path("keys/<uuid:key_id>", views.KeyView.as_view()),
+]

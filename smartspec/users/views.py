@@ -1,0 +1,101 @@
+"""/api/me, /api/keys and the link from the app to the account pages."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from smartspec import clock
+from smartspec.users import selectors, serializers, services
+from smartspec.users.models import User
+from smartspec.users.permissions import IsUser, IsUserSession
+
+
+class MeView(APIView):
+    @extend_schema(operation_id="get_me", responses=serializers.MeSerializer)
+    def get(self, request: Request) -> Response:
+        """Who I am, and what my plan allows."""
+        user = caller(request)
+        entitlements = selectors.get_entitlements(user=user, now=clock.now())
+        me = {
+            "id": user.id,
+            "email": user.email,
+            "name": user.name,
+            "email_verified": selectors.has_verified_email(user),
+            "plan": entitlements.plan,
+            "features": entitlements.features,
+            "created_at": user.created_at,
+        }
+        return Response(serializers.MeSerializer(me).data)
+
+
+class KeysView(APIView):
+    throttle_rate = "60/m"
+
+    def get_permissions(self) -> list[Any]:
+        return [IsUser() if self.request.method == "GET" else IsUserSession()]
+
+    @extend_schema(operation_id="list_keys", responses=serializers.KeyListSerializer)
+    def get(self, request: Request) -> Response:
+        """My API keys, newest first."""
+        found = selectors.list_user_keys(user=caller(request))
+        return Response(serializers.KeyListSerializer({"keys": found}).data)
+
+    @extend_schema(
+        operation_id="create_key",
+        request=serializers.NewKeySerializer,
+        responses={201: serializers.IssuedKeySerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Make an API key. It is shown in this answer only."""
+        wanted = serializers.NewKeySerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        issued = services.create_user_key(user=caller(request), now=clock.now(), **wanted.validated_data)
+        shown = serializers.KeySerializer(issued.key).data | {"key": issued.secret}
+        return Response(shown, status=201)
+
+
+class KeyView(APIView):
+    permission_classes = (IsUserSession,)
+
+    @extend_schema(operation_id="delete_key", responses={204: None})
+    def delete(self, request: Request, key_id: UUID) -> Response:
+        """Revoke an API key of mine. It is refused from now on."""
+        services.revoke_user_key(user=caller(request), key_id=key_id, now=clock.now())
+        return Response(status=204)
+
+
+class WebSessionView(APIView):
+    permission_classes = (IsUserSession,)
+    throttle_rate = "30/m"
+
+    @extend_schema(
+        operation_id="create_web_session",
+        request=serializers.WebSessionSerializer,
+        responses=serializers.WebSessionLinkSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """A link that opens the account pages in the browser, signed in: once, within 60 seconds."""
+        wanted = serializers.WebSessionSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        next_path = wanted.validated_data.get("next", settings.LOGIN_REDIRECT_URL)
+        token = services.create_web_session_link(user=caller(request), next_path=next_path, now=clock.now())
+        path = reverse("open_web_session", kwargs={"token": token})
+        return Response({"url": f"{settings.SITE_URL}{path}"})
+
+
+def caller(request: Request) -> User:
+    """Return the person who calls; IsUser and IsUserSession have let nobody else in."""
+    assert isinstance(request.user, User)  # noqa: S101 - narrows the type; the permissions decide
+    return request.user
+
+
+def no_such_address(request: HttpRequest) -> HttpResponse:
+    """Endpoints of allauth that this product has no use for."""
+    raise Http404
