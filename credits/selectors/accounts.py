@@ -1,0 +1,244 @@
+"""An account: its balance, its plan state, and what is due in it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+
+from credits import catalogue
+from credits.models import Account, Entry, Grant, Hold
+from credits.periods import Period, period_at
+
+RENEWAL_GRACE = timedelta(hours=72)  # a paid plan's lot waits this long past its period for the renewal invoice
+EXPIRES_SOON = timedelta(days=7)
+LOW_BALANCE_SHARE = Decimal("0.2")
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class ExpiringCredits:
+    """Credits that end at a moment."""
+
+    credits: Decimal
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Balance:
+    """An account's credits at a moment: available = total - used - held, whatever the sweeper has or has not done."""
+
+    account_id: UUID
+    available: Decimal
+    held: Decimal
+    debt: Decimal
+    used: Decimal
+    plan: str
+    monthly_allowance: Decimal
+    period_start: datetime
+    period_end: datetime
+    is_frozen: bool
+    low_balance: bool
+    expires_soon: tuple[ExpiringCredits, ...]
+
+    @property
+    def total(self) -> Decimal:
+        return self.available + self.held + self.used
+
+    @property
+    def balance(self) -> Decimal:
+        """The sum of all entries."""
+        return self.available + self.held - self.debt
+
+
+@dataclass(frozen=True)
+class PlanState:
+    """Which plan an account has, where from, and where it is in its month.
+
+    `next_allowance_at` is None while nothing is paid for: a trial, a subscription whose payment failed from the start.
+    """
+
+    plan: str
+    anchor_at: datetime
+    paid_until: datetime | None
+    source: str
+    period_start: datetime
+    period_end: datetime
+    next_allowance_at: datetime | None
+
+
+@dataclass(frozen=True)
+class DueAccount:
+    """An account in which lots or holds have ended and nobody has noticed."""
+
+    account_id: UUID
+    lots: int
+    holds: int
+
+
+def find_open_account(*, account_id: UUID) -> Account | None:
+    """Return an account, or None while nothing has ever touched it."""
+    return Account.objects.filter(pk=account_id).first()
+
+
+def is_frozen(*, account_id: UUID) -> bool:
+    """Tell whether any cause freezes the account."""
+    return Account.objects.filter(pk=account_id).exclude(frozen_causes=[]).exists()
+
+
+def get_plan_state(*, account_id: UUID, now: datetime) -> PlanState:
+    """Return the plan state; an account that nothing has touched is on Free, from now."""
+    account = find_open_account(account_id=account_id)
+    if account is None:
+        period = period_at(now, now)
+        return PlanState("free", now, None, "free", period.start_at, period.end_at, period.end_at)
+    period = period_at(account.anchor_at, now)
+    return PlanState(
+        plan=account.plan_id,
+        anchor_at=account.anchor_at,
+        paid_until=account.paid_until,
+        source=account.plan_source,
+        period_start=period.start_at,
+        period_end=period.end_at,
+        # The renewal at the end of what is paid for brings the next one, so that is announced too.
+        next_allowance_at=period.end_at if account.plan_source == "free" or account.paid_until else None,
+    )
+
+
+def get_balance(*, account_id: UUID, now: datetime) -> Balance:
+    """Return what an account has at `now`. Expired lots and holds count as ended although nobody has noticed yet."""
+    account = find_open_account(account_id=account_id)
+    if account is None:
+        period = period_at(now, now)
+        return _balance(account_id, "free", False, period, (), {})
+    parts = {"available": account.available, "held": account.held, "debt": account.debt, "used": account.period_used}
+    lots: list[Grant] | None = None
+    if account.next_due_at <= now:
+        parts, lots = _settled(account, now)
+    if lots is None:
+        lots = list(
+            Grant.objects.filter(account_id=account_id, is_open=True, expires_at__lte=now + EXPIRES_SOON).order_by(
+                "expires_at", "number"
+            )
+        )
+    period = Period(account.period_start_at, account.period_end_at)
+    if account.period_end_at <= now:
+        period = period_at(account.anchor_at, now)
+        parts["used"] = ZERO
+    soon = tuple(
+        ExpiringCredits(lot.remaining, lot.expires_at)
+        for lot in lots
+        if lot.expires_at is not None
+        and now < lot.expires_at <= now + EXPIRES_SOON
+        and lot.remaining > 0
+        and not lot.source.startswith("allowance:")
+    )
+    return _balance(account_id, account.plan_id, bool(account.frozen_causes), period, soon, parts)
+
+
+def _balance(
+    account_id: UUID,
+    plan: str,
+    frozen: bool,
+    period: Period,
+    soon: tuple[ExpiringCredits, ...],
+    parts: dict[str, Decimal],
+) -> Balance:
+    allowance = next(row.monthly_credits for row in catalogue.get().plans if row.slug == plan)
+    available = parts.get("available", ZERO)
+    return Balance(
+        account_id=account_id,
+        available=available,
+        held=parts.get("held", ZERO),
+        debt=parts.get("debt", ZERO),
+        used=parts.get("used", ZERO),
+        plan=plan,
+        monthly_allowance=allowance,
+        period_start=period.start_at,
+        period_end=period.end_at,
+        is_frozen=frozen,
+        low_balance=available < allowance * LOW_BALANCE_SHARE,
+        expires_soon=soon,
+    )
+
+
+def _settled(account: Account, now: datetime) -> tuple[dict[str, Decimal], list[Grant]]:
+    """Reckon what `credits_settle_due` would leave, without writing it: reads may run on a replica."""
+    holds = list(
+        Hold.objects.filter(account_id=account.pk, status=Hold.Status.OPEN, expires_at__lte=now).order_by(
+            "expires_at", "number"
+        )
+    )
+    numbers = {number for hold in holds for number in hold.lot_numbers}
+    lots = {
+        lot.number: lot
+        for lot in Grant.objects.filter(account_id=account.pk).filter(Q(is_open=True) | Q(number__in=numbers))
+    }
+    held, debt = account.held, account.debt
+    for hold in holds:
+        for lot in lots.values():
+            _end_lot(lot, hold.expires_at)
+        held -= hold.credits
+        repaid = min(debt, hold.credits)
+        debt -= repaid
+        back = hold.credits - repaid
+        for number, taken in reversed(list(zip(hold.lot_numbers, hold.lot_credits, strict=True))):
+            returned = min(taken, back)
+            back -= returned
+            if returned:
+                _return_to_lot(lots[number], returned, hold.expires_at)
+    for lot in lots.values():
+        _end_lot(lot, now)
+    available = sum((lot.remaining for lot in lots.values()), ZERO)
+    remaining = sorted((lot for lot in lots.values() if lot.expires_at), key=lambda lot: (lot.expires_at, lot.number))
+    return {"available": available, "held": held, "debt": debt, "used": account.period_used}, remaining
+
+
+def _end_lot(lot: Grant, at: datetime) -> None:
+    if lot.expires_at is not None and lot.expires_at <= at:
+        lot.remaining = ZERO
+
+
+def _return_to_lot(lot: Grant, credits: Decimal, at: datetime) -> None:
+    end_at = lot.expires_at
+    lot.remaining += credits
+    if end_at is not None and end_at <= at < end_at + timedelta(hours=48) and lot.own_end_at is None:
+        lot.own_end_at = end_at
+        lot.expires_at = min(at + timedelta(hours=24), end_at + timedelta(hours=48))
+
+
+def balance_at(*, account_id: UUID, at: datetime) -> Decimal:
+    """Return the balance (available + held - debt) just after everything that was written until `at`."""
+    with connection.cursor() as cursor:
+        # The function looks before a moment; until is before the next microsecond.
+        cursor.execute("SELECT credits_find_entry(%s, %s)", [account_id, at + timedelta(microseconds=1)])
+        (number,) = cursor.fetchone()
+    entry = Entry.objects.filter(account_id=account_id, number=number or 0).only("balance_after").first()
+    return ZERO if entry is None else entry.balance_after
+
+
+def list_due(*, now: datetime, limit: int) -> list[DueAccount]:
+    """Return accounts in which something has ended and is still open, in ascending order, at most `limit`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT account_id, sum(lots), sum(holds) FROM (
+              SELECT account_id, 1 AS lots, 0 AS holds FROM credits_grant WHERE is_open AND expires_at <= %(now)s
+              UNION ALL
+              SELECT account_id, 0, 1 FROM credits_hold WHERE status = 'open' AND expires_at <= %(now)s) due
+            GROUP BY account_id ORDER BY account_id LIMIT %(limit)s
+            """,
+            {"now": now, "limit": limit},
+        )
+        return [DueAccount(*row) for row in cursor.fetchall()]
+
+
+def list_accounts_with_due_allowance(*, now: datetime, limit: int) -> list[UUID]:
+    """Return accounts whose next allowance may be due, those that waited longest first."""
+    accounts = Account.objects.filter(Q(allowance_until__isnull=True) | Q(allowance_until__lte=now)).filter(
+        Q(plan_source="free") | Q(paid_until__gt=Coalesce(F("allowance_until"), F("anchor_at")))
+    )
+    return list(accounts.order_by(F("allowance_until").asc(nulls_last=True), "pk").values_list("pk", flat=True)[:limit])

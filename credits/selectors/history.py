@@ -1,0 +1,203 @@
+"""Entries: pages, filters, search, summaries, and the whole history as a stream.
+
+Entries are numbered, and numbered again inside their type, in order of time. So a page, a total and a span of time are
+arithmetic on numbers, and page 40,000 costs what page 1 costs.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from credits import ids
+from credits.models import Entry, EntryTotal
+
+MAXIMUM_SEARCH_TOTAL = 10_000
+EXPORT_CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class TransactionFilter:
+    """Which entries of an account: of one type or all, from a time (inclusive) to a time (exclusive), matching a search."""
+
+    account_id: UUID
+    entry_type: str | None = None
+    date_from: datetime | None = None
+    date_to: datetime | None = None
+    search: str = ""
+
+
+@dataclass(frozen=True)
+class TransactionPage:
+    """One page of entries, newest first. `total` is exact without search, at most 10,000 with it."""
+
+    transactions: list[Entry]
+    total: int
+    pages: int
+    page: int
+    limit: int
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class TypeSummary:
+    """How many entries of a type there were, and their signed sum."""
+
+    entry_type: str
+    total: Decimal
+    count: int
+
+
+def get_entry(*, entry_id: str) -> Entry | None:
+    """Return an entry by its public id, or None."""
+    parsed = ids.parse_entry_id(entry_id)
+    return Entry.objects.filter(account_id=parsed.account_id, number=parsed.number).first() if parsed else None
+
+
+def list_transactions(
+    *, filter: TransactionFilter, limit: int, page: int = 1, cursor: str | None = None
+) -> TransactionPage:
+    """Return one page, by its number (from 1) or by the cursor that the page before it gave.
+
+    A cursor that is not one of ours begins at the first page.
+    """
+    low, high = _span(filter)
+    top = _position(cursor)
+    if filter.search:
+        return _search_page(filter, low, high, limit, page, top)
+    total = max(high - low, 0)
+    if top is None:
+        top = high - (page - 1) * limit
+    else:
+        top = min(top, high)
+        page = (high - top) // limit + 1
+    bottom = max(top - limit, low)
+    entries = list(_between(filter, bottom, top)) if top > low else []
+    return TransactionPage(entries, total, -(-total // limit), page, limit, str(bottom) if bottom > low else None)
+
+
+def iterate_transactions(*, filter: TransactionFilter) -> Iterator[Entry]:
+    """Yield every entry, newest first, in constant memory: a short query per thousand, no cursor held open."""
+    low, top = _span(filter)
+    while top > low:
+        bottom = max(top - EXPORT_CHUNK, low)
+        chunk = _between(filter, bottom, top)
+        yield from chunk.filter(_matches(filter)) if filter.search else chunk
+        top = bottom
+
+
+def summarise_transactions(
+    *, account_id: UUID, date_from: datetime | None = None, date_to: datetime | None = None
+) -> list[TypeSummary]:
+    """Return count and sum of every type of which there are entries in a span, by name of the type."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT t.entry_type, coalesce(b.type_credits_after, 0) - coalesce(a.type_credits_after, 0), s.high - s.low
+              FROM credits_entrytotal t
+             CROSS JOIN LATERAL (SELECT
+                 CASE WHEN %(from)s::timestamptz IS NULL THEN 0
+                      ELSE credits_find_entry(t.account_id, %(from)s, t.entry_type) END AS low,
+                 CASE WHEN %(to)s::timestamptz IS NULL THEN t.entries
+                      ELSE credits_find_entry(t.account_id, %(to)s, t.entry_type) END AS high) s
+              LEFT JOIN credits_entry a ON (a.account_id, a.entry_type, a.type_number) = (t.account_id, t.entry_type, s.low)
+              LEFT JOIN credits_entry b ON (b.account_id, b.entry_type, b.type_number) = (t.account_id, t.entry_type, s.high)
+             WHERE t.account_id = %(account)s AND s.high > s.low ORDER BY t.entry_type
+            """,
+            {"account": account_id, "from": date_from, "to": date_to},
+        )
+        return [TypeSummary(*row) for row in cursor.fetchall()]
+
+
+def _span(filter: TransactionFilter) -> tuple[int, int]:
+    """Return the numbers (of the type, where there is one) between which the entries lie: above the first, up to the second."""
+    low = 0 if filter.date_from is None else _find(filter, filter.date_from)
+    if filter.date_to is not None:
+        return low, _find(filter, filter.date_to)
+    if filter.entry_type is None:
+        last = Entry.objects.filter(account_id=filter.account_id).order_by("-number").values_list("number").first()
+    else:
+        last = (
+            EntryTotal.objects.filter(account_id=filter.account_id, entry_type=filter.entry_type)
+            .values_list("entries")
+            .first()
+        )
+    return low, last[0] if last else 0
+
+
+def _find(filter: TransactionFilter, before: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT credits_find_entry(%s, %s, %s)", [filter.account_id, before, filter.entry_type])
+        (number,) = cursor.fetchone()
+    return int(number or 0)
+
+
+def _between(filter: TransactionFilter, bottom: int, top: int) -> QuerySet[Entry]:
+    """Return entries above `bottom` up to `top`, newest first."""
+    entries = Entry.objects.filter(account_id=filter.account_id)
+    if filter.entry_type is None:
+        return entries.filter(number__gt=bottom, number__lte=top).order_by("-number")
+    return entries.filter(entry_type=filter.entry_type, type_number__gt=bottom, type_number__lte=top).order_by(
+        "-type_number"
+    )
+
+
+def _position(cursor: str | None) -> int | None:
+    return int(cursor) if cursor and re.fullmatch(r"[0-9]{1,18}", cursor) else None
+
+
+# --- Search -------------------------------------------------------------------------------------------------------
+
+
+def _search_page(
+    filter: TransactionFilter, low: int, high: int, limit: int, page: int, top: int | None
+) -> TransactionPage:
+    matching = _between(filter, low, high).filter(_matches(filter))
+    numbers = list(matching.values_list(_number_field(filter), flat=True)[:MAXIMUM_SEARCH_TOTAL])
+    start = (page - 1) * limit
+    if top is not None:
+        start = next((index for index, number in enumerate(numbers) if number <= top), len(numbers))
+        page = start // limit + 1
+    wanted = numbers[start : start + limit]
+    entries = list(_between(filter, wanted[-1] - 1, wanted[0]).filter(_matches(filter))) if wanted else []
+    more = numbers[start + limit] if start + limit < len(numbers) else None
+    total = len(numbers)
+    return TransactionPage(entries, total, -(-total // limit), page, limit, None if more is None else str(more))
+
+
+def _number_field(filter: TransactionFilter) -> str:
+    return "number" if filter.entry_type is None else "type_number"
+
+
+def _matches(filter: TransactionFilter) -> Q:
+    """Match ids, references and models from their start, and whole words of the description."""
+    term = filter.search
+    words = Entry.objects.annotate(words=SearchVector("description", config="simple")).filter(
+        words=SearchQuery(term, config="simple"), account_id=filter.account_id
+    )
+    return (
+        Q(reference_id__istartswith=term)
+        | Q(model_id__istartswith=term)
+        | Q(number__in=words.values("number"))
+        | _numbers_of_ids(filter.account_id, term)
+    )
+
+
+def _numbers_of_ids(account_id: UUID, term: str) -> Q:
+    """Match the entries whose public id, or whose hold's, begins with the term: an id ends in its number."""
+    matches = Q(pk__in=[])
+    for field, prefix in (("number", ids.ENTRY_PREFIX), ("hold_number", ids.HOLD_PREFIX)):
+        start = prefix + ids.account_part(account_id)
+        if start.startswith(term):
+            matches |= Q(**{f"{field}__isnull": False})
+        elif term.startswith(start) and re.fullmatch(r"[1-9][0-9]{0,17}", term[len(start) :]):
+            number = int(term[len(start) :])
+            for power in range(19 - len(str(number))):
+                matches |= Q(**{f"{field}__gte": number * 10**power, f"{field}__lt": (number + 1) * 10**power})
+    return matches

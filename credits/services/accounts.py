@@ -1,0 +1,81 @@
+"""What concerns an account as a whole: freezing, its plan, and the end of what is due."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from credits import ledger, selectors
+from credits.services.checks import UnknownAccount
+
+
+@dataclass(frozen=True)
+class Expired:
+    """What a sweep ended: how many lots and holds, in how many accounts."""
+
+    accounts: int
+    lots: int
+    holds: int
+
+
+def freeze(*, account_id: UUID, cause: str, now: datetime) -> bool:
+    """This will add a cause (`dispute:<id>`, `staff`) to those that freeze an account, and tell whether it was new.
+
+    :raises UnknownAccount: there is no such user.
+    """
+    return _changed(account_id, ledger.call("credits_freeze", account_id, cause, now)["credits_freeze"])
+
+
+def thaw(*, account_id: UUID, cause: str, now: datetime) -> bool:
+    """This will take a cause away, and tell whether it was there.
+
+    :raises UnknownAccount: there is no such user.
+    """
+    return _changed(account_id, ledger.call("credits_thaw", account_id, cause, now)["credits_thaw"])
+
+
+def set_plan(
+    *,
+    account_id: UUID,
+    plan: str,
+    anchor_at: datetime,
+    paid_until: datetime | None,
+    source: str,
+    now: datetime,
+    paid_from: datetime | None = None,
+) -> None:
+    """This will write an account's plan state. Any number of times with the same state is once.
+
+    `source` is opaque, e.g. the subscription's id; `free` returns to Free. When the source changes, the subscription lots
+    of the former one end at once. `paid_from` begins what is paid for after a gap (a pause, a period never paid), so that
+    no allowance is given for the gap; left out, there was none.
+
+    :raises UnknownAccount: there is no such user.
+    """
+    row = ledger.call("credits_set_plan", account_id, plan, anchor_at, paid_from, paid_until, source, now)
+    _changed(account_id, row["credits_set_plan"])
+
+
+def end_grace(*, account_id: UUID, source: str, now: datetime) -> None:
+    """This will end the allowance lots of a plan source whose period is over: the renewal has failed.
+
+    A paid plan's lot lives 72 hours past its period while the renewal invoice is on its way; this ends the wait.
+    """
+    state = selectors.get_plan_state(account_id=account_id, now=now)
+    end_at = min(state.period_start, now)
+    latest = end_at + selectors.RENEWAL_GRACE
+    ledger.call("credits_end_lots", account_id, f"allowance:{source}:", end_at, latest, now)
+
+
+def expire(*, now: datetime, limit: int = 1000, dry_run: bool = False) -> Expired:
+    """This will end the lots and holds that are due, in at most `limit` accounts, each in a transaction of its own."""
+    due = selectors.list_due(now=now, limit=limit)
+    if not dry_run:
+        for account in due:
+            ledger.call("credits_touch", account.account_id, now)
+    return Expired(len(due), sum(account.lots for account in due), sum(account.holds for account in due))
+
+
+def _changed(account_id: UUID, status: str) -> bool:
+    if status == "no_account":
+        raise UnknownAccount(account_id)
+    return status == "ok"

@@ -1,0 +1,120 @@
+"""The monthly credits of a plan: each period once, when its start is paid for; Free's for verified people."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.crypto import salted_hmac
+
+from credits import catalogue, ledger, selectors
+from credits.models import Account, Grant, Plan
+from credits.periods import Period, nth_period, period_at
+from credits.services.checks import UnknownAccount
+from credits.services.grants import DEFAULT_PRIORITY, Granted, granted
+from smartspec.logs import get_logger
+from smartspec.users import selectors as users_selectors
+from smartspec.users.models import User
+
+log = get_logger(__name__)
+
+FREE = "free"
+
+
+def give_allowances(*, account_id: UUID, now: datetime) -> list[Granted]:
+    """This will give every allowance that is due and not yet given, exactly once each; the answer lists the new ones.
+
+    A paid plan's periods are given when their start lies inside what is paid for; one that we learn of after its end lives
+    one period's length from now. Free's present period is given to a verified address, one account per address.
+
+    :raises UnknownAccount: there is no such user.
+    """
+    if ledger.call("credits_touch", account_id, now)["account_id"] is None:
+        raise UnknownAccount(account_id)
+    account = Account.objects.select_related("user").get(pk=account_id)
+    plan = next(plan for plan in catalogue.get().plans if plan.slug == account.plan_id)
+    if plan.monthly_credits == 0:
+        return []
+    answers = _give_free(account, plan, now) if account.plan_source == FREE else _give_paid(account, plan, now)
+    return [answer for answer in answers if not answer.is_replay]
+
+
+def give_due_allowances(*, now: datetime, limit: int = 10_000) -> int:
+    """This will give what is due in every account, one transaction each, and return how many allowances that were."""
+    given = 0
+    for account_id in selectors.list_accounts_with_due_allowance(now=now, limit=limit):
+        given += len(give_allowances(account_id=account_id, now=now))
+    return given
+
+
+def _give_free(account: Account, plan: Plan, now: datetime) -> list[Granted]:
+    user = account.user
+    if not users_selectors.has_verified_email(user):
+        return []
+    period = period_at(account.anchor_at, now)
+    answer = _give(account, plan, period, now, expires_at=period.end_at, address_hash=_address_hash(user))
+    if answer is None:
+        log.info("Free allowance taken by another account of this address", account_id=str(account.pk))
+        return []
+    return [answer]
+
+
+def _give_paid(account: Account, plan: Plan, now: datetime) -> list[Granted]:
+    if account.paid_until is None or account.paid_from is None:
+        return []
+    given = set(
+        Grant.objects.filter(
+            account_id=account.pk, kind=Grant.Kind.SUBSCRIPTION, source__startswith=_prefix(account)
+        ).values_list("source", flat=True)
+    )
+    answers = []
+    n = 0
+    while (period := nth_period(account.anchor_at, n)).start_at < account.paid_until and period.start_at <= now:
+        n += 1
+        if period.start_at < account.paid_from or allowance_source(account.plan_source, period) in given:
+            continue
+        if period.end_at > now:
+            expires_at = period.end_at + selectors.RENEWAL_GRACE
+        else:
+            expires_at = now + (period.end_at - period.start_at)
+        answer = _give(account, plan, period, now, expires_at=expires_at, address_hash=None)
+        if answer is not None:
+            answers.append(answer)
+    return answers
+
+
+def _give(
+    account: Account, plan: Plan, period: Period, now: datetime, *, expires_at: datetime, address_hash: str | None
+) -> Granted | None:
+    row = ledger.call(
+        "credits_give_allowance",
+        account.pk,
+        allowance_source(account.plan_source, period),
+        plan.monthly_credits,
+        DEFAULT_PRIORITY,
+        expires_at,
+        period.end_at,
+        _prefix(account),
+        period.start_at + selectors.RENEWAL_GRACE,
+        address_hash,
+        f"{plan.display_name} credits for {period.start_at:%-d %B %Y} to {period.end_at:%-d %B %Y}",
+        now,
+        parts={"lot": Grant},
+    )
+    return None if row["status"] == "taken" else granted(account.pk, row)
+
+
+def allowance_source(plan_source: str, period: Period) -> str:
+    """Return the economic fact that an allowance comes from: a period of a subscription, or of Free."""
+    return f"allowance:{plan_source}:{period.start_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _prefix(account: Account) -> str:
+    return f"allowance:{account.plan_source}:"
+
+
+def _address_hash(user: User) -> str:
+    """Digest the address behind an e-mail's spellings: case, tags, and Gmail's dots make no second person."""
+    local, _, domain = user.email.strip().lower().rpartition("@")
+    local = local.partition("+")[0]
+    if domain in ("gmail.com", "googlemail.com"):
+        local, domain = local.replace(".", ""), "gmail.com"
+    return salted_hmac("credits.free_allowance", f"{local}@{domain}", algorithm="sha256").hexdigest()

@@ -1,0 +1,57 @@
+"""The ledger inside Postgres: one file per function. `README.md` is the map; migrations install the files."""
+
+from pathlib import Path
+
+# In the order of reading: the ground, what operations are made of, the operations, the proof.
+FUNCTIONS = (
+    "refuse_change",
+    "period_start",
+    "find_entry",
+    "write_entry",
+    "record_usage",
+    "remember",
+    "recall",
+    "refresh_head",
+    "burn",
+    "return_credits",
+    "end_hold",
+    "settle_due",
+    "used_since",
+    "open_account",
+    "lock_account",
+    "give",
+    "grant_credits",
+    "place_hold",
+    "place_holds",
+    "capture_hold",
+    "capture_holds",
+    "release_hold",
+    "extend_hold",
+    "refund_capture",
+    "charge",
+    "adjust",
+    "claw_back",
+    "give_back",
+    "freeze",
+    "thaw",
+    "end_lots",
+    "set_plan",
+    "give_allowance",
+    "touch",
+    "verify_account",
+)
+# What a server under a role of its own may call; the rest is called by these alone.
+OPERATIONS = FUNCTIONS[FUNCTIONS.index("grant_credits") : FUNCTIONS.index("verify_account")] + (
+    "find_entry",
+    "verify_account",
+)
+
+
+def read(name: str) -> str:
+    """Return the text of one file of this folder."""
+    return (Path(__file__).parent / f"{name}.sql").read_text()
+
+
+def install() -> str:
+    """Return the statements that create or replace every function."""
+    return "\n".join(read(name) for name in FUNCTIONS)

@@ -1,0 +1,28 @@
+-- Undo a clawback, or a part of it, after a refund that failed or a dispute that was won: a new lot like the one that it was taken
+-- for (one that has ended gives its length again), with a positive entry of type clawback. Once per source; never more than was taken.
+-- status: ok, replay, nothing, unknown_grant, no_account
+CREATE OR REPLACE FUNCTION credits_give_back(
+  p_account uuid, p_kind text, p_source text, p_credits numeric, p_new_source text, p_now timestamptz,
+  p_reference_type text, p_reference_id text, p_description text, OUT status text, OUT lot credits_grant
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  a credits_account := credits_lock_account(p_account, p_now);
+  v_back numeric;
+  g credits_grant;
+BEGIN
+  SELECT * INTO lot FROM credits_grant x WHERE x.account_id = p_account AND x.kind = p_kind AND x.source = p_new_source;
+  IF FOUND THEN
+    status := 'replay';
+    RETURN;
+  END IF;
+  SELECT * INTO g FROM credits_grant x WHERE x.account_id = p_account AND x.kind = p_kind AND x.source = p_source;
+  v_back := least(p_credits, g.clawed_back);
+  status := CASE WHEN a.account_id IS NULL THEN 'no_account' WHEN g.number IS NULL THEN 'unknown_grant' WHEN v_back = 0 THEN 'nothing' ELSE 'ok' END;
+  IF status <> 'ok' THEN
+    RETURN;
+  END IF;
+  UPDATE credits_grant x SET clawed_back = x.clawed_back - v_back WHERE x.account_id = p_account AND x.number = g.number;
+  lot := credits_give(p_account, p_kind, p_new_source, v_back, g.priority,
+    CASE WHEN g.expires_at <= p_now THEN p_now + (g.expires_at - g.effective_at) ELSE g.expires_at END, p_now, 'clawback',
+    p_reference_type, p_reference_id, p_description);
+END $$;
