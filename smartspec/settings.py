@@ -54,6 +54,7 @@ STRIPE_PRICES = {
     ("enterprise", "monthly"): env.text("STRIPE_PRICE_ENTERPRISE_MONTHLY"),
     ("enterprise", "yearly"): env.text("STRIPE_PRICE_ENTERPRISE_YEARLY"),
 }
+STRIPE_PORTAL_CONFIGURATION = env.text("STRIPE_PORTAL_CONFIGURATION")
 
 # --- Cloudflare R2 ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,54 @@
+"""System checks: what is wrong with the payment settings, without calling Stripe. `setup_stripe` compares prices."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+
+@register(Tags.security, deploy=False)
+def check_payment_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A server that has a key needs the rest as well; a live key has no business on a test machine."""
+    if not settings.STRIPE_SECRET_KEY:
+        if not settings.PRODUCTION:
+            return []
+        return [
+            Warning(
+                "STRIPE_SECRET_KEY is not set: every payment endpoint answers 503.",
+                hint="Set STRIPE_SECRET_KEY, then run manage.py setup_stripe.",
+                id="billing.W001",
+            )
+        ]
+    messages: list[CheckMessage] = []
+    if not settings.STRIPE_PUBLISHABLE_KEY:
+        messages.append(
+            Warning("STRIPE_PUBLISHABLE_KEY is not set: the app cannot show Stripe's forms.", id="billing.W002")
+        )
+    elif ("_live_" in settings.STRIPE_PUBLISHABLE_KEY) is not settings.STRIPE_LIVE_MODE:
+        messages.append(
+            Error("STRIPE_SECRET_KEY and STRIPE_PUBLISHABLE_KEY are of different modes.", id="billing.E001")
+        )
+    if not settings.STRIPE_WEBHOOK_SECRETS:
+        messages.append(
+            Error(
+                "STRIPE_WEBHOOK_SECRET is not set: no webhook can be accepted.",
+                hint="manage.py setup_stripe creates the endpoint and prints its secret.",
+                id="billing.E002",
+            )
+        )
+    missing = [
+        f"STRIPE_PRICE_{plan}_{interval}".upper()
+        for (plan, interval), price in settings.STRIPE_PRICES.items()
+        if not price
+    ]
+    if missing:
+        messages.append(
+            Warning(
+                f"{', '.join(missing)} not set: these plans cannot be bought.",
+                hint="manage.py setup_stripe creates the prices and prints these lines.",
+                id="billing.W003",
+            )
+        )
+    if settings.STRIPE_LIVE_MODE and not settings.SITE_URL.startswith("https://"):
+        messages.append(Error("Stripe's live mode needs SMARTSPEC_SITE_URL to be https.", id="billing.E003"))
+    return messages

@@ -1,0 +1,39 @@
+"""One short function per event type. Each looks at what is now, by one call of a service that may be called any number
+of times; what the message said, and in which order messages came, does not matter."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from billing import services
+
+Handler = Callable[[str, datetime], object]
+
+
+def checkout_session_changed(session_id: str, now: datetime) -> object:
+    return services.settle_session(session_id=session_id, now=now)
+
+
+def payment_intent_succeeded(payment_intent_id: str, now: datetime) -> object:
+    return services.settle_payment_intent(payment_intent_id=payment_intent_id, now=now)
+
+
+def subscription_changed(subscription_id: str, now: datetime) -> object:
+    return services.sync_subscription(subscription_id=subscription_id, now=now)
+
+
+def invoice_changed(invoice_id: str, now: datetime) -> object:
+    return services.record_invoice(invoice_id=invoice_id, now=now)
+
+
+HANDLERS: dict[str, Handler] = {
+    "checkout.session.completed": checkout_session_changed,
+    "checkout.session.async_payment_succeeded": checkout_session_changed,
+    "checkout.session.async_payment_failed": checkout_session_changed,
+    "checkout.session.expired": checkout_session_changed,
+    "payment_intent.succeeded": payment_intent_succeeded,
+    "customer.subscription.created": subscription_changed,
+    "customer.subscription.updated": subscription_changed,
+    "customer.subscription.deleted": subscription_changed,
+    "invoice.paid": invoice_changed,
+    "invoice.payment_failed": invoice_changed,
+}

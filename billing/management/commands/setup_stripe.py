@@ -1,0 +1,30 @@
+"""manage.py setup_stripe: products, prices, webhook endpoint and portal in whichever Stripe the keys name."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from billing import services
+from smartspec.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = "Create at Stripe what is missing and print the environment lines. Safe to run again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            setup = services.set_up_stripe(is_dry_run=options["dry_run"])
+            differences = services.compare_prices()
+        except DomainError as error:
+            raise CommandError(error.detail) from error
+        for action in setup.actions:
+            self.stdout.write(f"{'would ' if setup.is_dry_run else ''}{action}")
+        for difference in differences:
+            self.stderr.write(self.style.WARNING(difference))
+        self.stdout.write(f"{len(setup.actions)} change(s){' to make' if setup.is_dry_run else ' made'}.")
+        self.stdout.write("For the environment (.env):")
+        for name, value in setup.environment.items():
+            self.stdout.write(f"{name}={value}")

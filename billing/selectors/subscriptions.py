@@ -1,0 +1,92 @@
+"""Which subscription a user has, and what it looks like to the app."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from billing.models import Subscription
+from credits import selectors as credits_selectors
+
+
+@dataclass(frozen=True)
+class SubscriptionView:
+    """A user's plan as the API shows it; on Free, `id` and `interval` are None."""
+
+    id: str | None
+    plan: str
+    plan_name: str
+    display_name: str
+    status: str
+    interval: str | None
+    current_period_start: datetime | None
+    current_period_end: datetime | None
+    cancel_at_period_end: bool
+    cancel_at: datetime | None
+    access_ends_at: datetime | None
+    pending_change: dict[str, Any] | None
+    features: list[str]
+    monthly_credits: int
+    next_allowance_at: datetime | None
+
+
+def current_subscription(*, user_id: UUID) -> Subscription | None:
+    """Return the user's subscription that is not ended; the database knows at most one."""
+    return Subscription.objects.filter(user_id=user_id, ended_at__isnull=True, is_surplus=False).first()
+
+
+def get_subscription_view(*, user_id: UUID, now: datetime) -> SubscriptionView:
+    """Return the user's plan, paid or Free."""
+    state = credits_selectors.get_plan_state(account_id=user_id, now=now)
+    plan = credits_selectors.get_plan(state.plan)
+    subscription = current_subscription(user_id=user_id)
+    shared: dict[str, Any] = {
+        "plan": plan.slug,
+        "plan_name": plan.name,
+        "display_name": plan.display_name,
+        "features": list(plan.features),
+        "monthly_credits": plan.monthly_credits,
+        "next_allowance_at": state.next_allowance_at,
+    }
+    if subscription is None:
+        return SubscriptionView(
+            id=None,
+            status="active",
+            interval=None,
+            current_period_start=state.period_start,
+            current_period_end=state.period_end,
+            cancel_at_period_end=False,
+            cancel_at=None,
+            access_ends_at=None,
+            pending_change=None,
+            **shared,
+        )
+    return SubscriptionView(
+        id=subscription.pk,
+        status=subscription.status,
+        interval=subscription.interval,
+        current_period_start=subscription.current_period_start,
+        current_period_end=subscription.current_period_end,
+        cancel_at_period_end=subscription.cancel_at_period_end,
+        cancel_at=subscription.cancel_at,
+        access_ends_at=access_ends_at(subscription),
+        pending_change=pending_change(subscription),
+        **shared,
+    )
+
+
+def access_ends_at(subscription: Subscription) -> datetime | None:
+    """Return when the plan ends if nothing is done about it, None when it goes on."""
+    if subscription.cancel_at_period_end:
+        return subscription.cancel_at or subscription.current_period_end
+    return subscription.cancel_at
+
+
+def pending_change(subscription: Subscription) -> dict[str, Any] | None:
+    if not subscription.pending_plan:
+        return None
+    return {
+        "plan": subscription.pending_plan,
+        "interval": subscription.pending_interval,
+        "effective_at": subscription.pending_at,
+    }

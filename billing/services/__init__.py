@@ -1,0 +1,67 @@
+"""The only writers of billing. Every one may be called again with what it was called with before."""
+
+from billing.services.cards import (
+    PaymentMethodNotFound,
+    delete_payment_method,
+    make_default_payment_method,
+    open_portal,
+)
+from billing.services.checkouts import (
+    AlreadySubscribed,
+    IdempotencyConflict,
+    OpenedCheckout,
+    open_credits_checkout,
+    open_subscription_checkout,
+)
+from billing.services.customers import ensure_customer
+from billing.services.invoices import record_invoice
+from billing.services.mirror import mirror_event
+from billing.services.plan_changes import (
+    NoChange,
+    NoPendingChange,
+    PlanChangeAnswer,
+    SubscriptionEnded,
+    SubscriptionNotActive,
+    SubscriptionNotFound,
+    cancel_pending_change,
+    cancel_subscription,
+    change_plan,
+    reactivate_subscription,
+)
+from billing.services.settlement import refresh_checkout, settle_payment_intent, settle_session
+from billing.services.setup import Setup, compare_prices, set_up_stripe
+from billing.services.subscriptions import SyncContended, UnknownPrice, sync_subscription
+
+__all__ = [
+    "AlreadySubscribed",
+    "IdempotencyConflict",
+    "NoChange",
+    "NoPendingChange",
+    "OpenedCheckout",
+    "PaymentMethodNotFound",
+    "PlanChangeAnswer",
+    "Setup",
+    "SubscriptionEnded",
+    "SubscriptionNotActive",
+    "SubscriptionNotFound",
+    "SyncContended",
+    "UnknownPrice",
+    "cancel_pending_change",
+    "cancel_subscription",
+    "change_plan",
+    "compare_prices",
+    "delete_payment_method",
+    "ensure_customer",
+    "make_default_payment_method",
+    "mirror_event",
+    "open_credits_checkout",
+    "open_portal",
+    "open_subscription_checkout",
+    "reactivate_subscription",
+    "record_invoice",
+    "refresh_checkout",
+    "set_up_stripe",
+    "settle_payment_intent",
+    "settle_session",
+    "sync_subscription",
+]

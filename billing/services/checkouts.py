@@ -1,0 +1,288 @@
+"""Opening a hosted checkout: a row first, then the session at Stripe, so that nothing unknown to us can be paid."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+
+from billing import gateway, selectors, stripe_data
+from billing.models import Checkout, CheckoutState, Customer, Purchase, SubscriptionCheckout
+from billing.services.customers import ensure_customer
+from billing.services.settlement import settle_session
+from billing.services.subscriptions import sync_subscription
+from credits import selectors as credits_selectors
+from credits import services as credits_services
+from smartspec.errors import DomainError
+from smartspec.logs import get_logger
+from smartspec.users.models import User
+
+log = get_logger(__name__)
+
+AnyCheckout = TypeVar("AnyCheckout", bound=Checkout)
+
+
+class IdempotencyConflict(DomainError):
+    """The same Idempotency-Key came with another body."""
+
+    code = "idempotency_conflict"
+    status = 409
+    title = "Idempotency conflict"
+
+
+class AlreadySubscribed(DomainError):
+    """The user has a subscription that is not ended."""
+
+    code = "already_subscribed"
+    status = 409
+    title = "Already subscribed"
+
+
+@dataclass(frozen=True)
+class OpenedCheckout:
+    """Where to send the buyer. `is_replay`: the first answer to this Idempotency-Key, given again."""
+
+    session_id: str
+    url: str
+    is_replay: bool
+
+
+# --- Credits ------------------------------------------------------------------------------------------------------
+
+
+def open_credits_checkout(
+    *,
+    user: User,
+    credits_amount: int,
+    now: datetime,
+    success_url: str = "",
+    cancel_url: str = "",
+    idempotency_key: str | None = None,
+) -> OpenedCheckout:
+    """This will open a hosted checkout for `credits_amount` credits (a package's, or a custom amount).
+
+    :raises IdempotencyConflict: the key was used with another body.
+    :raises credits_services.AccountFrozen: the account is frozen.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached; the same key may be used again.
+    """
+    request = {"credits_amount": credits_amount, "success_url": success_url, "cancel_url": cancel_url}
+    request_hash = hash_request(request)
+    purchase = find_by_key(Purchase, user, idempotency_key, request_hash)
+    if purchase is not None and purchase.session_id:
+        return OpenedCheckout(purchase.session_id, purchase.session_url, is_replay=True)
+    require_not_frozen(user)
+    customer = ensure_customer(user=user, now=now)
+    if purchase is None:
+        quote = selectors.get_quote(credits_amount=credits_amount)
+        purchase = claim_key(
+            Purchase(
+                user=user,
+                package=quote.package,
+                credits=quote.credits,
+                bonus_credits=quote.bonus_credits,
+                price_cents=quote.price_cents,
+                currency=quote.currency,
+                idempotency_key=idempotency_key,
+                request_hash=request_hash,
+                success_url=success_url,
+                cancel_url=cancel_url,
+                created_at=now,
+            )
+        )
+    return open_session(purchase, credits_session_values(purchase, customer))
+
+
+def credits_session_values(purchase: Purchase, customer: Customer) -> dict[str, Any]:
+    """Return the parameters of a session that sells what was quoted."""
+    metadata = {stripe_data.PURCHASE_ID: str(purchase.pk), stripe_data.USER_ID: str(purchase.user_id)}
+    return {
+        "mode": "payment",
+        "line_items": [
+            {
+                "quantity": 1,
+                "price_data": {
+                    "currency": purchase.currency,
+                    "unit_amount": purchase.price_cents,
+                    "product_data": {"name": describe_purchase(purchase)},
+                },
+            }
+        ],
+        "metadata": metadata,
+        "payment_intent_data": {"metadata": metadata},
+        # Every buyer gets an invoice; an invoice.paid without a subscription grants nothing.
+        "invoice_creation": {"enabled": True, "invoice_data": {"metadata": metadata}},
+        **common_session_values(purchase, customer),
+    }
+
+
+def describe_purchase(purchase: Purchase) -> str:
+    """Return what the buyer reads on the checkout and the invoice."""
+    name = f"{purchase.credits:,} SmartSpec Pro credits"
+    return f"{name} + {purchase.bonus_credits:,} bonus" if purchase.bonus_credits else name
+
+
+# --- Subscriptions ------------------------------------------------------------------------------------------------
+
+
+def open_subscription_checkout(
+    *,
+    user: User,
+    plan: str,
+    interval: str,
+    now: datetime,
+    success_url: str = "",
+    cancel_url: str = "",
+    idempotency_key: str | None = None,
+) -> OpenedCheckout:
+    """This will open a hosted checkout for a plan, and expire the user's other open ones.
+
+    :raises AlreadySubscribed: the user has a subscription that is not ended.
+    :raises IdempotencyConflict: the key was used with another body.
+    :raises credits_services.AccountFrozen: the account is frozen.
+    :raises gateway.PaymentsNotConfigured: the plan has no price on this server.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached; the same key may be used again.
+    """
+    request = {"plan": plan, "interval": interval, "success_url": success_url, "cancel_url": cancel_url}
+    request_hash = hash_request(request)
+    checkout = find_by_key(SubscriptionCheckout, user, idempotency_key, request_hash)
+    if checkout is not None and checkout.session_id:
+        return OpenedCheckout(checkout.session_id, checkout.session_url, is_replay=True)
+    require_not_frozen(user)
+    price_id = selectors.price_id_of_plan(plan=plan, interval=interval)
+    customer = ensure_customer(user=user, now=now)
+    end_other_checkouts(user=user, now=now)
+    require_not_subscribed(user=user, customer=customer, now=now)
+    if checkout is None:
+        checkout = claim_key(
+            SubscriptionCheckout(
+                user=user,
+                plan=plan,
+                interval=interval,
+                price_id=price_id,
+                idempotency_key=idempotency_key,
+                request_hash=request_hash,
+                success_url=success_url,
+                cancel_url=cancel_url,
+                created_at=now,
+            )
+        )
+    return open_session(checkout, subscription_session_values(checkout, customer))
+
+
+def subscription_session_values(checkout: SubscriptionCheckout, customer: Customer) -> dict[str, Any]:
+    """Return the parameters of a session that starts a plan."""
+    metadata = {stripe_data.CHECKOUT_ID: str(checkout.pk), stripe_data.USER_ID: str(checkout.user_id)}
+    return {
+        "mode": "subscription",
+        "line_items": [{"price": checkout.price_id, "quantity": 1}],
+        "metadata": metadata,
+        "subscription_data": {"metadata": metadata},
+        **common_session_values(checkout, customer),
+    }
+
+
+def end_other_checkouts(*, user: User, now: datetime) -> None:
+    """Expire the user's open subscription checkouts; one that was paid meanwhile is settled instead."""
+    others = SubscriptionCheckout.objects.filter(
+        user=user, state=CheckoutState.OPEN, session_id__isnull=False
+    ).order_by("created_at", "pk")
+    for other in others:
+        session_id = str(other.session_id)
+        try:
+            gateway.expire_checkout_session(session_id)
+        except gateway.StripeRefused:
+            log.info("Checkout could not be expired", session_id=session_id, user_id=str(user.pk))
+        settle_session(session_id=session_id, now=now)
+
+
+def require_not_subscribed(*, user: User, customer: Customer, now: datetime) -> None:
+    """:raises AlreadySubscribed: by our books, or by Stripe's when a webhook has been lost."""
+    current = selectors.current_subscription(user_id=user.pk)
+    if current is None:
+        alive = [
+            found for found in gateway.list_subscriptions(customer.pk) if not stripe_data.subscription_is_ended(found)
+        ]
+        for found in alive:
+            sync_subscription(subscription_id=found["id"], now=now)
+        current = selectors.current_subscription(user_id=user.pk)
+    if current is not None:
+        raise AlreadySubscribed(
+            "You already have a subscription. Use POST /api/payment/subscription/change-plan to change it.",
+            subscription_id=current.pk,
+        )
+
+
+# --- What both share ----------------------------------------------------------------------------------------------
+
+
+def common_session_values(checkout: Checkout, customer: Customer) -> dict[str, Any]:
+    """Stripe leads back to our own pages only; they lead on to the app's addresses."""
+    return {
+        "customer": customer.pk,
+        "client_reference_id": str(checkout.user_id),
+        "success_url": f"{settings.SITE_URL}{reverse('pay-return')}?session_id={{CHECKOUT_SESSION_ID}}",
+        "cancel_url": f"{settings.SITE_URL}{reverse('pay-cancel')}?checkout={checkout.pk}",
+    }
+
+
+def open_session(checkout: Purchase | SubscriptionCheckout, values: dict[str, Any]) -> OpenedCheckout:
+    """Open the session of a row. When Stripe refuses, the row gives up its key, so that the key may succeed later."""
+    try:
+        # The row's id as Stripe's key: two requests that found the same row get the same session.
+        session = gateway.create_checkout_session(values=values, idempotency_key=f"checkout:{checkout.pk}")
+    except DomainError:
+        type(checkout).objects.filter(pk=checkout.pk, session_id__isnull=True).update(
+            state=CheckoutState.FAILED, idempotency_key=None
+        )
+        raise
+    session_id, session_url = session["id"], session["url"] or ""
+    type(checkout).objects.filter(pk=checkout.pk, state__in=(CheckoutState.OPEN, CheckoutState.FAILED)).update(
+        state=CheckoutState.OPEN, session_id=session_id, session_url=session_url
+    )
+    log.info("Checkout opened", user_id=str(checkout.user_id), session_id=session_id, checkout_id=str(checkout.pk))
+    return OpenedCheckout(session_id, session_url, is_replay=False)
+
+
+def hash_request(request: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+def find_by_key(
+    model: type[AnyCheckout], user: User, idempotency_key: str | None, request_hash: str
+) -> AnyCheckout | None:
+    """Return the row that this key has made.
+
+    :raises IdempotencyConflict: it was made for another body.
+    """
+    if idempotency_key is None:
+        return None
+    found: AnyCheckout | None = model._default_manager.filter(user=user, idempotency_key=idempotency_key).first()
+    if found is not None and found.request_hash != request_hash:
+        raise IdempotencyConflict("This Idempotency-Key was used for another request. Use a new one.")
+    return found
+
+
+def claim_key(checkout: AnyCheckout) -> AnyCheckout:
+    """Insert the row; when another request with the same key came first, return that one's.
+
+    :raises IdempotencyConflict: that one asked for something else.
+    """
+    try:
+        with transaction.atomic():
+            checkout.save(force_insert=True)
+    except IntegrityError:
+        found = find_by_key(type(checkout), checkout.user, checkout.idempotency_key, checkout.request_hash)
+        if found is None:
+            raise
+        return found
+    return checkout
+
+
+def require_not_frozen(user: User) -> None:
+    """:raises credits_services.AccountFrozen: a dispute is open, or staff froze the account."""
+    if credits_selectors.is_frozen(account_id=user.pk):
+        raise credits_services.AccountFrozen("Your account is frozen. Please contact support.")

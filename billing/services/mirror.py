@@ -1,0 +1,26 @@
+"""dj-stripe's copy of Stripe's objects. For reading by staff and reports; nothing that gives credits waits for it."""
+
+from traceback import format_exc
+
+from django.conf import settings
+from djstripe.models import WebhookEventTrigger
+
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+
+def mirror_event(*, trigger_id: int) -> None:
+    """This will let dj-stripe fetch and store what the event of a stored webhook is about; done once, it does nothing.
+
+    A failure is noted on the trigger, where staff see it, and raised, so that the queue tries again.
+    """
+    trigger = WebhookEventTrigger.objects.filter(pk=trigger_id).first()
+    if trigger is None or trigger.processed:
+        return
+    try:
+        trigger.process(api_key=settings.STRIPE_SECRET_KEY)
+    except Exception as error:
+        WebhookEventTrigger.objects.filter(pk=trigger_id).update(exception=str(error)[:128], traceback=format_exc())
+        log.warning("Mirror failed", trigger_id=trigger_id, error=str(error))
+        raise

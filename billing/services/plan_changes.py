@@ -1,0 +1,410 @@
+"""Cancelling, resuming and changing a plan. What would owe money back waits for the end of the paid period."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from billing import gateway, selectors, stripe_data
+from billing.models import Interval, PlanChange, Subscription
+from billing.services.checkouts import IdempotencyConflict
+from billing.services.invoices import preview_upgrade_credits, record_invoice
+from billing.services.subscriptions import is_entitled, sync_subscription
+from smartspec.errors import DomainError
+from smartspec.logs import get_logger
+from smartspec.users.models import User
+
+log = get_logger(__name__)
+
+FREE = "free"
+# From less to more; a step down in either waits for the end of the paid period.
+PLAN_ORDER = ("free", "pro", "enterprise")
+INTERVAL_ORDER = (Interval.MONTHLY, Interval.YEARLY)
+
+DONE, SCHEDULED, REQUIRES_ACTION = "done", "scheduled", "requires_action"
+
+
+class SubscriptionNotFound(DomainError):
+    """There is no such subscription, or it is somebody else's."""
+
+    code = "not_found"
+    status = 404
+    title = "Not Found"
+
+
+class SubscriptionEnded(DomainError):
+    """The subscription has ended; a new one needs a new checkout."""
+
+    code = "subscription_ended"
+    status = 409
+    title = "Subscription ended"
+
+
+class SubscriptionNotActive(DomainError):
+    """A payment of the subscription is open; it cannot be changed until that is settled."""
+
+    code = "subscription_not_active"
+    status = 409
+    title = "Subscription not active"
+
+
+class NoChange(DomainError):
+    """The subscription has this plan and interval already."""
+
+    code = "no_change"
+    status = 409
+    title = "No change"
+
+
+class NoPendingChange(DomainError):
+    """Nothing is scheduled."""
+
+    code = "no_pending_change"
+    status = 409
+    title = "No pending change"
+
+
+class ChangeInProgress(DomainError):
+    """An earlier change waits for the customer (3-D Secure)."""
+
+    code = "change_in_progress"
+    status = 409
+    title = "Change in progress"
+
+
+@dataclass(frozen=True)
+class PlanChangeAnswer:
+    """What a change did, or with `preview` would do. `amount_due` is in the currency's minor unit."""
+
+    subscription_id: str
+    status: str
+    action_url: str | None
+    effective_at: datetime
+    amount_due: int
+    currency: str
+    credits_granted: Decimal
+    is_replay: bool = False
+
+
+# --- Cancel and resume --------------------------------------------------------------------------------------------
+
+
+def cancel_subscription(*, user: User, subscription_id: str, at_period_end: bool, now: datetime) -> Subscription:
+    """This will end a subscription, at the end of its paid period or now (which never prorates). Again is the same.
+
+    :raises SubscriptionNotFound: unknown, or somebody else's.
+    :raises SubscriptionEnded: it has ended.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    subscription = find_own(user, subscription_id)
+    release_schedule(subscription)
+    if at_period_end:
+        gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})
+    else:
+        gateway.cancel_subscription(subscription.pk)
+    return resync(subscription, now)
+
+
+def reactivate_subscription(*, user: User, subscription_id: str, now: datetime) -> Subscription:
+    """This will undo a cancellation at period end. A subscription that goes on anyway stays as it is.
+
+    :raises SubscriptionNotFound: unknown, or somebody else's.
+    :raises SubscriptionEnded: it has ended.
+    """
+    subscription = find_own(user, subscription_id)
+    release_schedule(subscription)
+    gateway.update_subscription(subscription.pk, {"cancel_at_period_end": False})
+    return resync(subscription, now)
+
+
+def cancel_pending_change(*, user: User, subscription_id: str, now: datetime) -> Subscription:
+    """This will undo a scheduled change: the plan goes on as it is.
+
+    :raises SubscriptionNotFound: unknown, or somebody else's.
+    :raises SubscriptionEnded: it has ended.
+    :raises NoPendingChange: nothing is scheduled.
+    """
+    subscription = resync(find_own(user, subscription_id), now)
+    if not subscription.pending_plan:
+        raise NoPendingChange("No change of plan is scheduled.")
+    release_schedule(subscription)
+    return resync(subscription, now)
+
+
+# --- Change -------------------------------------------------------------------------------------------------------
+
+
+def change_plan(
+    *,
+    user: User,
+    subscription_id: str,
+    new_plan: str,
+    new_interval: str | None,
+    preview: bool,
+    now: datetime,
+    idempotency_key: str | None = None,
+) -> PlanChangeAnswer:
+    """This will change the plan: upwards now, invoiced at once; downwards when the period ends; `free` cancels then.
+
+    :raises SubscriptionNotFound: unknown, or somebody else's.
+    :raises SubscriptionEnded: it has ended.
+    :raises SubscriptionNotActive: a payment is open.
+    :raises NoChange: it has this plan and interval.
+    :raises IdempotencyConflict: the key was used with another body.
+    :raises gateway.CardRefused: the card was refused; the plan is as it was.
+    """
+    request_hash = hashlib.sha256(
+        json.dumps([subscription_id, new_plan, new_interval, preview], sort_keys=True).encode()
+    ).hexdigest()
+    change = None if preview else find_by_key(user, idempotency_key, request_hash)
+    if change is not None and change.answer is not None:
+        return read_answer(change)
+    subscription = resync(find_own(user, subscription_id), now)
+    interval = new_interval or subscription.interval
+    if change is None:
+        require_change(subscription, new_plan, interval)
+    if preview:
+        return preview_change(subscription, new_plan, interval, now)
+    change = change or claim(
+        PlanChange(
+            user=user,
+            subscription=subscription,
+            plan=new_plan,
+            interval=interval,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash,
+            created_at=now,
+        )
+    )
+    try:
+        answer = carry_out(change, subscription, now)
+    except DomainError:
+        # Only effects are remembered: the key may succeed later.
+        PlanChange.objects.filter(pk=change.pk, answer__isnull=True).update(idempotency_key=None)
+        raise
+    PlanChange.objects.filter(pk=change.pk).update(answer=write_answer(answer))
+    log.info(
+        "Plan change", user_id=str(user.pk), subscription_id=subscription.pk, plan=new_plan, interval=interval,
+        status=answer.status,
+    )  # fmt: skip
+    return answer
+
+
+def require_change(subscription: Subscription, new_plan: str, interval: str) -> None:
+    """:raises NoChange: nothing would change. :raises SubscriptionNotActive: a payment is open."""
+    if not is_entitled(subscription) or subscription.status == "past_due":
+        raise SubscriptionNotActive("A payment of this subscription is open. Please settle it first.")
+    if (new_plan, interval) == (subscription.plan, subscription.interval):
+        raise NoChange("You already have this plan and interval.")
+    if new_plan == FREE and subscription.cancel_at_period_end:
+        raise NoChange("Your subscription already ends with the paid period.")
+
+
+def takes_effect_now(subscription: Subscription, new_plan: str, interval: str) -> bool:
+    """Tell whether nothing would be owed back: no step down, neither in plan nor in interval."""
+    return PLAN_ORDER.index(new_plan) >= PLAN_ORDER.index(subscription.plan) and INTERVAL_ORDER.index(
+        Interval(interval)
+    ) >= INTERVAL_ORDER.index(Interval(subscription.interval))
+
+
+def carry_out(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
+    if change.plan == FREE:
+        cancelled = cancel_subscription(user=change.user, subscription_id=subscription.pk, at_period_end=True, now=now)
+        return scheduled_answer(cancelled)
+    if takes_effect_now(subscription, change.plan, change.interval):
+        return upgrade(change, subscription, now)
+    return schedule_change(change, subscription, now)
+
+
+def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
+    """Change now and invoice at once. Until that invoice is paid Stripe keeps the old plan (a pending update).
+
+    :raises gateway.CardRefused: refused; the invoice is void and the plan as it was.
+    :raises ChangeInProgress: an earlier upgrade still waits for the customer.
+    """
+    if gateway.retrieve_subscription(subscription.pk).get("pending_update"):
+        raise ChangeInProgress("An earlier change still waits for your confirmation.")
+    release_schedule(subscription)
+    updated = gateway.update_subscription(
+        subscription.pk,
+        {
+            "items": [{"id": subscription.item_id, "price": new_price_id(change.plan, change.interval), "quantity": 1}],
+            "proration_behavior": "always_invoice",
+            "proration_date": int(change.created_at.timestamp()),
+            "payment_behavior": "pending_if_incomplete",
+        },
+        idempotency_key=f"change:{change.pk}",
+    )
+    invoice = gateway.retrieve_invoice(stripe_data.object_id(updated["latest_invoice"]))
+    if stripe_data.invoice_is_paid(invoice):
+        recorded = record_invoice(invoice_id=invoice["id"], now=now)
+        credits_granted = recorded.upgrade_credits + recorded.allowance_credits if recorded else Decimal(0)
+        return PlanChangeAnswer(
+            subscription.pk, DONE, None, now, invoice["amount_due"], invoice["currency"], credits_granted
+        )
+    intent_id = stripe_data.invoice_open_payment_intent_id(invoice)
+    if intent_id and gateway.retrieve_payment_intent(intent_id)["status"] == "requires_action":
+        return PlanChangeAnswer(
+            subscription.pk,
+            REQUIRES_ACTION,
+            invoice["hosted_invoice_url"],
+            now,
+            invoice["amount_due"],
+            invoice["currency"],
+            Decimal(0),
+        )
+    gateway.void_invoice(invoice["id"])  # which drops the pending update
+    resync(subscription, now)
+    raise gateway.CardRefused("Your card was declined. Your plan has not changed.")
+
+
+def schedule_change(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
+    """Let a schedule make the change when the paid period ends; a cancellation or earlier schedule gives way to it."""
+    release_schedule(subscription)
+    if subscription.cancel_at_period_end:
+        gateway.update_subscription(subscription.pk, {"cancel_at_period_end": False})
+    schedule = gateway.create_schedule(subscription_id=subscription.pk, idempotency_key=f"change:{change.pk}")
+    current = schedule["phases"][0]
+    gateway.update_schedule(
+        schedule["id"],
+        {
+            "end_behavior": "release",
+            "proration_behavior": "none",
+            "phases": [
+                {
+                    "items": [{"price": subscription.price_id, "quantity": 1}],
+                    "start_date": current["start_date"],
+                    "end_date": current["end_date"],
+                    "proration_behavior": "none",
+                },
+                {
+                    "items": [{"price": new_price_id(change.plan, change.interval), "quantity": 1}],
+                    "duration": {
+                        "interval": "year" if change.interval == Interval.YEARLY else "month",
+                        "interval_count": 1,
+                    },
+                    "proration_behavior": "none",
+                },
+            ],
+        },
+    )
+    return scheduled_answer(resync(subscription, now))
+
+
+def preview_change(subscription: Subscription, new_plan: str, interval: str, now: datetime) -> PlanChangeAnswer:
+    """Return what the change would do, by Stripe's own preview; nothing changes."""
+    if new_plan == FREE or not takes_effect_now(subscription, new_plan, interval):
+        return scheduled_answer(subscription)
+    preview = gateway.preview_invoice(
+        {
+            "customer": subscription.customer_id,
+            "subscription": subscription.pk,
+            "subscription_details": {
+                "items": [{"id": subscription.item_id, "price": new_price_id(new_plan, interval), "quantity": 1}],
+                "proration_behavior": "always_invoice",
+                "proration_date": int(now.timestamp()),
+            },
+        }
+    )
+    return PlanChangeAnswer(
+        subscription.pk,
+        DONE,
+        None,
+        now,
+        preview["amount_due"],
+        preview["currency"],
+        preview_upgrade_credits(subscription=subscription, new_plan=new_plan, now=now),
+    )
+
+
+# --- What they share ----------------------------------------------------------------------------------------------
+
+
+def find_own(user: User, subscription_id: str) -> Subscription:
+    """:raises SubscriptionNotFound: unknown, or somebody else's. :raises SubscriptionEnded: it has ended."""
+    found = Subscription.objects.filter(pk=subscription_id, user=user, is_surplus=False).first()
+    if found is None:
+        raise SubscriptionNotFound("You have no such subscription.")
+    if found.ended_at is not None:
+        raise SubscriptionEnded("This subscription has ended. Start a new one by a checkout.")
+    return found
+
+
+def resync(subscription: Subscription, now: datetime) -> Subscription:
+    """Return the row as Stripe has it now.
+
+    :raises SubscriptionNotFound: Stripe no longer links it to a user of ours.
+    """
+    synced = sync_subscription(subscription_id=subscription.pk, now=now)
+    if synced is None:
+        raise SubscriptionNotFound("You have no such subscription.")
+    return synced
+
+
+def release_schedule(subscription: Subscription) -> None:
+    """Let go of a scheduled change: Stripe refuses most updates while a schedule drives a subscription."""
+    if not subscription.schedule_id:
+        return
+    try:
+        gateway.release_schedule(subscription.schedule_id)
+    except gateway.StripeRefused:
+        if gateway.retrieve_schedule(subscription.schedule_id)["status"] not in ("released", "completed", "canceled"):
+            raise
+
+
+def new_price_id(plan: str, interval: str) -> str:
+    return selectors.price_id_of_plan(plan=plan, interval=interval)
+
+
+def scheduled_answer(subscription: Subscription) -> PlanChangeAnswer:
+    return PlanChangeAnswer(
+        subscription_id=subscription.pk,
+        status=SCHEDULED,
+        action_url=None,
+        effective_at=subscription.current_period_end,
+        amount_due=0,
+        currency="usd",
+        credits_granted=Decimal(0),
+    )
+
+
+def find_by_key(user: User, idempotency_key: str | None, request_hash: str) -> PlanChange | None:
+    """:raises IdempotencyConflict: the key was used with another body."""
+    if idempotency_key is None:
+        return None
+    found = PlanChange.objects.filter(user=user, idempotency_key=idempotency_key).first()
+    if found is not None and found.request_hash != request_hash:
+        raise IdempotencyConflict("This Idempotency-Key was used for another request. Use a new one.")
+    return found
+
+
+def claim(change: PlanChange) -> PlanChange:
+    """Insert the row; when another request with the same key came first, return that one's."""
+    try:
+        with transaction.atomic():
+            change.save(force_insert=True)
+    except IntegrityError:
+        found = find_by_key(change.user, change.idempotency_key, change.request_hash)
+        if found is None:
+            raise
+        return found
+    return change
+
+
+def write_answer(answer: PlanChangeAnswer) -> dict[str, Any]:
+    return asdict(answer) | {
+        "effective_at": answer.effective_at.isoformat(),
+        "credits_granted": str(answer.credits_granted),
+    }
+
+
+def read_answer(change: PlanChange) -> PlanChangeAnswer:
+    stored = dict(change.answer)
+    stored["effective_at"] = datetime.fromisoformat(stored["effective_at"])
+    stored["credits_granted"] = Decimal(stored["credits_granted"])
+    stored["is_replay"] = True
+    return PlanChangeAnswer(**stored)

@@ -1,0 +1,269 @@
+"""Keeping our row of a subscription, and the account's plan, equal to what is true at Stripe."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from billing import gateway, selectors, stripe_data
+from billing.models import Customer, Subscription
+from billing.services.customers import find_or_adopt_customer
+from credits import services as credits_services
+from smartspec import mail
+from smartspec.errors import DomainError
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+# More than this many writers overtaking one sync is no race but a fault.
+SYNC_ATTEMPTS = 10
+NOTHING = Decimal(0)
+
+
+class UnknownPrice(DomainError):
+    """A subscription of a customer of ours is on a price that stands for no plan; nobody can say what it gives."""
+
+    code = "unknown_price"
+    status = 500
+    title = "Unknown price"
+
+
+class SyncContended(DomainError):
+    """Others kept writing while we fetched. The queue tries again."""
+
+    code = "sync_contended"
+    status = 503
+    title = "Busy"
+
+
+def sync_subscription(*, subscription_id: str, now: datetime) -> Subscription | None:
+    """This will make our row, the plan and the tier equal to what the subscription is now, any number of times.
+
+    A second subscription beside one that is not ended is cancelled, refunded in full, and gives nothing.
+    Returns None when the subscription is of nobody of ours.
+
+    :raises UnknownPrice: its price stands for no plan.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    customer = find_customer_of(subscription_id, now)
+    if customer is None:
+        log.warning("Subscription of an unknown customer", subscription_id=subscription_id)
+        return None
+    for _ in range(SYNC_ATTEMPTS):
+        version = Customer.objects.values_list("state_version", flat=True).get(pk=customer.pk)
+        fetched = gateway.retrieve_subscription(subscription_id)
+        is_surplus = find_out_surplus(customer, fetched, now)
+        pending = fetch_pending_change(fetched)
+        with transaction.atomic():
+            locked = Customer.objects.select_for_update().select_related("user").get(pk=customer.pk)
+            if locked.state_version != version:
+                continue  # somebody wrote since we looked, perhaps something newer than what we hold
+            was_entitled = is_entitled(Subscription.objects.filter(pk=subscription_id).first())
+            subscription = write_subscription(locked, fetched, pending, is_surplus=is_surplus)
+            locked.state_version += 1
+            locked.save(update_fields=["state_version"])
+            apply_plan(locked, now)
+        break
+    else:
+        raise SyncContended("This subscription is being changed by others. Please try again.")
+    if subscription.is_surplus:
+        end_surplus(subscription, now)
+    elif is_entitled(subscription) and not was_entitled:
+        log.info(
+            "Subscription activated", user_id=str(subscription.user_id), subscription_id=subscription.pk,
+            customer_id=customer.pk, plan=subscription.plan, interval=subscription.interval,
+        )  # fmt: skip
+    return subscription
+
+
+def find_customer_of(subscription_id: str, now: datetime) -> Customer | None:
+    known = Customer.objects.filter(subscriptions=subscription_id).first()
+    if known is not None:
+        return known
+    fetched = gateway.retrieve_subscription(subscription_id)
+    return find_or_adopt_customer(customer_id=stripe_data.object_id(fetched["customer"]), now=now)
+
+
+def fetch_pending_change(fetched: dict[str, Any]) -> tuple[str, str, datetime] | None:
+    """Return (plan, interval, moment) of the change that a schedule will make.
+
+    :raises UnknownPrice: the schedule leads to a price that stands for no plan.
+    """
+    schedule_id = stripe_data.object_id(fetched.get("schedule"))
+    if not schedule_id:
+        return None
+    phase = stripe_data.schedule_next_phase(gateway.retrieve_schedule(schedule_id))
+    if phase is None:
+        return None
+    price_id, starts_at = phase
+    plan, interval = require_plan_of_price(price_id)
+    return plan, interval, starts_at
+
+
+def require_plan_of_price(price_id: str, lookup_key: str | None = None) -> tuple[str, str]:
+    """Return what a price stands for; a price that the settings do not name is looked at once at Stripe.
+
+    :raises UnknownPrice: it stands for no plan.
+    """
+    found = selectors.plan_of_price(price_id=price_id, lookup_key=lookup_key or "")
+    if found is None and lookup_key is None:
+        fetched = gateway.retrieve_price(price_id)
+        found = selectors.plan_of_price(price_id=price_id, lookup_key=fetched.get("lookup_key") or "")
+    if found is None:
+        log.error("Unknown price", price_id=price_id)
+        raise UnknownPrice(f"The price {price_id} stands for no plan; check the STRIPE_PRICE_ variables.")
+    return found
+
+
+def write_subscription(
+    customer: Customer, fetched: dict[str, Any], pending: tuple[str, str, datetime] | None, *, is_surplus: bool
+) -> Subscription:
+    """Write the row; the caller holds the customer's lock."""
+    item = stripe_data.subscription_item(fetched)
+    plan, interval = require_plan_of_price(item.price_id, item.lookup_key)
+    known = Subscription.objects.filter(pk=fetched["id"]).first()
+    subscription, _ = Subscription.objects.update_or_create(
+        pk=fetched["id"],
+        defaults={
+            "customer": customer,
+            "user_id": customer.user_id,
+            "plan": plan,
+            "interval": interval,
+            "price_id": item.price_id,
+            "item_id": item.id,
+            "status": fetched["status"],
+            "anchor_at": anchor_of(known, fetched),
+            "current_period_start": item.current_period_start,
+            "current_period_end": item.current_period_end,
+            "cancel_at_period_end": bool(fetched["cancel_at_period_end"]),
+            "cancel_at": stripe_data.moment(fetched["cancel_at"]),
+            "ended_at": stripe_data.subscription_ended_at(fetched),
+            "schedule_id": stripe_data.object_id(fetched.get("schedule")) if pending else "",
+            "pending_plan": pending[0] if pending else "",
+            "pending_interval": pending[1] if pending else "",
+            "pending_at": pending[2] if pending else None,
+            "is_surplus": is_surplus,
+            "created_at": stripe_data.required_moment(fetched["created"]),
+        },
+    )
+    return subscription
+
+
+def anchor_of(known: Subscription | None, fetched: dict[str, Any]) -> datetime:
+    """Return where the months are counted from. Once something was paid it never moves, not with the interval."""
+    if known is not None and known.paid_until is not None:
+        return known.anchor_at
+    return stripe_data.subscription_anchor_at(fetched)
+
+
+def is_entitled(subscription: Subscription | None) -> bool:
+    """Tell whether the user has the subscription's plan (which, while past due, gives no new allowance)."""
+    return (
+        subscription is not None
+        and not subscription.is_surplus
+        and subscription.status in stripe_data.ENTITLED_STATUSES
+    )
+
+
+def apply_plan(customer: Customer, now: datetime) -> None:
+    """Tell the ledger which plan the user has, from our rows alone; the caller holds the customer's lock."""
+    current = selectors.current_subscription(user_id=customer.user_id)
+    if current is not None and is_entitled(current):
+        credits_services.set_plan(
+            account_id=customer.user_id,
+            plan=current.plan,
+            anchor_at=current.anchor_at,
+            paid_until=current.paid_until,
+            source=current.pk,
+            now=now,
+        )
+    else:
+        # Not ended, but unpaid or paused: Free's features, without Free's allowance, which is for `source` "free".
+        credits_services.set_plan(
+            account_id=customer.user_id,
+            plan="free",
+            anchor_at=customer.user.created_at,
+            paid_until=None,
+            source=current.pk if current else "free",
+            now=now,
+        )
+
+
+# --- A second subscription ----------------------------------------------------------------------------------------
+
+
+def find_out_surplus(customer: Customer, fetched: dict[str, Any], now: datetime) -> bool:
+    """Tell whether this subscription stands beside an older one that is not ended. Calls Stripe only for a new one."""
+    known = Subscription.objects.filter(pk=fetched["id"]).first()
+    if known is not None:
+        return known.is_surplus
+    if stripe_data.subscription_is_ended(fetched):
+        return False
+    current = selectors.current_subscription(user_id=customer.user_id)
+    alive = {
+        found["id"]: found
+        for found in gateway.list_subscriptions(customer.pk)
+        if not stripe_data.subscription_is_ended(found)
+    }
+    if current is not None and current.pk not in alive:
+        sync_subscription(subscription_id=current.pk, now=now)  # it has ended, and we had not heard
+        current = None
+    if current is not None:
+        return True
+    surplus_ids = set(Subscription.objects.filter(customer=customer, is_surplus=True).values_list("pk", flat=True))
+    candidates = [found for found in alive.values() if found["id"] not in surplus_ids] or [fetched]
+    oldest = min(candidates, key=lambda found: (found["created"], found["id"]))
+    return bool(oldest["id"] != fetched["id"])
+
+
+def end_surplus(subscription: Subscription, now: datetime) -> None:
+    """Cancel a second subscription and give back all that was paid for it."""
+    if subscription.ended_at is None:
+        try:
+            gateway.cancel_subscription(subscription.pk)
+        except gateway.StripeRefused:
+            # Cancelled already, by an earlier try of ours or by somebody else: then there is nothing left to end.
+            if not stripe_data.subscription_is_ended(gateway.retrieve_subscription(subscription.pk)):
+                raise
+    refunded_cents = 0
+    for listed in gateway.list_all_invoices({"subscription": subscription.pk, "status": "paid"}):
+        invoice = gateway.retrieve_invoice(listed["id"])
+        for payment_intent_id in stripe_data.invoice_payment_intent_ids(invoice):
+            refunded_cents += refund_in_full(payment_intent_id)
+    if refunded_cents:
+        log.warning(
+            "Second subscription cancelled and refunded", user_id=str(subscription.user_id),
+            subscription_id=subscription.pk, refunded_cents=refunded_cents,
+        )  # fmt: skip
+        with transaction.atomic():
+            mail.send_mail_once(
+                user=subscription.user,
+                template="second_subscription_refunded",
+                cause=subscription.pk,
+                context={"plan": subscription.plan, "refunded": f"{refunded_cents / 100:.2f}"},
+            )
+    if subscription.ended_at is None:
+        sync_ended(subscription, now)
+
+
+def refund_in_full(payment_intent_id: str) -> int:
+    """Return the cents given back now; 0 when that was done before."""
+    try:
+        refund = gateway.create_refund(
+            values={"payment_intent": payment_intent_id, "reason": "duplicate"},
+            idempotency_key=f"surplus:{payment_intent_id}",
+        )
+    except gateway.StripeRefused as error:
+        if error.context.get("stripe_code") == "charge_already_refunded":
+            return 0
+        raise
+    return int(refund["amount"])
+
+
+def sync_ended(subscription: Subscription, now: datetime) -> None:
+    """Note the end of a subscription that we have just cancelled."""
+    fetched = gateway.retrieve_subscription(subscription.pk)
+    ended_at = stripe_data.subscription_ended_at(fetched) or now
+    Subscription.objects.filter(pk=subscription.pk).update(status="canceled", ended_at=ended_at)
+    subscription.refresh_from_db()

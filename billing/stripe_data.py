@@ -1,0 +1,231 @@
+"""The only module that knows where a field lives in a Stripe object of the pinned version (2026-08-26.dahlia).
+
+Objects are the plain dictionaries that `gateway` returns, or that a webhook's body carries.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+StripeObject = dict[str, Any]
+
+PURCHASE_ID = "purchase_id"
+CHECKOUT_ID = "checkout_id"
+USER_ID = "user_id"
+
+# Ended for good: Stripe never changes such a subscription again.
+ENDED_STATUSES = frozenset({"canceled", "incomplete_expired"})
+# The user has the plan; `past_due` while Stripe retries, without new allowance.
+ENTITLED_STATUSES = frozenset({"trialing", "active", "past_due"})
+
+
+def moment(timestamp: int | None) -> datetime | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
+
+
+def required_moment(timestamp: int) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)
+
+
+def object_id(reference: str | StripeObject | None) -> str:
+    """Return the id of what may be an id, an expanded object or nothing."""
+    if reference is None:
+        return ""
+    return str(reference if isinstance(reference, str) else reference["id"])
+
+
+def metadata(obj: StripeObject) -> dict[str, str]:
+    return dict(obj.get("metadata") or {})
+
+
+# --- Events -------------------------------------------------------------------------------------------------------
+
+
+def event_object(event: StripeObject) -> StripeObject:
+    return dict(event["data"]["object"])
+
+
+def event_customer_id(event: StripeObject) -> str:
+    obj = event_object(event)
+    return str(obj["id"]) if obj.get("object") == "customer" else object_id(obj.get("customer"))
+
+
+# --- Checkout sessions --------------------------------------------------------------------------------------------
+
+
+def session_is_paid(session: StripeObject) -> bool:
+    """Paid, or nothing to pay. A session may be complete and yet unpaid: delayed payment methods."""
+    return session["status"] == "complete" and session["payment_status"] in ("paid", "no_payment_required")
+
+
+def session_payment_failed(session: StripeObject) -> bool:
+    """Complete, unpaid, and the payment intent (expanded) no longer under way: a delayed payment that failed."""
+    if session["status"] != "complete" or session["payment_status"] != "unpaid":
+        return False
+    intent = session.get("payment_intent")
+    return isinstance(intent, dict) and intent["status"] in ("requires_payment_method", "canceled")
+
+
+def session_payment_intent_id(session: StripeObject) -> str:
+    return object_id(session.get("payment_intent"))
+
+
+def session_subscription_id(session: StripeObject) -> str:
+    return object_id(session.get("subscription"))
+
+
+def session_invoice_id(session: StripeObject) -> str:
+    return object_id(session.get("invoice"))
+
+
+# --- Subscriptions ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SubscriptionItem:
+    """The one item of a subscription: what is paid, and for which period (which dahlia keeps on the item)."""
+
+    id: str
+    price_id: str
+    lookup_key: str
+    current_period_start: datetime
+    current_period_end: datetime
+
+
+def subscription_item(subscription: StripeObject) -> SubscriptionItem:
+    items = subscription["items"]["data"]
+    price = items[0]["price"]
+    return SubscriptionItem(
+        id=items[0]["id"],
+        price_id=price["id"],
+        lookup_key=price.get("lookup_key") or "",
+        current_period_start=required_moment(min(item["current_period_start"] for item in items)),
+        current_period_end=required_moment(max(item["current_period_end"] for item in items)),
+    )
+
+
+def subscription_is_ended(subscription: StripeObject) -> bool:
+    return subscription["status"] in ENDED_STATUSES
+
+
+def subscription_ended_at(subscription: StripeObject) -> datetime | None:
+    """When it ended; `incomplete_expired` may lack `ended_at`, so the next best time of Stripe's stands in."""
+    if not subscription_is_ended(subscription):
+        return None
+    ended = subscription.get("ended_at") or subscription.get("canceled_at") or subscription["created"]
+    return required_moment(ended)
+
+
+def subscription_anchor_at(subscription: StripeObject) -> datetime:
+    """When the plan began to be paid: at the start, or after the trial."""
+    return required_moment(subscription.get("trial_end") or subscription["start_date"])
+
+
+def schedule_next_phase(schedule: StripeObject) -> tuple[str, datetime] | None:
+    """Return the price id and the start of the phase after the current one, if the schedule is still at work."""
+    current = schedule.get("current_phase")
+    if schedule["status"] not in ("active", "not_started") or not current:
+        return None
+    later = [phase for phase in schedule["phases"] if phase["start_date"] >= current["end_date"]]
+    if not later:
+        return None
+    return object_id(later[0]["items"][0]["price"]), required_moment(later[0]["start_date"])
+
+
+# --- Invoices -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InvoiceLine:
+    amount_cents: int
+    price_id: str
+    is_proration: bool
+    starts_at: datetime
+    ends_at: datetime
+
+
+def invoice_is_paid(invoice: StripeObject) -> bool:
+    return invoice["status"] == "paid"
+
+
+def invoice_subscription_id(invoice: StripeObject) -> str:
+    parent = invoice.get("parent") or {}
+    if parent.get("type") != "subscription_details":
+        return ""
+    return object_id(parent["subscription_details"]["subscription"])
+
+
+def invoice_paid_at(invoice: StripeObject) -> datetime:
+    return required_moment(invoice["status_transitions"]["paid_at"] or invoice["created"])
+
+
+def invoice_lines(invoice: StripeObject) -> list[InvoiceLine]:
+    """Return the lines that belong to a subscription's price, prorations included."""
+    return [
+        InvoiceLine(
+            amount_cents=line["amount"],
+            price_id=line_price_id(line),
+            is_proration=line_is_proration(line),
+            starts_at=required_moment(line["period"]["start"]),
+            ends_at=required_moment(line["period"]["end"]),
+        )
+        for line in invoice["lines"]["data"]
+        if line_price_id(line)
+    ]
+
+
+def line_price_id(line: StripeObject) -> str:
+    details = (line.get("pricing") or {}).get("price_details") or {}
+    return object_id(details.get("price"))
+
+
+def line_is_proration(line: StripeObject) -> bool:
+    parent = line.get("parent") or {}
+    details = parent.get("subscription_item_details") or parent.get("invoice_item_details") or {}
+    return bool(details.get("proration"))
+
+
+def invoice_paid_period(invoice: StripeObject) -> tuple[datetime, datetime] | None:
+    """Return what the invoice pays for: its lines that are no proration. A trial's line costs nothing and pays for
+    nothing; one that a coupon makes free still has its price as the line's amount."""
+    paid = [line for line in invoice_lines(invoice) if not line.is_proration and line.amount_cents > 0]
+    if not paid:
+        return None
+    return min(line.starts_at for line in paid), max(line.ends_at for line in paid)
+
+
+def invoice_payment_intent_ids(invoice: StripeObject) -> list[str]:
+    """Return the payment intents that paid the invoice; `payments` must be expanded."""
+    payments: Iterable[StripeObject] = (invoice.get("payments") or {}).get("data") or []
+    return [
+        object_id(payment["payment"]["payment_intent"])
+        for payment in payments
+        if payment["status"] == "paid" and payment["payment"]["type"] == "payment_intent"
+    ]
+
+
+def invoice_open_payment_intent_id(invoice: StripeObject) -> str:
+    """Return the payment intent that is still to be paid, if any; `payments` must be expanded."""
+    payments: Iterable[StripeObject] = (invoice.get("payments") or {}).get("data") or []
+    for payment in payments:
+        if payment["status"] == "open" and payment["payment"]["type"] == "payment_intent":
+            return object_id(payment["payment"]["payment_intent"])
+    return ""
+
+
+def invoice_description(invoice: StripeObject) -> str:
+    """Return the invoice's own description, or what its first line says."""
+    lines = invoice["lines"]["data"]
+    return invoice.get("description") or (lines[0].get("description") if lines else "") or ""
+
+
+# --- Customers and cards ------------------------------------------------------------------------------------------
+
+
+def customer_default_payment_method_id(customer: StripeObject) -> str:
+    return object_id((customer.get("invoice_settings") or {}).get("default_payment_method"))
+
+
+def subscription_default_payment_method_id(subscription: StripeObject) -> str:
+    return object_id(subscription.get("default_payment_method"))

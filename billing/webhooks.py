@@ -1,0 +1,148 @@
+"""Intake of Stripe's webhooks: verify, store, enqueue, answer. Nothing here acts on an event or calls Stripe."""
+
+import ipaddress
+import json
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from djstripe.models import WebhookEventTrigger
+
+from billing import gateway, handlers, stripe_data, tasks
+from billing.models import Customer, WebhookRefusal
+from smartspec import clock
+from smartspec.api import problem
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+# Of a call that we keep, these headers help to understand it; cookies and the like are nobody's business.
+KEPT_HEADERS = ("Content-Type", "Stripe-Signature", "User-Agent")
+
+
+class WebhookRefused(gateway.SignatureInvalid):
+    """The call is not for us, or not what Stripe sends. `cause` says which, for counting."""
+
+    code = "webhook_refused"
+    title = "Webhook refused"
+
+
+@csrf_exempt
+def stripe_webhook(request: HttpRequest) -> JsonResponse:
+    """POST /api/webhooks/stripe: 200 once the event is stored; 400, and nothing kept but a count, for anything else.
+
+    A failure to store is an error 500, so that Stripe sends the event again.
+    """
+    if request.method != "POST":
+        response = refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "Stripe sends webhooks by POST.")
+        response["Allow"] = "POST"
+        return response
+    now = clock.now()
+    try:
+        event = read_event(request, now)
+    except gateway.SignatureInvalid as refusal:
+        cause = str(refusal.context["cause"])
+        count_refusal(cause, now)
+        log.warning("Refused a Stripe webhook", cause=cause)
+        return refuse(HTTPStatus.BAD_REQUEST, refusal.code, refusal.detail)
+    store(event, request)
+    return JsonResponse({"received": True})
+
+
+def read_event(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    """Return the event in a call that proved to come from Stripe, for this account and mode.
+
+    :raises gateway.SignatureInvalid: it did not.
+    :raises WebhookRefused: it did, but is no event, or another account's.
+    """
+    try:
+        body = request.body
+    except RequestDataTooBig as error:
+        raise WebhookRefused("The body is too large.", cause="too_large") from error
+    gateway.verify_signature(body=body, header=request.headers.get("Stripe-Signature", ""), now=now)
+    try:
+        event = json.loads(body)
+        is_event = (
+            event["object"] == "event"
+            and isinstance(event["id"], str)
+            and isinstance(event["type"], str)
+            and isinstance(event["data"]["object"], dict)
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise WebhookRefused("The body is no event.", cause="malformed") from error
+    if not is_event:
+        raise WebhookRefused("The body is no event.", cause="malformed")
+    if event.get("livemode") is not settings.STRIPE_LIVE_MODE:
+        raise WebhookRefused("The event is of the other mode (live or test).", cause="wrong_mode")
+    if event.get("account"):
+        # Only events of accounts connected to ours name an account; we have none.
+        raise WebhookRefused("The event is of another account.", cause="wrong_account")
+    return dict(event)
+
+
+def store(event: dict[str, Any], request: HttpRequest) -> None:
+    """Keep the event and enqueue its two jobs, together or not at all. From here on it is ours to finish.
+
+    A repeated delivery is stored and worked on again: both jobs may run any number of times.
+    """
+    event_id, event_type = event["id"], event["type"]
+    customer_id = stripe_data.event_customer_id(event)
+    object_id = str(stripe_data.event_object(event).get("id") or "")
+    lock = customer_id or object_id or event_id
+    with transaction.atomic():
+        trigger = WebhookEventTrigger.objects.create(
+            remote_ip=remote_ip(request),
+            headers={name: request.headers[name] for name in KEPT_HEADERS if name in request.headers},
+            body=request.body.decode(),
+            valid=True,
+        )
+        tasks.mirror_event.configure(lock=f"mirror:{lock}").defer(trigger_id=trigger.pk)
+        if event_type in handlers.HANDLERS and object_id:
+            # Effects of one customer run one after the other.
+            tasks.apply_event.configure(lock=f"effect:{lock}").defer(
+                event_id=event_id, event_type=event_type, object_id=object_id
+            )
+    log.info(
+        "Received Stripe webhook",
+        event_id=event_id,
+        event_type=event_type,
+        user_id=find_user_id(event, customer_id),
+        customer_id=customer_id,
+        object_id=object_id,
+    )
+
+
+def find_user_id(event: dict[str, Any], customer_id: str) -> str:
+    """Return the id of the user that an event is about, for the log; empty when it is about nobody of ours."""
+    user_id = Customer.objects.filter(pk=customer_id).values_list("user_id", flat=True).first()
+    return str(user_id or stripe_data.metadata(stripe_data.event_object(event)).get(stripe_data.USER_ID, ""))
+
+
+def remote_ip(request: HttpRequest) -> str:
+    """Return the address that the call came from; a proxy's header is not trusted with it."""
+    try:
+        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
+    except ValueError:
+        return "0.0.0.0"  # noqa: S104 - no address is known (a unix socket), nothing is bound
+
+
+def count_refusal(cause: str, now: datetime) -> None:
+    """Count a refused call in its minute."""
+    row = {"minute_at": now.replace(second=0, microsecond=0), "cause": cause}
+    if WebhookRefusal.objects.filter(**row).update(count=F("count") + 1):
+        return
+    try:
+        with transaction.atomic():
+            WebhookRefusal.objects.create(**row, count=1)
+    except IntegrityError:
+        WebhookRefusal.objects.filter(**row).update(count=F("count") + 1)
+
+
+def refuse(status: HTTPStatus, code: str, detail: str) -> JsonResponse:
+    return JsonResponse(problem(status, code, detail), status=status, content_type="application/problem+json")
