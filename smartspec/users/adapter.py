@@ -6,6 +6,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.internal.restkit.response import ErrorResponse
 from django import forms
+from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponseRedirect
@@ -35,13 +36,23 @@ class AccountAdapter(DefaultAccountAdapter):
                 return super().save_user(request, user, form, commit)
         except IntegrityError as error:
             # Two sign-ups with one address at the same time: the form of each saw the address free.
+            raise self.address_taken(request, "account_signup") from error
+
+    def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
+        try:
+            with transaction.atomic():
+                return bool(super().confirm_email(request, email_address))
+        except IntegrityError as error:
+            # A change to an address that somebody else signed up with and has not confirmed.
+            raise self.address_taken(request, "account_email") from error
+
+    def address_taken(self, request: HttpRequest, page: str) -> ImmediateHttpResponse:
+        """Return the refusal: an error for the app, the form again for a browser."""
+        if hasattr(request.allauth, "headless"):  # type: ignore[attr-defined]
             taken = self.validation_error("email_taken")
-            is_headless = hasattr(request.allauth, "headless")  # type: ignore[attr-defined]
-            raise ImmediateHttpResponse(
-                ErrorResponse(request, exception=taken)
-                if is_headless
-                else HttpResponseRedirect(reverse("account_signup"))
-            ) from error
+            return ImmediateHttpResponse(ErrorResponse(request, exception=taken))
+        self.add_message(request, messages.ERROR, message=self.error_messages["email_taken"])
+        return ImmediateHttpResponse(HttpResponseRedirect(reverse(page)))
 
     def get_phone(self, user: AbstractBaseUser) -> tuple[str, bool] | None:
         return None

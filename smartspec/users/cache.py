@@ -24,6 +24,8 @@ class PostgresCache(DatabaseCache):
     expired, and nothing else is removed.
     """
 
+    _table: str
+
     def _base_set(self, mode: str, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT) -> bool:
         timestamp = self.get_backend_timeout(timeout)
         expires = NEVER if timestamp is None else datetime.fromtimestamp(timestamp, UTC)

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
-class BearerSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class BearerSessionScheme(OpenApiAuthenticationExtension):
     target_class = "smartspec.users.authentication.BearerSessionAuthentication"
     name = "session"
 
@@ -17,7 +17,7 @@ class BearerSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-un
         }
 
 
-class ServiceKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class ServiceKeyScheme(OpenApiAuthenticationExtension):
     target_class = "smartspec.users.authentication.ServiceKeyAuthentication"
     name = "key"
 

@@ -42,7 +42,8 @@ class HeadlessProblemMiddleware:
     ) -> HttpResponse | None:
         """allauth checks the body before the method; a wrong method is said first, as everywhere."""
         view_class = getattr(view, "view_class", None)
-        if not request.path.startswith(PREFIX) or view_class is None or hasattr(view_class, request.method.lower()):
+        method = (request.method or "").lower()
+        if not request.path.startswith(PREFIX) or view_class is None or hasattr(view_class, method):
             return None
         return HttpResponseNotAllowed(name.upper() for name in METHODS if hasattr(view_class, name))
 

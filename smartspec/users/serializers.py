@@ -53,7 +53,7 @@ class NewKeySerializer(serializers.Serializer[Any]):
 
 class WebSessionSerializer(serializers.Serializer[Any]):
     next = serializers.RegexField(
-        r"^/account(/[A-Za-z0-9_./-]*)?$",
+        r"^/account(/[A-Za-z0-9_-]+)*\Z",
         required=False,
         max_length=200,
         help_text="The account page to open, such as `/account/buy`.",

@@ -1,0 +1,56 @@
+"""manage.py create_service_key --name worker-1 --scopes credits:spend media:write [--expires 2027-01-31]"""
+
+from argparse import ArgumentTypeError
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.dateparse import parse_date, parse_datetime
+
+from smartspec import clock
+from smartspec.users import keys, services
+
+
+class Command(BaseCommand):
+    help = "Make an API key for a service, such as a generation worker. The key is printed once; only its hash is kept."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--name", required=True, help="who holds it, such as worker-1")
+        parser.add_argument(
+            "--scopes", required=True, nargs="+", help=f"what it may do: {', '.join(keys.SERVICE_SCOPES)}"
+        )
+        parser.add_argument("--expires", type=moment, help="a day (its start in UTC) or a moment in ISO 8601")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        scopes = [scope for text in options["scopes"] for scope in text.split(",") if scope]
+        unknown = sorted(set(scopes) - set(keys.SERVICE_SCOPES))
+        if unknown or not scopes:
+            raise CommandError(f"Unknown scope {', '.join(unknown)}. There are {', '.join(keys.SERVICE_SCOPES)}.")
+        now = clock.now()
+        if options["expires"] is not None and options["expires"] <= now:
+            raise CommandError("--expires lies in the past.")
+        if not 1 <= len(options["name"]) <= 100:
+            raise CommandError("--name must have 1 to 100 characters.")
+        issued = services.create_service_key(
+            name=options["name"], scopes=scopes, now=now, expires_at=options["expires"]
+        )
+        # The key alone on standard output, so that a script can keep it.
+        self.stdout.write(issued.secret)
+        self.stderr.write(
+            f"Key {issued.key.prefix} for {issued.key.name} may {', '.join(issued.key.scopes)}. "
+            "Keep it now: it is not shown again. Send it as Authorization: Api-Key <key>."
+        )
+
+
+def moment(text: str) -> datetime:
+    """Return the moment of `2027-01-31` or `2027-01-31T12:00:00Z`."""
+    try:
+        day = parse_date(text)
+        if day is not None:
+            return datetime(day.year, day.month, day.day, tzinfo=UTC)
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ArgumentTypeError("give a day such as 2027-01-31, or a moment such as 2027-01-31T12:00:00Z")
+    return found

@@ -1,0 +1,222 @@
+"""Sign-up, log-in, devices and passwords, as the desktop app calls them."""
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from smartspec.testing import PASSWORD, make_user
+from smartspec.users.models import User
+from smartspec.users.tests.conftest import AUTH, client_with, code_in, log_in
+
+pytestmark = pytest.mark.django_db
+NEW_PASSWORD = "another horse, another staple"
+
+
+def sign_up(**changes: str) -> Any:
+    person = {"email": "Carol@SmartSpec.test", "password": PASSWORD, "name": "Carol"}
+    return APIClient().post(f"{AUTH}/auth/signup", person | changes)
+
+
+class TestSignUp:
+    def test_lets_in_at_once_and_verifies_by_the_code_in_the_mail(self, mailoutbox: list[Any]) -> None:
+        carol = client_with(sign_up().json()["meta"]["session_token"])
+        before = carol.get("/api/me").json()
+        assert (before["email"], before["name"], before["email_verified"]) == ("carol@smartspec.test", "Carol", False)
+
+        answer = carol.post(f"{AUTH}/auth/email/verify", {"key": code_in(mailoutbox[0])})
+        assert answer.status_code == 200
+        assert carol.get("/api/me").json()["email_verified"] is True
+
+    def test_a_wrong_code_is_refused_and_the_third_ends_the_trial(self, mailoutbox: list[Any]) -> None:
+        carol = client_with(sign_up().json()["meta"]["session_token"])
+        for _ in range(3):
+            answer = carol.post(f"{AUTH}/auth/email/verify", {"key": "AAAA-AAAA"})
+            assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "incorrect_code")
+        assert carol.post(f"{AUTH}/auth/email/verify", {"key": code_in(mailoutbox[0])}).status_code == 409
+        assert carol.get("/api/me").json()["email_verified"] is False
+
+    def test_another_code_can_be_asked_for_after_a_log_in(self, mailoutbox: list[Any]) -> None:
+        sign_up()
+        # allauth sends one code in ten seconds; those have passed.
+        from django.core.cache import cache
+
+        cache.clear()
+        carol = client_with(log_in("carol@smartspec.test", PASSWORD))
+        answer = carol.put(f"{AUTH}/account/email", {"email": "carol@smartspec.test"})
+        assert answer.status_code == 200
+        assert carol.post(f"{AUTH}/auth/email/verify", {"key": code_in(mailoutbox[1])}).status_code == 200
+        assert carol.get("/api/me").json()["email_verified"] is True
+
+    def test_an_address_that_is_taken_is_refused_whatever_its_case(self, alice: User) -> None:
+        answer = sign_up(email="ALICE@smartspec.test")
+        assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+        assert answer.json()["errors"][0] | {"message": ""} == {
+            "code": "email_taken",
+            "detail": "A user is already registered with this email address.",
+            "attr": "email",
+            "param": "email",
+            "message": "",
+        }
+
+    @pytest.mark.parametrize("password", ["short", "password123456", ""])
+    def test_a_weak_password_is_refused_by_name_of_the_field(self, password: str) -> None:
+        answer = sign_up(password=password)
+        assert answer.status_code == 400
+        assert {error["attr"] for error in answer.json()["errors"]} == {"password"}
+        assert not User.objects.exists()
+
+
+class TestLogIn:
+    def test_each_device_has_a_token_of_its_own_and_an_ended_one_is_refused_at_once(self, alice: User) -> None:
+        laptop, desktop = log_in(alice.email, PASSWORD), log_in(alice.email, PASSWORD)
+        assert laptop != desktop
+        devices = client_with(desktop).get(f"{AUTH}/auth/sessions").json()["data"]
+        other = next(device for device in devices if not device["is_current"])
+        assert len(devices) == 2
+        assert "last_seen_at" in other
+
+        answer = client_with(desktop).delete(f"{AUTH}/auth/sessions", {"sessions": [other["id"]]})
+        assert [device["is_current"] for device in answer.json()["data"]] == [True]
+        refused = client_with(laptop).get("/api/me")
+        assert (refused.status_code, refused.json()["code"]) == (401, "session_ended")
+        assert client_with(desktop).get("/api/me").status_code == 200
+
+    def test_logging_out_ends_the_token(self, alice: User) -> None:
+        token = log_in(alice.email, PASSWORD)
+        assert client_with(token).delete(f"{AUTH}/auth/session").status_code == 401
+        assert client_with(token).get("/api/me").status_code == 401
+        assert client_with(token).get(f"{AUTH}/auth/session").status_code == 410
+
+    def test_the_token_is_taken_from_either_header(self, alice: User) -> None:
+        token = log_in(alice.email, PASSWORD)
+        by_name = APIClient(HTTP_X_SESSION_TOKEN=token)
+        for client in (client_with(token), by_name):
+            assert client.get("/api/me").status_code == 200
+            assert client.get(f"{AUTH}/auth/session").json()["data"]["user"]["email"] == alice.email
+
+    def test_an_unknown_address_and_a_wrong_password_are_the_same_answer_for_the_same_work(
+        self, alice: User, settings: Any
+    ) -> None:
+        settings.PASSWORD_HASHERS = ["smartspec.users.tests.hashers.CountingHasher"]
+        from smartspec.users.tests.hashers import CountingHasher
+
+        alice.set_password(PASSWORD)
+        alice.save()
+        answers, hashes = [], []
+        for email in (alice.email, "nobody@smartspec.test"):
+            CountingHasher.count = 0
+            answer = APIClient().post(f"{AUTH}/auth/login", {"email": email, "password": "wrong"})
+            answers.append((answer.status_code, answer.content, answer["Content-Type"]))
+            hashes.append(CountingHasher.count)
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 400
+        assert hashes == [1, 1]
+
+    def test_too_many_wrong_passwords_wait_even_with_the_right_one(self, alice: User) -> None:
+        for _ in range(5):
+            APIClient().post(f"{AUTH}/auth/login", {"email": alice.email, "password": "wrong"})
+        answer = APIClient().post(f"{AUTH}/auth/login", {"email": alice.email, "password": PASSWORD})
+        assert (answer.status_code, answer["Content-Type"]) == (429, "application/problem+json")
+        assert int(answer["Retry-After"]) > 0
+        assert answer.json()["code"] == "throttled"
+
+    def test_somebody_deactivated_is_out_at_once(self, alice: User) -> None:
+        token = log_in(alice.email, PASSWORD)
+        User.objects.filter(pk=alice.pk).update(is_active=False)
+        assert client_with(token).get("/api/me").status_code == 401
+
+
+class TestPassword:
+    def test_is_reset_by_the_code_in_the_mail_and_ends_every_session(self, alice: User, mailoutbox: list[Any]) -> None:
+        old_token = log_in(alice.email, PASSWORD)
+        answer = APIClient().post(f"{AUTH}/auth/password/request", {"email": alice.email})
+        assert answer.status_code == 401  # allauth's way to say: go on with the code
+        flow = client_with(answer.json()["meta"]["session_token"])
+
+        wrong = flow.post(f"{AUTH}/auth/password/reset", {"key": "AAAA-AAAA", "password": NEW_PASSWORD})
+        assert wrong.status_code == 400
+        code = code_in(mailoutbox[0])
+        flow.post(f"{AUTH}/auth/password/reset", {"key": code, "password": NEW_PASSWORD})
+        assert client_with(old_token).get("/api/me").status_code == 401
+        assert log_in(alice.email, NEW_PASSWORD)
+
+    def test_asking_for_a_reset_does_not_tell_who_has_an_account(self, alice: User, mailoutbox: list[Any]) -> None:
+        answers = [
+            APIClient().post(f"{AUTH}/auth/password/request", {"email": email}).json()
+            for email in (alice.email, "nobody@smartspec.test")
+        ]
+        for answer in answers:
+            answer["meta"].pop("session_token")
+        assert answers[0] == answers[1]
+        assert [message.to for message in mailoutbox] == [[alice.email], ["nobody@smartspec.test"]]
+
+    def test_is_changed_by_whoever_knows_the_old_one(self, alice: User) -> None:
+        token = log_in(alice.email, PASSWORD)
+        passwords = {"current_password": "wrong", "new_password": NEW_PASSWORD}
+        assert client_with(token).post(f"{AUTH}/account/password/change", passwords).status_code == 400
+        passwords["current_password"] = PASSWORD
+        assert client_with(token).post(f"{AUTH}/account/password/change", passwords).status_code == 200
+        assert log_in(alice.email, NEW_PASSWORD)
+
+
+class TestEmailChange:
+    def test_takes_effect_when_the_new_address_is_confirmed(self, alice: User, mailoutbox: list[Any]) -> None:
+        client = client_with(log_in(alice.email, PASSWORD))
+        assert client.post(f"{AUTH}/account/email", {"email": "new@smartspec.test"}).status_code == 200
+        assert client.get("/api/me").json()["email"] == "alice@smartspec.test"
+        code = code_in(next(message for message in mailoutbox if message.to == ["new@smartspec.test"]))
+        assert client.post(f"{AUTH}/auth/email/verify", {"key": code}).status_code == 200
+        me = client.get("/api/me").json()
+        assert (me["email"], me["email_verified"]) == ("new@smartspec.test", True)
+
+    @pytest.mark.parametrize("is_verified", [True, False])
+    def test_never_takes_somebody_elses_address(self, alice: User, is_verified: bool, mailoutbox: list[Any]) -> None:
+        make_user("bob@smartspec.test", is_verified=is_verified)
+        client = client_with(log_in(alice.email, PASSWORD))
+        client.post(f"{AUTH}/account/email", {"email": "bob@smartspec.test"})
+        answer = client.post(f"{AUTH}/auth/email/verify", {"key": code_in(mailoutbox[0])})
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "email_taken")
+        assert client.get("/api/me").json()["email"] == alice.email
+
+
+class TestErrorsOfAllauth:
+    def test_an_anonymous_caller_is_challenged(self) -> None:
+        answer = APIClient().get(f"{AUTH}/auth/session")
+        assert (answer.status_code, answer["Content-Type"]) == (401, "application/problem+json")
+        assert answer["WWW-Authenticate"].startswith("Bearer")
+        assert answer.json()["data"]["flows"]  # what allauth's clients read is still there
+
+    @pytest.mark.parametrize("path", ["auth/login", "auth/signup", "auth/password/request"])
+    def test_a_wrong_method_is_405(self, path: str) -> None:
+        answer = APIClient().put(f"{AUTH}/{path}", {})
+        assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+        assert "POST" in answer["Allow"]
+
+    @pytest.mark.parametrize("body", ["{", "[]", '"x"', "\udcff", "null"])
+    def test_a_malformed_body_is_400(self, body: str) -> None:
+        answer = APIClient().generic(
+            "POST", f"{AUTH}/auth/login", body.encode(errors="surrogateescape"), content_type="application/json"
+        )
+        assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+    @pytest.mark.parametrize("path", ["account/phone", "auth/phone/verify", "nothing"])
+    def test_what_is_not_there_is_404(self, path: str, alice_client: APIClient) -> None:
+        assert alice_client.get(f"{AUTH}/{path}").status_code == 404
+
+    @pytest.mark.parametrize("token", ["", "x", "a b", "ü" * 32, "0" * 32, "' OR 1=1 --"])
+    def test_a_token_that_is_none_is_refused_everywhere(self, token: str) -> None:
+        client = APIClient(HTTP_AUTHORIZATION=f"Bearer {token}")
+        assert client.get("/api/me").status_code == 401
+        assert client.get(f"{AUTH}/auth/session").status_code in (401, 410)
+
+
+class TestBrowserPages:
+    @pytest.mark.parametrize("path", ["login", "signup", "password/reset"])
+    def test_of_allauth_are_served(self, path: str, client: Any) -> None:
+        assert client.get(f"/accounts/{path}/").status_code == 200
+
+    def test_log_in_by_form_opens_a_session(self, alice: User, client: Any) -> None:
+        answer = client.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+        assert answer.status_code == 302
+        assert client.get("/accounts/email/").status_code == 200
