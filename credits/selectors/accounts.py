@@ -242,3 +242,13 @@ def list_accounts_with_due_allowance(*, now: datetime, limit: int) -> list[UUID]
         Q(plan_source="free") | Q(paid_until__gt=Coalesce(F("allowance_until"), F("anchor_at")))
     )
     return list(accounts.order_by(F("allowance_until").asc(nulls_last=True), "pk").values_list("pk", flat=True)[:limit])
+
+
+def allowance_given(*, account_id: UUID, source: str, period_start: datetime) -> Decimal:
+    """Return what the allowance of a plan source gave for the period that begins at `period_start`, 0 if nothing yet."""
+    given = Grant.objects.filter(
+        account_id=account_id,
+        kind=Grant.Kind.SUBSCRIPTION,
+        source=f"allowance:{source}:{period_start:%Y-%m-%dT%H:%M:%SZ}",
+    ).first()
+    return ZERO if given is None else given.credits
