@@ -1,0 +1,298 @@
+"""What every page of the admin shares: read-only lists with bounded queries, columns, the content security policy."""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Field, Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.views import ChangeList
+
+from smartspec.users.models import User
+
+ADMIN_PREFIX = "/admin/"
+ROWS_LISTED = 10_000
+PEOPLE_MATCHED = 100
+KEY_SEPARATOR = "~"
+
+
+class PolicyMiddleware:
+    """Answers the admin with its own content security policy: settings.ADMIN_CSP in place of the strict one's values.
+
+    Unfold's Alpine evaluates expressions and sets styles. Everything else of the strict policy holds here as well.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path_info.startswith(ADMIN_PREFIX):
+            response._csp_replace = settings.ADMIN_CSP  # type: ignore[attr-defined] # django-csp reads it
+        return response
+
+
+# --- Finding ------------------------------------------------------------------------------------------------------
+
+
+def find_user_ids(term: str) -> list[UUID]:
+    """Return the ids of the users that staff mean by a term, 100 at most: an id, an e-mail address, or part of it or a name."""
+    try:
+        return [UUID(term)]
+    except ValueError:
+        pass
+    exact = list(User.objects.filter(email=term.lower()).values_list("pk", flat=True)[:1])
+    return exact or list(
+        User.objects.filter(Q(email__icontains=term) | Q(name__icontains=term)).values_list("pk", flat=True)[
+            :PEOPLE_MATCHED
+        ]
+    )
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+    """Pages of the first 10,000 rows. Whoever wants others searches: nobody leafs that far, and counting costs."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[:ROWS_LISTED].count())
+
+
+class UserSearchMixin:
+    """Searches by user (id, e-mail, name) and by the exact value of `search_fields`, each through its own index."""
+
+    user_field: ClassVar[str] = "user"
+    search_help_text = "E-mail, name or id of a user, or an id of this list. At most 10,000 rows are listed."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = Q(**{f"{self.user_field}__in": find_user_ids(term)}) if self.user_field else Q(pk__in=[])
+        for name in self.search_fields:  # type: ignore[attr-defined]
+            try:
+                found |= Q(**{name: self.model._meta.get_field(name).to_python(term)})  # type: ignore[attr-defined]
+            except ValidationError:
+                continue  # the term cannot be a value of this field
+        return queryset.filter(found), False
+
+
+# --- Reading ------------------------------------------------------------------------------------------------------
+
+
+class PlainAdmin(ModelAdmin):
+    """A list whose queries have an end, without bulk actions."""
+
+    show_full_result_count = False
+    paginator = BoundedPaginator
+    list_per_page = 50
+    list_max_show_all = 50
+    actions = None
+    compressed_fields = True
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Only what a filter shows may be asked for in the address: `digest__startswith=a` would tell secrets apart."""
+        if request is None:
+            return False
+        return any(
+            lookup == name or lookup.startswith(f"{name}__") for name in map(filter_name, self.get_list_filter(request))
+        )
+
+
+def filter_name(list_filter: Any) -> str:
+    """Return the name by which a list filter is asked for: its field's, or its own."""
+    if isinstance(list_filter, tuple):
+        list_filter = list_filter[0]
+    return list_filter if isinstance(list_filter, str) else list_filter.parameter_name
+
+
+class ReadOnlyAdmin(PlainAdmin):
+    """Looked at by whoever has the right to view; added to, changed and deleted by nobody."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """This will show a row. It has no history here: staff never change it."""
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "show_history": False})
+
+
+class HugeAdmin(ReadOnlyAdmin):
+    """A list too long to filter or sort as a whole: both come once a search has narrowed it to some users."""
+
+    sortable_by: Sequence[str] = ()
+
+    def get_list_filter(self, request: HttpRequest) -> Sequence[Any]:
+        return super().get_list_filter(request) if request.GET.get("q", "").strip() else ()
+
+
+class CompositeKeyChangeList(ChangeList):
+    def url_for_result(self, result: Model) -> str:
+        return reverse(
+            f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[quote(self.model_admin.key_of(result))]
+        )
+
+
+class CompositeKeyAdmin(HugeAdmin):
+    """A row is named by its key's columns, joined: Django's admin itself knows keys of one column alone."""
+
+    @classmethod
+    def register(cls, model: type[Model]) -> None:
+        """This will put the model into the admin. `site.register` refuses composite keys, because links and look-ups
+        by key are what its ModelAdmin cannot do; this class does both."""
+        admin.site._registry[model] = cls(model, admin.site)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return CompositeKeyChangeList
+
+    def key_of(self, row: Model) -> str:
+        return KEY_SEPARATOR.join(str(value) for value in row.pk)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        fields: Iterable[Field[Any, Any]] = self.model._meta.pk_fields
+        names = [field.attname for field in fields]
+        parts = object_id.split(KEY_SEPARATOR, len(names) - 1)
+        if len(parts) != len(names) or "\0" in object_id:
+            return None
+        try:
+            key = {field.attname: field.to_python(part) for field, part in zip(fields, parts, strict=True)}
+        except ValidationError:
+            return None
+        return self.get_queryset(request).select_related(*(self.list_select_related or ())).filter(**key).first()
+
+
+# --- Columns ------------------------------------------------------------------------------------------------------
+
+
+def follow(row: Any, path: str) -> Any:
+    """Return what a dotted path leads to from a row, or None where it ends early."""
+    for name in path.split("."):
+        row = getattr(row, name, None)
+    return row
+
+
+def column(
+    show: Callable[[Any], Any], title: str, order_field: str | None = None, *, name: str | None = None
+) -> Callable[[Any], Any]:
+    """Return a column of lists and pages. `order_field` lets people sort by it."""
+
+    def shown(row: Any) -> Any:
+        return show(row)
+
+    shown.__name__ = name or title.lower().replace(" ", "_")
+    shown.short_description = title  # type: ignore[attr-defined]
+    shown.empty_value_display = "–"  # type: ignore[attr-defined]
+    if order_field:
+        shown.admin_order_field = order_field  # type: ignore[attr-defined]
+    return shown
+
+
+def user_column(path: str = "user", title: str = "User") -> Callable[[Any], Any]:
+    """Return a column that links to the user at `path`."""
+
+    def show(row: Any) -> str | None:
+        user = follow(row, path)
+        if user is None:
+            return None
+        return format_html('<a class="text-link" href="{}">{}</a>', reverse("admin:users_user_change", args=[user.pk]), user)
+
+    return column(show, title)
+
+
+def credits_column(field: str, title: str, *, is_signed: bool = False) -> Callable[[Any], Any]:
+    """Return a column of credits, written as people do: 1,000, 0.5, and with `is_signed` +105."""
+
+    def show(row: Any) -> str | None:
+        value = getattr(row, field)
+        return None if value is None else plain_credits(value, is_signed=is_signed)
+
+    return column(show, title, field)
+
+
+def money_column(field: str, title: str) -> Callable[[Any], Any]:
+    """Return a column of money: cents in `field`, the currency in the row's `currency` or else dollars."""
+
+    def show(row: Any) -> str | None:
+        cents = getattr(row, field)
+        currency = getattr(row, "currency", settings.STRIPE_CURRENCY).upper()
+        return None if cents is None else f"{cents / 100:,.2f} {currency}"
+
+    return column(show, title, field)
+
+
+def badge_column(
+    show: Callable[[Any], str], title: str, colours: dict[str, str], order_field: str | None = None
+) -> Callable[[Any], Any]:
+    """Return a column of badges. `colours` of states: success, info, warning, danger, primary; grey for others."""
+
+    def render(row: Any) -> SafeString | None:
+        state = show(row)
+        return badge(state.replace("_", " "), colours.get(state, "")) if state else None
+
+    return column(render, title, order_field)
+
+
+def badge(text: str, colour: str = "") -> SafeString:
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
+
+
+def list_link(view: str, term: object, text: str) -> SafeString:
+    """Return a link to an admin list, searched for `term`."""
+    return format_html('<a class="text-link" href="{}?q={}">{}</a>', reverse(f"admin:{view}_changelist"), term, text)
+
+
+def plain_credits(value: Decimal, *, is_signed: bool = False) -> str:
+    text = f"{value:{'+' if is_signed else ''},.6f}"
+    return text.rstrip("0").rstrip(".")
+
+
+# --- The queue ----------------------------------------------------------------------------------------------------
+
+JOB_COLOURS = {"todo": "info", "doing": "primary", "succeeded": "success", "failed": "danger", "aborted": "warning"}
+
+
+class EventInline(TabularInline):
+    model = ProcrastinateEvent
+    fields = ("at", "type")
+    readonly_fields = fields
+    ordering = ("-at",)
+    can_delete = False
+    max_num = 0
+    extra = 0
+
+
+# Procrastinate's own pages let anybody who may look at jobs retry, cancel and abort them.
+admin.site.unregister(ProcrastinateJob)
+
+
+@admin.register(ProcrastinateJob)
+class JobAdmin(ReadOnlyAdmin):
+    state = badge_column(lambda job: job.status, "State", JOB_COLOURS, "status")
+    list_display = ("id", "task_name", state, "queue_name", "attempts", "scheduled_at", "lock")
+    list_filter = ("status", "queue_name")
+    ordering = ("-id",)
+    fields = ("id", "task_name", state, "queue_name", "args", "lock", "queueing_lock", "priority", "attempts", "scheduled_at")
+    inlines = (EventInline,)
