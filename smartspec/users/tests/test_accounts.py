@@ -21,6 +21,7 @@ def sign_up(**changes: str) -> Any:
 class TestSignUp:
     def test_lets_in_at_once_and_verifies_by_the_code_in_the_mail(self, mailoutbox: list[Any]) -> None:
         carol = client_with(sign_up().json()["meta"]["session_token"])
+        assert mailoutbox[0].subject == "Your SmartSpec Pro code: confirm your e-mail address"
         before = carol.get("/api/me").json()
         assert (before["email"], before["name"], before["email_verified"]) == ("carol@smartspec.test", "Carol", False)
 
@@ -151,13 +152,15 @@ class TestPassword:
         assert answers[0] == answers[1]
         assert [message.to for message in mailoutbox] == [[alice.email], ["nobody@smartspec.test"]]
 
-    def test_is_changed_by_whoever_knows_the_old_one(self, alice: User) -> None:
+    def test_is_changed_by_whoever_knows_the_old_one(self, alice: User, mailoutbox: list[Any]) -> None:
         token = log_in(alice.email, PASSWORD)
         passwords = {"current_password": "wrong", "new_password": NEW_PASSWORD}
         assert client_with(token).post(f"{AUTH}/account/password/change", passwords).status_code == 400
+        assert not mailoutbox
         passwords["current_password"] = PASSWORD
         assert client_with(token).post(f"{AUTH}/account/password/change", passwords).status_code == 200
         assert log_in(alice.email, NEW_PASSWORD)
+        assert "Your password has been changed." in mailoutbox[0].body
 
 
 class TestEmailChange:
