@@ -1,0 +1,201 @@
+"""Reading parameters: form encoding to nested values, checked against what stripe-python says each call accepts."""
+
+import json
+import pathlib
+import re
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+from billing.sandbox.errors import ParameterInvalid, ParameterMissing, StripeError
+
+KEY = re.compile(r"^([^\[\]]+)((?:\[[^\[\]]*\])*)$")
+TRUE, FALSE = {"true", "True", "1"}, {"false", "False", "0"}
+
+
+@cache
+def descriptions() -> dict[str, Any]:
+    """This will return what each call accepts, by the name of stripe-python's class."""
+    parsed: dict[str, Any] = json.loads((pathlib.Path(__file__).parent / "parameters.json").read_text())
+    return parsed
+
+
+def parse(text: str) -> dict[str, Any]:
+    """This will read form-encoded text: `items[0][price]=p` becomes `{"items": [{"price": "p"}]}`; all values are text."""
+    nested: dict[str, Any] = {}
+    for key, value in parse_qsl(text, keep_blank_values=True):
+        match = KEY.match(key)
+        if match is None:
+            raise StripeError(400, f"Invalid parameter name: {key}", code="parameter_unknown", param=key)
+        path = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])]
+        _put(nested, path, value)
+    parsed: dict[str, Any] = _lists(nested)
+    return parsed
+
+
+def check(params: dict[str, Any], name: str | None) -> dict[str, Any]:
+    """This will give every parameter its type.
+
+    :raises StripeError: 400 `parameter_unknown`, `parameter_missing` or `parameter_invalid_…`, naming the parameter.
+    """
+    if name is None:
+        return params
+    checked: dict[str, Any] = _check_fields(params, descriptions()[name], "")
+    return checked
+
+
+def _put(target: dict[str, Any], path: list[str], value: str) -> None:
+    for index, part in enumerate(path[:-1]):
+        part = part or str(len(target))
+        target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise StripeError(400, f"Invalid hash: {path[index]}", code="parameter_invalid_empty", param=path[0])
+    target[path[-1] or str(len(target))] = value
+
+
+def _lists(value: Any) -> Any:
+    """Turn `{"0": a, "1": b}` into `[a, b]`, all the way down."""
+    if not isinstance(value, dict):
+        return value
+    converted = {key: _lists(inner) for key, inner in value.items()}
+    if converted and all(key.isdigit() for key in converted):
+        return [converted[key] for key in sorted(converted, key=int)]
+    return converted
+
+
+def _check_fields(values: dict[str, Any], description: dict[str, Any], prefix: str) -> dict[str, Any]:
+    fields = description["fields"]
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        full = f"{prefix}[{name}]" if prefix else name
+        if name not in fields:
+            raise StripeError(400, f"Received unknown parameter: {full}", code="parameter_unknown", param=full)
+        checked[name] = _check(value, fields[name], full)
+    for name in description.get("required", []):
+        if name not in values:
+            raise ParameterMissing(f"{prefix}[{name}]" if prefix else name)
+    return checked
+
+
+def _check(value: Any, description: Any, param: str) -> Any:
+    if isinstance(description, dict):
+        if "any" in description:
+            return _check_any(value, description["any"], param)
+        if "enum" in description:
+            return _check_choice(value, description["enum"], param)
+        if "list" in description:
+            if not isinstance(value, list):
+                raise ParameterInvalid(param, "Invalid array")
+            return [_check(item, description["list"], f"{param}[{index}]") for index, item in enumerate(value)]
+        if not isinstance(value, dict):
+            raise ParameterInvalid(param, "Invalid object")
+        return _check_fields(value, description, param)
+    if description == "map":
+        return _check_map(value, param)
+    if description == "any":
+        return value
+    if not isinstance(value, str):
+        raise ParameterInvalid(
+            param, f"Invalid {'string' if description == 'str' else description}: {json.dumps(value)}"
+        )
+    return CONVERTERS[description](value, param)
+
+
+def _check_any(value: Any, options: list[Any], param: str) -> Any:
+    """Take the first alternative that fits the form of the value, and report that one's errors."""
+    if value == "" and any(isinstance(option, dict) and "" in option.get("enum", []) for option in options):
+        return ""
+    for option in options:
+        if _fits(value, option):
+            return _check(value, option, param)
+    return _check(value, options[-1], param)
+
+
+def _fits(value: Any, option: Any) -> bool:
+    if isinstance(option, dict) and "enum" in option:
+        return value in option["enum"]
+    if isinstance(option, dict) and "list" in option:
+        return isinstance(value, list)
+    if isinstance(option, dict) or option == "map":
+        return isinstance(value, dict)
+    if option == "int":
+        return isinstance(value, str) and value.lstrip("-").isdigit()
+    if option == "bool":
+        return value in TRUE | FALSE
+    return isinstance(value, str)
+
+
+def _check_choice(value: Any, choices: list[Any], param: str) -> Any:
+    if choices == [True] or choices == [False]:
+        return _to_boolean(value, param)
+    if value not in choices:
+        named = [str(choice) for choice in choices if choice != ""]
+        listed = named[0] if len(named) == 1 else f"{', '.join(named[:-1])}, or {named[-1]}"
+        raise ParameterInvalid(param, f"Invalid {param}: must be one of {listed}")
+    return value
+
+
+def _check_map(value: Any, param: str) -> Any:
+    if value == "":
+        return ""
+    if isinstance(value, list):  # metadata whose keys are all digits
+        value = {str(index): item for index, item in enumerate(value)}
+    if not isinstance(value, dict):
+        raise ParameterInvalid(param, "Invalid hash")
+    for key, text in value.items():
+        if not isinstance(text, str):
+            raise ParameterInvalid(f"{param}[{key}]", f"Invalid string: {json.dumps(text)}")
+        if len(key) > 40:
+            raise ParameterInvalid(param, f"Metadata keys can have up to 40 characters, but you passed in {key}.")
+        if len(text) > 500:
+            raise ParameterInvalid(
+                f"{param}[{key}]", f"Metadata values can have up to 500 characters, but you passed in {len(text)}."
+            )
+    if len(value) > 50:
+        raise ParameterInvalid(param, "You can only specify up to 50 keys as metadata.")
+    return value
+
+
+def _to_text(value: str, param: str) -> str:
+    if len(value) > 5000:
+        raise ParameterInvalid(
+            param, "Invalid string: too long (up to 5000 characters).", "parameter_invalid_string_blank"
+        )
+    return value
+
+
+def _to_integer(value: str, param: str) -> int:
+    digits = value.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
+        raise ParameterInvalid(param, f"Invalid integer: {value}", "parameter_invalid_integer")
+    return int(value)
+
+
+def _to_boolean(value: Any, param: str) -> bool:
+    if value in TRUE:
+        return True
+    if value in FALSE:
+        return False
+    raise ParameterInvalid(param, f"Invalid boolean: {value}")
+
+
+def _to_number(value: str, param: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ParameterInvalid(param, f"Invalid decimal: {value}") from None
+
+
+def _to_decimal(value: str, param: str) -> str:
+    """Decimals travel as text in Stripe's JSON, and are kept so."""
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ParameterInvalid(param, f"Invalid decimal: {value}") from None
+    if not number.is_finite():
+        raise ParameterInvalid(param, f"Invalid decimal: {value}")
+    return value
+
+
+CONVERTERS = {"str": _to_text, "int": _to_integer, "bool": _to_boolean, "float": _to_number, "decimal": _to_decimal}

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class SandboxConfig(AppConfig):
+    name = "billing.sandbox"
+    label = "billing_sandbox"
+    verbose_name = "Stripe sandbox"
+    default_auto_field = "django.db.models.BigAutoField"

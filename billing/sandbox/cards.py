@@ -1,0 +1,228 @@
+"""Stripe's test cards and test bank accounts: what each number does, and the sentences that a customer reads.
+
+https://docs.stripe.com/testing
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.sandbox.errors import CardDeclined
+
+PAYS = "pays"
+AUTHENTICATES = "authenticates"  # asks for 3-D Secure until it was set up for later use
+ALWAYS_AUTHENTICATES = "always_authenticates"
+FAILS_LATER = "fails_later"  # can be saved, and then fails every payment
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a payment failed: Stripe's `code` and `decline_code`, and the sentence for the customer."""
+
+    code: str
+    decline_code: str | None
+    message: str
+
+
+REFUSALS = {
+    "generic_decline": Refusal("card_declined", "generic_decline", "Your card was declined."),
+    "insufficient_funds": Refusal("card_declined", "insufficient_funds", "Your card has insufficient funds."),
+    "lost_card": Refusal("card_declined", "lost_card", "Your card was declined."),
+    "stolen_card": Refusal("card_declined", "stolen_card", "Your card was declined."),
+    "card_velocity_exceeded": Refusal(
+        "card_declined",
+        "card_velocity_exceeded",
+        "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
+    ),
+    "fraudulent": Refusal("card_declined", "fraudulent", "Your card was declined."),
+    "expired_card": Refusal("expired_card", "expired_card", "Your card has expired."),
+    "incorrect_cvc": Refusal("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect."),
+    "processing_error": Refusal(
+        "processing_error",
+        "processing_error",
+        "An error occurred while processing your card. Try again in a little bit.",
+    ),
+    "test_mode_live_card": Refusal(
+        "card_declined",
+        "test_mode_live_card",
+        "Your card was declined. Your request was in test mode, but used a non test (live) card. "
+        "For a list of valid test cards, visit: https://stripe.com/docs/testing.",
+    ),
+    "authentication_failed": Refusal(
+        "payment_intent_authentication_failure",
+        None,
+        "We are unable to authenticate your payment method. Please choose a different payment method and try again.",
+    ),
+    "authentication_required": Refusal(
+        "authentication_required",
+        "authentication_required",
+        "Your card was declined. This transaction requires authentication.",
+    ),
+    "account_closed": Refusal(
+        "bank_account_unusable", None, "The customer's bank account could not be used: it has been closed."
+    ),
+    "no_account": Refusal("bank_account_unusable", None, "The customer's bank account could not be located."),
+    "debit_insufficient_funds": Refusal(
+        "payment_method_provider_decline", None, "The customer's account has insufficient funds to cover this payment."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class TestCard:
+    """One of Stripe's numbers. `outcome` is one of the constants above or a key of REFUSALS."""
+
+    brand: str
+    outcome: str = PAYS
+    funding: str = "credit"
+    country: str = "US"
+
+
+CARDS = {
+    "4242424242424242": TestCard("visa"),
+    "4000056655665556": TestCard("visa", funding="debit"),
+    "5555555555554444": TestCard("mastercard"),
+    "2223003122003222": TestCard("mastercard"),
+    "5200828282828210": TestCard("mastercard", funding="debit"),
+    "5105105105105100": TestCard("mastercard", funding="prepaid"),
+    "378282246310005": TestCard("amex"),
+    "371449635398431": TestCard("amex"),
+    "6011111111111117": TestCard("discover"),
+    "6011000990139424": TestCard("discover"),
+    "3056930009020004": TestCard("diners"),
+    "36227206271667": TestCard("diners"),
+    "3566002020360505": TestCard("jcb"),
+    "6200000000000005": TestCard("unionpay"),
+    "4000002500003155": TestCard("visa", AUTHENTICATES),
+    "4000002760003184": TestCard("visa", ALWAYS_AUTHENTICATES),
+    "4000000000003220": TestCard("visa", ALWAYS_AUTHENTICATES),
+    "4000000000000341": TestCard("visa", FAILS_LATER),
+    "4000000000000002": TestCard("visa", "generic_decline"),
+    "4000000000009995": TestCard("visa", "insufficient_funds"),
+    "4000000000009987": TestCard("visa", "lost_card"),
+    "4000000000009979": TestCard("visa", "stolen_card"),
+    "4000000000000069": TestCard("visa", "expired_card"),
+    "4000000000000127": TestCard("visa", "incorrect_cvc"),
+    "4000000000000119": TestCard("visa", "processing_error"),
+    "4000000000006975": TestCard("visa", "card_velocity_exceeded"),
+    "4100000000000019": TestCard("visa", "fraudulent"),
+}
+
+# `pm_card_…`: named payment methods that the API takes in place of a real one.
+NAMED_CARDS = {
+    "pm_card_visa": "4242424242424242",
+    "pm_card_visa_debit": "4000056655665556",
+    "pm_card_mastercard": "5555555555554444",
+    "pm_card_amex": "378282246310005",
+    "pm_card_discover": "6011111111111117",
+    "pm_card_diners": "3056930009020004",
+    "pm_card_jcb": "3566002020360505",
+    "pm_card_unionpay": "6200000000000005",
+    "pm_card_visa_chargeDeclined": "4000000000000002",
+    "pm_card_chargeDeclined": "4000000000000002",
+    "pm_card_chargeDeclinedInsufficientFunds": "4000000000009995",
+    "pm_card_visa_chargeDeclinedInsufficientFunds": "4000000000009995",
+    "pm_card_chargeDeclinedExpiredCard": "4000000000000069",
+    "pm_card_chargeDeclinedIncorrectCvc": "4000000000000127",
+    "pm_card_chargeDeclinedProcessingError": "4000000000000119",
+    "pm_card_chargeCustomerFail": "4000000000000341",
+    "pm_card_authenticationRequired": "4000002760003184",
+    "pm_card_authenticationRequiredOnSetup": "4000002500003155",
+    "pm_card_threeDSecure2Required": "4000000000003220",
+    "pm_card_threeDSecureRequired": "4000002760003184",
+}
+
+ROUTING_NUMBER = "110000000"
+
+# https://docs.stripe.com/payments/ach-direct-debit/accept-a-payment#test-account-numbers
+BANK_ACCOUNTS = {
+    "000123456789": PAYS,
+    "000111111113": "account_closed",
+    "000111111116": "no_account",
+    "000222222227": "debit_insufficient_funds",
+}
+
+BRAND_PREFIXES = (
+    ("visa", ("4",)),
+    ("amex", ("34", "37")),
+    ("mastercard", ("51", "52", "53", "54", "55", "22", "23", "24", "25", "26", "27")),
+    ("discover", ("6011", "65", "644", "645", "646", "647", "648", "649")),
+    ("diners", ("36", "38", "30")),
+    ("jcb", ("35",)),
+    ("unionpay", ("62",)),
+)
+
+
+def find_brand(number: str) -> str:
+    """This will return the card's brand as Stripe names it, by its first digits."""
+    return next((brand for brand, prefixes in BRAND_PREFIXES if number.startswith(prefixes)), "unknown")
+
+
+def find_card(number: str) -> TestCard:
+    """This will say what a well-formed number does; one that is no test card is refused when it pays."""
+    return CARDS.get(number) or TestCard(find_brand(number), "test_mode_live_card")
+
+
+def check_number(number: str) -> str:
+    """This will return the digits of a card number as it was typed.
+
+    :raises CardDeclined: in the words of Stripe's form, with `param` `number`.
+    """
+    digits = "".join(character for character in number if character not in " -")
+    expected = {"amex": 15, "diners": 14}.get(find_brand(digits), 16)
+    if not digits or len(digits) < expected:
+        raise CardDeclined("Your card number is incomplete.", code="incomplete_number", param="number")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 19 or not _passes_luhn(digits):
+        raise CardDeclined("Your card number is invalid.", code="invalid_number", param="number")
+    return digits
+
+
+def check_expiry(exp_month: int, exp_year: int, *, now: datetime) -> None:
+    """This will refuse a month that does not exist or has passed.
+
+    :raises CardDeclined: with `param` `exp_month` or `exp_year`.
+    """
+    if not 1 <= exp_month <= 12:
+        raise CardDeclined("Your card's expiration month is invalid.", code="invalid_expiry_month", param="exp_month")
+    if exp_year < now.year:
+        raise CardDeclined("Your card's expiration year is in the past.", code="invalid_expiry_year", param="exp_year")
+    if exp_year > now.year + 50:
+        raise CardDeclined("Your card's expiration year is invalid.", code="invalid_expiry_year", param="exp_year")
+    if (exp_year, exp_month) < (now.year, now.month):
+        raise CardDeclined(
+            "Your card's expiration date is in the past.", code="invalid_expiry_month", param="exp_month"
+        )
+
+
+def check_cvc(cvc: str, *, brand: str) -> None:
+    """This will refuse a security code of the wrong length.
+
+    :raises CardDeclined: with `param` `cvc`.
+    """
+    expected = 4 if brand == "amex" else 3
+    if len(cvc) < expected:
+        raise CardDeclined("Your card's security code is incomplete.", code="incomplete_cvc", param="cvc")
+    if not cvc.isascii() or not cvc.isdigit() or len(cvc) > max(expected, 4):
+        raise CardDeclined("Your card's security code is invalid.", code="invalid_cvc", param="cvc")
+
+
+def parse_expiry(expiry: str) -> tuple[int, int]:
+    """This will read "12 / 34", "12/2034" or "1234" as month and full year.
+
+    :raises CardDeclined: when it is none of them.
+    """
+    digits = "".join(character for character in expiry if character.isascii() and character.isdigit())
+    if "/" in expiry:
+        month, _, year = (part.strip() for part in expiry.partition("/"))
+    else:
+        month, year = digits[:2], digits[2:]
+    if not month or len(year) not in (2, 4) or not (month + year).isdigit():
+        raise CardDeclined("Your card's expiration date is incomplete.", code="incomplete_expiry", param="exp_month")
+    return int(month), int(year) + (2000 if len(year) == 2 else 0)
+
+
+def _passes_luhn(digits: str) -> bool:
+    total = 0
+    for index, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if index % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0

@@ -1,0 +1,48 @@
+"""The test cards and accounts, for people."""
+
+from dataclasses import dataclass
+
+from billing.sandbox import cards, presentation
+
+# Those that most people want, under the card form.
+SHOWN_FIRST = ("4242424242424242", "4000000000000002", "4000000000009995", "4000002500003155")
+HINTS = ("Pays", "Is refused by the bank", "Has too little money on it", "Asks for 3-D Secure")
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A number that may be typed, and what comes of it."""
+
+    number: str
+    effect: str
+    brand: str = ""
+
+
+def list_hints() -> list[Hint]:
+    """This will return the four cards that a demonstration needs."""
+    pairs = zip(SHOWN_FIRST, HINTS, strict=True)
+    return [Hint(presentation.group_digits(number), effect) for number, effect in pairs]
+
+
+def list_cards() -> list[Hint]:
+    """This will return every test card."""
+    return [
+        Hint(
+            presentation.group_digits(number),
+            presentation.describe_effect(card.outcome),
+            presentation.BRANDS.get(card.brand, card.brand) + (f", {card.funding}" if card.funding != "credit" else ""),
+        )
+        for number, card in cards.CARDS.items()
+    ]
+
+
+def list_accounts() -> list[Hint]:
+    """This will return the test bank accounts; the empty number is the one whose bank a person plays."""
+    effects = {
+        cards.PAYS: "The bank pays after a few seconds",
+        "account_closed": "The account turns out to be closed",
+        "no_account": "The account turns out not to exist",
+        "debit_insufficient_funds": "The account turns out to be empty",
+    }
+    accounts = [Hint(number, effects[outcome]) for number, outcome in cards.BANK_ACCOUNTS.items()]
+    return [*accounts, Hint("", "I play the bank: it answers when I say so")]

@@ -1,0 +1,117 @@
+import copy
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from billing.sandbox import changes, store
+from billing.sandbox.objects import customer as customer_objects
+from billing.sandbox.services import events, payment_methods
+
+Data = dict[str, Any]
+FIELDS = ("description", "email", "name", "phone", "preferred_locales", "tax_exempt", "address", "shipping")
+
+
+@transaction.atomic
+def create_customer(params: Data, *, now: datetime) -> Data:
+    """This will create a customer."""
+    customer = customer_objects.new_customer(now=store.timestamp(now))
+    _change(customer, params)
+    customer["invoice_prefix"] = params.get("invoice_prefix") or customer["invoice_prefix"]
+    store.add(customer)
+    events.emit("customer.created", customer, now=now)
+    if "payment_method" in params:
+        payment_methods.attach_payment_method(params["payment_method"], customer=customer["id"], now=now)
+    if default := (params.get("invoice_settings") or {}).get("default_payment_method"):
+        set_default_payment_method(customer["id"], default, now=now)
+    return store.get("customer", customer["id"])
+
+
+@transaction.atomic
+def update_customer(customer_id: str, params: Data, *, now: datetime) -> Data:
+    """This will change a customer.
+
+    :raises ResourceMissing: for an unknown customer or payment method.
+    """
+    before = store.lock("customer", customer_id)
+    customer = copy.deepcopy(before)
+    _change(customer, params)
+    if default := (params.get("invoice_settings") or {}).get("default_payment_method"):
+        customer["invoice_settings"]["default_payment_method"] = _own_payment_method(customer_id, default)
+    return events.update(customer, before=before, event_type="customer.updated", now=now)
+
+
+def set_default_payment_method(customer_id: str, payment_method_id: str, *, now: datetime) -> Data:
+    """This will make an attached payment method the one that invoices are paid with."""
+    params = {"invoice_settings": {"default_payment_method": payment_method_id}}
+    return update_customer(customer_id, params, now=now)
+
+
+@transaction.atomic
+def delete_customer(customer_id: str, *, now: datetime) -> Data:
+    """This will delete a customer; its subscriptions end at once."""
+    from billing.sandbox.services import subscriptions
+
+    customer = store.lock("customer", customer_id)
+    for subscription in store.find("subscription", customer=customer_id):
+        if subscription["status"] not in subscriptions.ENDED:
+            subscriptions.cancel_subscription(subscription["id"], {}, now=now)
+    store.mark_deleted("customer", customer_id)
+    events.emit("customer.deleted", customer, now=now)
+    return {"id": customer_id, "object": "customer", "deleted": True}
+
+
+@transaction.atomic
+def change_balance(
+    customer_id: str, amount: int, *, kind: str, currency: str, now: datetime, invoice: str | None = None
+) -> Data:
+    """This will move a customer's credit balance by `amount` cents (negative: in their favour) and return the line."""
+    before = store.lock("customer", customer_id)
+    customer = before | {"balance": before["balance"] + amount, "currency": before["currency"] or currency}
+    line = customer_objects.new_balance_transaction(
+        customer=customer_id,
+        amount=amount,
+        ending_balance=customer["balance"],
+        currency=currency,
+        kind=kind,
+        invoice=invoice,
+        now=store.timestamp(now),
+    )
+    store.add(line)
+    events.update(customer, before=before, event_type="customer.updated", now=now)
+    return line
+
+
+@transaction.atomic
+def note_currency(customer_id: str, currency: str, *, now: datetime) -> None:
+    """This will fix the customer's currency at their first purchase by invoice."""
+    before = store.lock("customer", customer_id)
+    if before["currency"] is None:
+        events.update(before | {"currency": currency}, before=before, event_type="customer.updated", now=now)
+
+
+def _change(customer: Data, params: Data) -> None:
+    changes.set_fields(customer, params, FIELDS)
+    changes.set_metadata(customer, params)
+    customer["preferred_locales"] = customer["preferred_locales"] or []
+    customer["tax_exempt"] = customer["tax_exempt"] or "none"
+    if "balance" in params:
+        customer["balance"] = params["balance"]
+    if params.get("address"):
+        customer["address"] = {
+            "city": None,
+            "country": None,
+            "line1": None,
+            "line2": None,
+            "postal_code": None,
+            "state": None,
+        } | params["address"]
+    settings = params.get("invoice_settings") or {}
+    changes.set_fields(customer["invoice_settings"], settings, ("custom_fields", "footer", "rendering_options"))
+    if settings.get("default_payment_method") == "":
+        customer["invoice_settings"]["default_payment_method"] = None
+
+
+def _own_payment_method(customer_id: str, payment_method_id: str) -> str:
+    """Return the id when the payment method belongs to the customer, as Stripe insists."""
+    return str(payment_methods.get_owned(payment_method_id, customer=customer_id)["id"])

@@ -1,0 +1,100 @@
+"""Saving a payment method without paying."""
+
+import copy
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from billing.sandbox import cards, changes, store
+from billing.sandbox.objects import payment as payment_objects
+from billing.sandbox.services import events, payment_methods, payments
+
+Data = dict[str, Any]
+
+
+@transaction.atomic
+def create_setup_intent(params: Data, *, now: datetime) -> Data:
+    """This will create a setup intent."""
+    if "customer" in params:
+        store.get("customer", params["customer"], param="customer", status=400)
+    intent = payment_objects.new_setup_intent(
+        customer=params.get("customer"),
+        usage=params.get("usage", "off_session"),
+        payment_method_types=params.get("payment_method_types") or ["card"],
+        metadata=changes.merge_metadata({}, params.get("metadata") or {}),
+        now=store.timestamp(now),
+    )
+    if "payment_method" in params:
+        intent |= {
+            "payment_method": payment_methods.get_usable(params["payment_method"], now=now)["id"],
+            "status": "requires_confirmation",
+        }
+    store.add(intent)
+    events.emit("setup_intent.created", intent, now=now)
+    return intent
+
+
+@transaction.atomic
+def confirm_setup_intent(intent_id: str, payment_method_id: str, *, now: datetime) -> Data:
+    """This will save the payment method to the intent's customer, or ask for authentication first.
+
+    A refusal is no exception here: the intent comes back with `last_setup_error`.
+    """
+    intent = copy.deepcopy(store.lock("setup_intent", intent_id))
+    payment_method = payment_methods.get_usable(payment_method_id, now=now)
+    private = store.get_private(payment_method["id"])
+    outcome = private["outcome"]
+    if outcome in (cards.AUTHENTICATES, cards.ALWAYS_AUTHENTICATES) and not private.get("is_set_up"):
+        intent |= {
+            "status": "requires_action",
+            "payment_method": payment_method["id"],
+            "next_action": payment_objects.next_action_to_authenticate(
+                url=payments.authentication_url(intent_id), return_url=None
+            ),
+        }
+        store.save(intent)
+        events.emit("setup_intent.requires_action", intent, now=now)
+        return intent
+    refusal = cards.REFUSALS.get(outcome)
+    if refusal and payment_method["type"] == "card":
+        intent |= {
+            "status": "requires_payment_method",
+            "last_setup_error": payment_objects.payment_error(
+                code=refusal.code,
+                message=refusal.message,
+                decline_code=refusal.decline_code,
+                payment_method=payment_method,
+                charge=None,
+            ),
+        }
+        store.save(intent)
+        events.emit("setup_intent.setup_failed", intent, now=now)
+        return intent
+    return _succeed(intent, payment_method, now=now)
+
+
+@transaction.atomic
+def complete_authentication(intent_id: str, *, now: datetime) -> Data:
+    """This will play the customer who passes the check: the payment method is saved."""
+    intent = copy.deepcopy(store.lock("setup_intent", intent_id))
+    return _succeed(intent, store.get("payment_method", intent["payment_method"]), now=now)
+
+
+@transaction.atomic
+def cancel_setup_intent(intent_id: str, *, reason: str | None, now: datetime) -> Data:
+    """This will cancel a setup intent."""
+    before = store.lock("setup_intent", intent_id)
+    intent = before | {"status": "canceled", "cancellation_reason": reason, "next_action": None}
+    return events.update(intent, before=before, event_type="setup_intent.canceled", now=now)
+
+
+def _succeed(intent: Data, payment_method: Data, *, now: datetime) -> Data:
+    intent |= {"status": "succeeded", "payment_method": payment_method["id"], "next_action": None}
+    store.set_private(payment_method["id"], is_set_up=True)
+    if intent["customer"] and payment_method["customer"] != intent["customer"]:
+        after = payment_method | {"customer": intent["customer"]}
+        events.update(after, before=payment_method, event_type="payment_method.attached", now=now)
+    store.save(intent)
+    events.emit("setup_intent.succeeded", intent, now=now)
+    return intent

@@ -1,0 +1,28 @@
+"""The life of a subscription: made, paid, changed, cancelled."""
+
+from billing.sandbox.services.subscriptions.cancelling import (
+    cancel_subscription,
+    resume_subscription,
+)
+from billing.sandbox.services.subscriptions.changing import preview_invoice, update_subscription
+from billing.sandbox.services.subscriptions.creating import create_paid_by_checkout, create_subscription
+from billing.sandbox.services.subscriptions.paying import (
+    note_invoice_failed,
+    note_invoice_paid,
+    note_invoice_voided,
+)
+from billing.sandbox.services.subscriptions.state import ENDED, save_subscription
+
+__all__ = [
+    "ENDED",
+    "cancel_subscription",
+    "create_paid_by_checkout",
+    "create_subscription",
+    "note_invoice_failed",
+    "note_invoice_paid",
+    "note_invoice_voided",
+    "preview_invoice",
+    "resume_subscription",
+    "save_subscription",
+    "update_subscription",
+]

@@ -1,0 +1,76 @@
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from billing.sandbox import store
+from billing.sandbox.errors import ResourceMissing, UnexpectedState
+from billing.sandbox.services import events, invoices
+from billing.sandbox.services.subscriptions import state
+
+Data = dict[str, Any]
+
+
+@transaction.atomic
+def cancel_subscription(
+    subscription_id: str, params: Data, *, now: datetime, reason: str = "cancellation_requested"
+) -> Data:
+    """This will end a subscription at once; what is still open is voided, nothing is paid back.
+
+    :raises ResourceMissing: for one that has ended, as at Stripe.
+    """
+    before = state.lock_subscription(subscription_id)
+    if before["status"] in state.ENDED:
+        raise ResourceMissing("subscription", subscription_id)
+    subscription = state.copy_of(before)
+    seconds = store.timestamp(now)
+    details = params.get("cancellation_details") or {}
+    subscription |= {
+        "status": "canceled",
+        "canceled_at": before["canceled_at"] or seconds,
+        "ended_at": seconds,
+        "cancel_at_period_end": False,
+        "cancel_at": before["cancel_at"],
+        "pending_update": None,
+    }
+    subscription["cancellation_details"] |= {"reason": reason} | {
+        name: details[name] or None for name in ("comment", "feedback") if name in details
+    }
+    state.save_subscription(subscription)
+    store.set_due(subscription_id, None)
+    for invoice in store.find("invoice", subscription=subscription_id, status="draft"):
+        store.save(invoice | {"auto_advance": False})
+    for invoice in store.find("invoice", subscription=subscription_id, status="open"):
+        payment = invoices.find_default_payment(invoice["id"])
+        intent = store.get("payment_intent", payment["payment"]["payment_intent"]) if payment else None
+        if before["status"] == "incomplete" or (intent and intent["status"] == "requires_action"):
+            invoices.void_invoice(invoice["id"], now=now)
+        else:
+            store.save(invoice | {"auto_advance": False, "next_payment_attempt": None})
+    subscription = store.get("subscription", subscription_id)
+    events.emit("customer.subscription.deleted", subscription, now=now)
+    return subscription
+
+
+@transaction.atomic
+def resume_subscription(subscription_id: str, params: Data, *, now: datetime) -> Data:
+    """This will resume a paused subscription with a new period.
+
+    :raises UnexpectedState: when it is not paused.
+    """
+    from billing.sandbox.services.subscriptions import creating
+
+    before = state.lock_subscription(subscription_id)
+    if before["status"] != "paused":
+        raise UnexpectedState(
+            f"Subscription {subscription_id} is not paused: its status is {before['status']}. "
+            "To undo a cancellation at the period's end, update it with cancel_at_period_end=false."
+        )
+    subscription = state.copy_of(before)
+    subscription["status"] = "active"
+    state.update(subscription, before=before, now=now)
+    events.emit("customer.subscription.resumed", subscription, now=now)
+    invoice = creating.invoice_first_period(subscription, now=now)
+    if invoice["status"] == "open":
+        invoices.pay_invoice(invoice["id"], now=now)
+    return store.get("subscription", subscription_id)

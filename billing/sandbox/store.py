@@ -1,0 +1,153 @@
+"""Reading and writing Stripe's objects. An object is the dict that Stripe would show; it is written whole.
+
+Nothing else touches `StoredObject`. A change happens inside a transaction, on an object that was read with `lock`.
+"""
+
+import copy
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from billing.sandbox.errors import ResourceMissing
+from billing.sandbox.models import StoredObject
+
+Data = dict[str, Any]
+
+# The field of each kind that people look it up by, beside its id.
+NAME_FIELDS = {"price": "lookup_key", "promotion_code": "code", "event": "type", "customer": "email"}
+
+
+def timestamp(moment: datetime) -> int:
+    """This will return the moment in Stripe's form: whole seconds since 1970."""
+    return int(moment.timestamp())
+
+
+def moment(seconds: int) -> datetime:
+    """This will return Stripe's seconds as an aware UTC time."""
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def add(data: Data, *, private: Data | None = None, due_at: datetime | None = None, clock: str = "") -> Data:
+    """This will store a new object and give it back."""
+    row = StoredObject(id=data["id"], kind=data["object"], private=private or {}, due_at=due_at, clock=clock)
+    _fill(row, data)
+    row.save(force_insert=True)
+    return data
+
+
+def save(data: Data) -> Data:
+    """This will write an object that exists already.
+
+    :raises ResourceMissing: when it does not.
+    """
+    row = _row(data["object"], data["id"])
+    _fill(row, data)
+    row.save()
+    return data
+
+
+def get(kind: str, object_id: str, *, param: str | None = None, status: int = 404) -> Data:
+    """This will return the object.
+
+    :raises ResourceMissing: for an unknown or deleted one; `param` is the parameter that named it.
+    """
+    return copy.deepcopy(_row(kind, object_id, param=param, status=status).data)
+
+
+def lock(kind: str, object_id: str, *, param: str | None = None, status: int = 404) -> Data:
+    """This will return the object and keep every other writer away from it until the transaction ends."""
+    rows = StoredObject.objects.select_for_update()
+    return copy.deepcopy(_row(kind, object_id, rows=rows, param=param, status=status).data)
+
+
+def get_private(object_id: str) -> Data:
+    """This will return what Stripe keeps to itself about an object."""
+    private: Data = StoredObject.objects.values_list("private", flat=True).get(id=object_id)
+    return private
+
+
+def set_private(object_id: str, **values: Any) -> None:
+    """This will change some of what Stripe keeps to itself about an object."""
+    StoredObject.objects.filter(id=object_id).update(private=get_private(object_id) | values)
+
+
+def set_due(object_id: str, due_at: datetime | None) -> None:
+    """This will note when time next changes the object by itself."""
+    StoredObject.objects.filter(id=object_id).update(due_at=due_at)
+
+
+def mark_deleted(kind: str, object_id: str) -> None:
+    """This will hide the object from every later call."""
+    StoredObject.objects.filter(kind=kind, id=object_id).update(is_deleted=True, due_at=None)
+
+
+def find_any(object_id: str) -> Data | None:
+    """This will return the object of this id, whatever its kind, or None."""
+    row = StoredObject.objects.filter(id=object_id, is_deleted=False).first()
+    return copy.deepcopy(row.data) if row else None
+
+
+def was_deleted(kind: str, object_id: str) -> bool:
+    return StoredObject.objects.filter(kind=kind, id=object_id, is_deleted=True).exists()
+
+
+def rows(kind: str, condition: Q | None = None, **filters: Any) -> QuerySet[StoredObject]:
+    """This will return the rows of one kind that match, the newest first, as Stripe's lists have them."""
+    found = StoredObject.objects.filter(kind=kind, is_deleted=False, **filters).order_by("-created", "-number")
+    return found.filter(condition) if condition is not None else found
+
+
+def find(kind: str, **filters: Any) -> list[Data]:
+    """This will return the objects of one kind that match, the newest first."""
+    return [copy.deepcopy(row.data) for row in rows(kind, **filters)]
+
+
+def find_first(kind: str, **filters: Any) -> Data | None:
+    """This will return the newest match, or None."""
+    row = rows(kind, **filters).first()
+    return copy.deepcopy(row.data) if row else None
+
+
+def find_due(*, now: datetime, clock: str, kinds: Iterable[str]) -> list[StoredObject]:
+    """This will return what time changes up to `now`, in the order in which it happens."""
+    due = StoredObject.objects.filter(clock=clock, due_at__lte=now, kind__in=list(kinds), is_deleted=False)
+    return list(due.order_by("due_at", "number"))
+
+
+def _row(
+    kind: str,
+    object_id: str,
+    *,
+    rows: QuerySet[StoredObject] | None = None,
+    param: str | None = None,
+    status: int = 404,
+) -> StoredObject:
+    rows = StoredObject.objects.all() if rows is None else rows
+    row = rows.filter(id=object_id, kind=kind, is_deleted=False).first()
+    if row is None:
+        raise ResourceMissing(kind, object_id, param, status=status)
+    return row
+
+
+def _fill(row: StoredObject, data: Data) -> None:
+    """Copy the object and its look-up columns into its row."""
+    row.data = data
+    row.created = data.get("created") or data.get("date") or 0
+    row.customer = _id_of(data.get("customer"))
+    row.subscription = _id_of(data.get("subscription") or _subscription_of_invoice(data))
+    row.invoice = _id_of(data.get("invoice"))
+    row.payment_intent = _id_of(data.get("payment_intent") or (data.get("payment") or {}).get("payment_intent"))
+    row.status = str(data.get("status") or "")
+    row.name = str(data.get(NAME_FIELDS.get(row.kind, "")) or "")
+
+
+def _id_of(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _subscription_of_invoice(data: Data) -> str | None:
+    details = (data.get("parent") or {}).get("subscription_details") or {}
+    subscription: str | None = details.get("subscription")
+    return subscription

@@ -1,0 +1,27 @@
+"""What the sandbox does by itself: deliver events, settle bank debits, let time pass."""
+
+from typing import Any
+
+from procrastinate.contrib.django import app
+
+from billing.sandbox.services import checkout, deliveries, timekeeping
+from smartspec import clock
+
+
+@app.task(queue="sandbox", name="billing.sandbox.tasks.deliver_event")
+def deliver_event(delivery_id: int) -> None:
+    """Try one delivery; a failed one puts its next try on the queue itself."""
+    deliveries.attempt(delivery_id=delivery_id, now=clock.now())
+
+
+@app.task(queue="sandbox", name="billing.sandbox.tasks.settle_bank_debit")
+def settle_bank_debit(session_id: str) -> None:
+    """The bank's answer to a debit, as its test account number has it; nothing when it was settled by hand before."""
+    checkout.settle_bank_debit(session_id=session_id, now=clock.now())
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queue="sandbox", queueing_lock="sandbox_pass_time", pass_context=False)
+def pass_time(timestamp: int, **_: Any) -> None:
+    """Do what time does at Stripe, for everything that lives by the real clock."""
+    timekeeping.pass_time(now=clock.now())
