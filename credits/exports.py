@@ -1,0 +1,60 @@
+"""An account's history as a file, written line by line in constant memory."""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from smartspec.exact_json import ExactJSONRenderer
+
+ROWS_PER_CHUNK = 200
+# What a spreadsheet takes for the start of a formula, also behind white space that it drops.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+Row = dict[str, Any]
+
+
+class _Echo:
+    """A file that hands every line straight back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def write_csv(rows: Iterable[Row], columns: list[str]) -> Iterator[str]:
+    """Yield a CSV file: the head at once, then the rows, a few hundred at a time."""
+    writer = csv.DictWriter(_Echo(), columns)
+    yield writer.writeheader()
+    yield from _joined(writer.writerow({name: disarmed(row[name]) for name in columns}) for row in rows)
+
+
+def write_json(rows: Iterable[Row], columns: list[str]) -> Iterator[str]:
+    """Yield a JSON array: the bracket at once, then the rows, a few hundred at a time."""
+    renderer = ExactJSONRenderer()
+    yield "["
+    yield from _joined((",\n" if number else "\n") + renderer.render(row).decode() for number, row in enumerate(rows))
+    yield "\n]\n"
+
+
+WRITERS: dict[str, tuple[Callable[[Iterable[Row], list[str]], Iterator[str]], str]] = {
+    "csv": (write_csv, "text/csv; charset=utf-8"),
+    "json": (write_json, "application/json"),
+}
+
+
+def disarmed(cell: Any) -> str:
+    """Return a cell that no spreadsheet runs as a formula. A number stays one, its sign included."""
+    if isinstance(cell, Decimal | int):
+        return f"{cell:f}"
+    text = str(cell)
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
+
+
+def _joined(lines: Iterable[str]) -> Iterator[str]:
+    chunk: list[str] = []
+    for line in lines:
+        chunk.append(line)
+        if len(chunk) == ROWS_PER_CHUNK:
+            yield "".join(chunk)
+            chunk.clear()
+    yield "".join(chunk)

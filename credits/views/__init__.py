@@ -1,0 +1,1 @@
+"""The credits API: parse, one service or selector call, render."""

@@ -1,0 +1,31 @@
+"""What an account has, and what it had."""
+
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from credits import selectors, serializers
+from credits.views.base import CreditsView, caller_id, read_query
+from smartspec import clock
+
+
+class BalanceView(CreditsView):
+    @extend_schema(
+        operation_id="get_balance",
+        parameters=[serializers.BalanceQuerySerializer],
+        responses=PolymorphicProxySerializer(
+            component_name="BalanceNowOrThen",
+            serializers=[serializers.BalanceSerializer, serializers.PastBalanceSerializer],
+            resource_type_field_name=None,
+        ),
+    )
+    def get(self, request: Request) -> Response:
+        """My credits now; with `at`, what the balance was then."""
+        query = read_query(request, serializers.BalanceQuerySerializer)
+        account_id = caller_id(request)
+        if "at" in query:
+            balance = selectors.balance_at(account_id=account_id, at=query["at"])
+            then = {"at": query["at"], "balance_credits": balance}
+            return Response(serializers.PastBalanceSerializer(then).data)
+        now = selectors.get_balance(account_id=account_id, now=clock.now())
+        return Response(serializers.BalanceSerializer(now).data)

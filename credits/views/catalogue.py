@@ -1,0 +1,48 @@
+"""What plans give and operations cost."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from credits import selectors, serializers, services
+from credits.views.base import CreditsView, caller_id, field_error, read_body
+from smartspec import clock
+
+
+class PlansView(CreditsView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(operation_id="list_plans", auth=[], responses=serializers.PlanListSerializer)
+    def get(self, request: Request) -> Response:
+        """The plans, the smallest first. Public."""
+        return Response(serializers.PlanListSerializer({"plans": selectors.list_plans()}).data)
+
+
+class RatesView(CreditsView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(operation_id="list_rates", auth=[], responses=serializers.RateListSerializer)
+    def get(self, request: Request) -> Response:
+        """What operations cost, now and as announced. Public."""
+        return Response(serializers.RateListSerializer({"rates": selectors.list_rates(now=clock.now())}).data)
+
+
+class QuoteView(CreditsView):
+    key_scope = "read"  # it changes nothing
+
+    @extend_schema(
+        operation_id="quote_job",
+        request=serializers.JobSerializer,
+        responses=serializers.JobQuoteSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """What a job would cost now, line by line, and whether I can afford it."""
+        job = read_body(request, serializers.JobSerializer)
+        try:
+            quote = selectors.quote(account_id=caller_id(request), now=clock.now(), **job)
+        except (services.InvalidJob, services.UnknownOperation) as refusal:
+            raise field_error(refusal) from refusal
+        return Response(serializers.JobQuoteSerializer(quote).data)

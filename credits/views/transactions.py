@@ -1,0 +1,97 @@
+"""The history of an account: pages, sums, and the whole of it as a file."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from credits import exports, selectors, serializers
+from credits.views.base import CreditsView, caller_id, covered_period, read_query
+from smartspec import clock
+
+
+class TransactionsView(CreditsView):
+    @extend_schema(
+        operation_id="list_transactions",
+        parameters=[serializers.EntryPageQuerySerializer],
+        responses=serializers.EntryPageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """My history, the newest first."""
+        query = read_query(request, serializers.EntryPageQuerySerializer)
+        page = selectors.list_transactions(
+            filter=filter_of(caller_id(request), query),
+            limit=query["limit"],
+            page=query["page"],
+            cursor=query.get("cursor"),
+        )
+        return Response(serializers.EntryPageSerializer(page).data)
+
+
+class ExportNegotiation(BaseContentNegotiation):
+    """`format` chooses the file, so whatever the client accepts is fine; problems are JSON as everywhere."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class TransactionExportView(CreditsView):
+    content_negotiation_class = ExportNegotiation
+
+    @extend_schema(
+        operation_id="export_transactions",
+        parameters=[serializers.ExportQuerySerializer],
+        responses={
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/json"): serializers.EntrySerializer(many=True),
+        },
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """My whole history as a file, the newest first."""
+        query = read_query(request, serializers.ExportQuerySerializer)
+        entries = selectors.iterate_transactions(filter=filter_of(caller_id(request), query))
+        rows = (dict(serializers.EntrySerializer(entry).data) for entry in entries)
+        write, content_type = exports.WRITERS[query["format"]]
+        name = f"smartspec-transactions-{clock.now():%Y-%m-%d}.{query['format']}"
+        return StreamingHttpResponse(
+            write(rows, list(serializers.EntrySerializer().fields)),
+            content_type=content_type,
+            headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+        )
+
+
+class TransactionSummaryView(CreditsView):
+    @extend_schema(
+        operation_id="summarise_transactions",
+        parameters=[serializers.PeriodQuerySerializer],
+        responses=serializers.EntrySummarySerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """How much of each type there was; without dates, in all."""
+        query = read_query(request, serializers.PeriodQuerySerializer)
+        account_id = caller_id(request)
+        sums = selectors.summarise_transactions(account_id=account_id, **query)
+        answer = {"summary": {found.entry_type: found for found in sums}, **covered_period(account_id, query)}
+        return Response(serializers.EntrySummarySerializer(answer).data)
+
+
+def filter_of(account_id: UUID, query: dict[str, Any]) -> selectors.TransactionFilter:
+    """Return the filter that a query asks for."""
+    return selectors.TransactionFilter(
+        account_id=account_id,
+        entry_type=query.get("type"),
+        date_from=query.get("date_from"),
+        date_to=query.get("date_to"),
+        search=query.get("search", ""),
+    )
