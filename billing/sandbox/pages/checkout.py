@@ -167,9 +167,7 @@ def _show_closed(request: HttpRequest, session: Data) -> HttpResponse:
     sentence = sentences[session["payment_status"]]
     if session["payment_status"] == "unpaid" and debit is None:
         sentence = "Your bank has refused the debit. Nothing was paid."
-    return responses.show_message(
-        request, "You're all done here", sentence, back_url=onward, debit=debit, debit_question=bool(debit)
-    )
+    return responses.show_message(request, "You're all done here", sentence, back_url=onward, debit=debit)
 
 
 def _open_debit(session: Data) -> Data | None:
