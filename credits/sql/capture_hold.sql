@@ -38,7 +38,7 @@ BEGIN
   UPDATE credits_hold h SET status = 'captured', captured = v_spent, repaid = v_repaid, capture_entry = entry.number
    WHERE h.account_id = p_account AND h.number = p_number
   RETURNING * INTO hold;
-  PERFORM credits_record_usage(p_account, entry.created_at, hold.operation, hold.model_id, 1, v_spent);
+  PERFORM credits_record_usage(p_account, entry.created_at, hold.operation, hold.model_id, v_spent);
   IF p_key IS NOT NULL THEN
     PERFORM credits_remember(p_account, 'capture', p_key, v_content, p_now, entry.number);
   END IF;

@@ -36,6 +36,6 @@ BEGIN
     lot_numbers, lot_credits, reference_id, available_after, capture_entry, created_at, expires_at)
   VALUES (p_account, v_hold, p_operation, p_model, v_spent, v_spent, 0, 0, 'captured', false,
     b.lots, b.lot_credits, p_reference_id, available, entry.number, p_now, p_now);
-  PERFORM credits_record_usage(p_account, entry.created_at, p_operation, p_model, 1, v_spent);
+  PERFORM credits_record_usage(p_account, entry.created_at, p_operation, p_model, v_spent);
   PERFORM credits_remember(p_account, 'charge', p_key, v_content, p_now, entry.number);
 END $$;

@@ -38,7 +38,9 @@ BEGIN
   UPDATE credits_hold h SET refunded = v_back, refund_entry = entry.number, repaid = h.repaid + v_repaid
    WHERE h.account_id = p_account AND h.number = p_number
   RETURNING * INTO hold;
-  PERFORM credits_record_usage(p_account, v_captured_at, hold.operation, hold.model_id, 0, -v_back);
+  UPDATE credits_usageday u SET credits = u.credits - v_back
+   WHERE u.account_id = p_account AND u.day_date = (v_captured_at AT TIME ZONE 'UTC')::date
+     AND u.operation = hold.operation AND u.model_id = hold.model_id;
   PERFORM credits_remember(p_account, 'refund', p_key, v_content, p_now, entry.number);
   PERFORM credits_settle_due(p_account, p_now);
 END $$;
