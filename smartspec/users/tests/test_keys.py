@@ -27,13 +27,12 @@ def client_with_key(secret: str) -> APIClient:
 
 
 def make_service_key(**changes: Any) -> services.IssuedKey:
-    return services.create_service_key(
-        **({"name": "worker", "scopes": ["credits:spend"], "now": clock.now()} | changes)
-    )
+    wanted: dict[str, Any] = {"name": "worker", "scopes": ["credits:spend"], "now": clock.now()}
+    return services.create_service_key(**(wanted | changes))
 
 
 def make_user_key(user: User, **changes: Any) -> services.IssuedKey:
-    wanted = {"user": user, "name": "script", "scopes": ["read"], "now": clock.now()}
+    wanted: dict[str, Any] = {"user": user, "name": "script", "scopes": ["read"], "now": clock.now()}
     return services.create_user_key(**(wanted | changes))
 
 
@@ -43,7 +42,8 @@ class SpendView(APIView):
     permission_classes = (HasScope("credits:spend"),)
 
     def post(self, request: Request) -> Response:
-        return Response({"caller": str(request.user), "is_service": request.user.is_service, "id": request.user.id})
+        caller: Any = request.user
+        return Response({"caller": str(caller), "is_service": caller.is_service, "id": caller.id})
 
 
 class UploadView(APIView):
