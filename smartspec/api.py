@@ -79,6 +79,11 @@ class ProblemHandler(ExceptionHandler):
             return refusal
         return super().convert_known_exceptions(exc)
 
+    def report_exception(self, exc: exceptions.APIException, response: Response) -> None:
+        # A refusal on purpose (502 stripe_unavailable) is no crash: nothing for an error monitor.
+        if not isinstance(self.exc, DomainError):
+            super().report_exception(exc, response)
+
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
         errors = flatten_errors(exc.detail)
         if isinstance(exc, exceptions.ValidationError):
