@@ -212,7 +212,7 @@ class ApiKeyAdmin(UserSearchMixin, ReadOnlyAdmin):
 class UserSessionAdmin(UserSearchMixin, ReadOnlyAdmin):
     """Where people are logged in. The session's key is the person's token, and is shown nowhere."""
 
-    search_fields = ("ip",)
+    search_fields = ("user",)
     person = user_column()
     device = column(lambda session: session.user_agent[:80], "Device")
     list_display = ("id", person, device, "ip", "created_at", "last_seen_at")

@@ -1,0 +1,319 @@
+"""The admin as a whole: who gets in, who sees what, and every registered page with data in it."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from djstripe.models import WebhookEventTrigger
+from procrastinate.contrib.django import app as queue
+
+from billing.models import (
+    Customer,
+    Package,
+    PaidInvoice,
+    PlanChange,
+    Purchase,
+    Subscription,
+    SubscriptionCheckout,
+    WebhookRefusal,
+)
+from credits import services as credits_services
+from smartspec.admin import ReadOnlyAdmin
+from smartspec.testing import make_user
+from smartspec.users import services as users_services
+from smartspec.users.models import SentMail
+
+REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
+DIGEST = "0" * 64
+
+
+def client_of(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def support(db: None) -> Client:
+    call_command("sync_roles", verbosity=0)
+    user = make_user("support@smartspec.test", is_staff=True)
+    user.groups.add(Group.objects.get(name="Support"))
+    return client_of(user)
+
+
+@pytest.fixture
+def administrator(db: None) -> Client:
+    call_command("sync_roles", verbosity=0)
+    user = make_user("administrator@smartspec.test", is_staff=True)
+    user.groups.add(Group.objects.get(name="Administrators"))
+    return client_of(user)
+
+
+@pytest.fixture
+def superuser(db: None) -> Client:
+    return client_of(make_user("root@smartspec.test", is_staff=True, is_superuser=True))
+
+
+def live(user: Any, now: datetime, number: int = 1) -> None:
+    """Let a person do a little of everything, so that no list is empty."""
+    account_id = user.pk
+    credits_services.grant(
+        account_id=account_id, kind="purchase", credits=Decimal(100), source=f"purchase:{number}", now=now
+    )
+    placed = credits_services.place_hold(
+        account_id=account_id, operation="image_generation", reference_id="job_1", idempotency_key="job_1", now=now
+    )
+    credits_services.capture_hold(hold_id=placed.id, now=now)
+    customer = Customer.objects.create(id=f"cus_{number}", user=user, created_at=now)
+    Purchase.objects.create(
+        user=user,
+        state="fulfilled",
+        session_id=f"cs_{number}",
+        request_hash=DIGEST,
+        created_at=now,
+        package_id="basic",
+        credits=100,
+        bonus_credits=5,
+        price_cents=900,
+        currency="usd",
+        payment_intent_id=f"pi_{number}",
+        paid_cents=900,
+        fulfilled_at=now,
+    )
+    SubscriptionCheckout.objects.create(
+        user=user, request_hash=DIGEST, created_at=now, plan="pro", interval="monthly", price_id="price_1"
+    )
+    subscription = Subscription.objects.create(
+        id=f"sub_{number}",
+        customer=customer,
+        user=user,
+        plan="pro",
+        interval="monthly",
+        price_id="price_1",
+        item_id="si_1",
+        status="active",
+        anchor_at=now,
+        current_period_start=now,
+        current_period_end=now + timedelta(days=30),
+        created_at=now,
+    )
+    PaidInvoice.objects.create(
+        id=f"in_{number}",
+        subscription=subscription,
+        billing_reason="subscription_create",
+        paid_cents=2900,
+        currency="usd",
+        paid_at=now,
+    )
+    PlanChange.objects.create(
+        user=user, subscription=subscription, plan="enterprise", interval="monthly", request_hash=DIGEST, created_at=now
+    )
+    event = {"id": f"evt_{number}", "type": "invoice.paid", "data": {"object": {"client_secret": "pi_1_secret_2"}}}
+    WebhookEventTrigger.objects.create(remote_ip="127.0.0.1", headers={}, body=json.dumps(event), valid=True)
+    WebhookRefusal.objects.create(minute_at=now + timedelta(minutes=number), cause="bad_signature", count=2)
+    users_services.create_service_key(name=f"worker {number}", scopes=["credits:spend"], now=now)
+    UserSession.objects.create(user=user, ip="127.0.0.1", session_key=f"session-{number}", user_agent="Desktop")
+    SentMail.objects.create(user=user, template="receipt", cause=f"purchase {number}")
+    queue.configure_task("some.task", queue="default", allow_unknown=True).defer(number=number)
+
+
+@pytest.fixture
+def some_life(alice: Any, now: datetime) -> None:
+    Group.objects.get_or_create(name="Support")
+    live(alice, now)
+
+
+def list_url(model: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def page_url(row: Any) -> str:
+    page: Any = admin.site._registry[type(row)]
+    key = page.key_of(row) if hasattr(page, "key_of") else row.pk
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[quote(key)])
+
+
+class TestDoor:
+    def test_leads_strangers_to_log_in(self, client: Client, db: None) -> None:
+        answer = client.get("/admin/", follow=True)
+        assert answer.redirect_chain[-1][0].startswith("/accounts/login/?next=")
+        assert answer.status_code == 200
+
+    def test_is_shut_to_customers(self, alice: Any) -> None:
+        customer = client_of(alice)
+        assert customer.get("/admin/", follow=True).status_code == 403
+        for model in REGISTERED:
+            assert customer.get(list_url(model), follow=True).status_code == 403
+
+    def test_shows_staff_without_rights_nothing(self, db: None) -> None:
+        newcomer = client_of(make_user("new@smartspec.test", is_staff=True))
+        assert newcomer.get("/admin/").status_code == 200
+        for model in REGISTERED:
+            assert newcomer.get(list_url(model)).status_code == 403
+
+
+class TestPolicy:
+    def test_is_relaxed_for_scripts_and_styles_of_the_admin_alone(self, superuser: Client) -> None:
+        policy = superuser.get("/admin/")["Content-Security-Policy"]
+        assert "script-src 'self' 'unsafe-eval'" in policy
+        assert "style-src 'self' 'unsafe-inline'" in policy
+        assert "default-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in superuser.get("/accounts/login/")["Content-Security-Policy"]
+
+
+class TestDjstripe:
+    def test_shows_none_of_its_models_but_the_webhooks(self) -> None:
+        models = set(apps.get_app_config("djstripe").get_models())
+        assert len(models) > 40
+        assert models & set(REGISTERED) == {WebhookEventTrigger}
+        assert isinstance(admin.site._registry[WebhookEventTrigger], ReadOnlyAdmin)
+
+    @pytest.mark.parametrize("action", ["_cancel", "_sync_all_instances", "_resync_instances"])
+    def test_has_no_actions(self, superuser: Client, action: str) -> None:
+        for path in (f"/admin/djstripe/subscription/action/{action}/subscription/", "/admin/djstripe/subscription/"):
+            assert superuser.get(path).status_code == 404
+            assert superuser.post(path).status_code == 404
+
+
+@pytest.mark.usefixtures("some_life")
+@pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model._meta.label)
+class TestEveryList:
+    def test_opens_with_a_row_and_its_page(self, superuser: Client, model: Any) -> None:
+        row = model._default_manager.first()
+        assert row is not None
+        assert superuser.get(list_url(model)).context["cl"].result_count > 0
+        page = superuser.get(page_url(row))
+        assert page.status_code == 200
+        assert page.context["original"] == row
+
+    def test_is_opened_by_support(self, support: Client, model: Any) -> None:
+        if model is Group:
+            pytest.skip("only superusers see who may do what")
+        row = model._default_manager.first()
+        assert support.get(list_url(model)).status_code == 200
+        page = support.get(page_url(row))
+        assert page.status_code == 200
+        assert not page.context["has_change_permission"]
+        assert b'name="_save"' not in page.content
+
+    def test_is_changed_by_nobody_of_support(self, support: Client, model: Any) -> None:
+        row = model._default_manager.first()
+        add_url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add")
+        delete_url = page_url(row).replace("/change/", "/delete/")
+        for url in (page_url(row), add_url, delete_url):
+            assert support.post(url, {"post": "yes"}).status_code == 403
+        assert support.get(add_url).status_code == 403
+        assert support.get(delete_url).status_code == 403
+
+    def test_is_changed_not_even_by_superusers_where_it_is_read_only(self, superuser: Client, model: Any) -> None:
+        if not isinstance(admin.site._registry[model], ReadOnlyAdmin):
+            pytest.skip("it is edited")
+        row = model._default_manager.first()
+        add_url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add")
+        for url in (page_url(row), add_url, page_url(row).replace("/change/", "/delete/")):
+            assert superuser.post(url, {"post": "yes"}).status_code == 403
+
+    def test_is_searched(self, superuser: Client, model: Any) -> None:
+        for term in ("alice@smartspec.test", "cus_1", "1", "5f2f0d0c-3f4e-4c39-9d53-5a6a8a3c6b0a", "'; --"):
+            assert superuser.get(list_url(model), {"q": term}).status_code == 200
+
+    def test_is_not_filtered_by_what_it_does_not_show(self, superuser: Client, model: Any) -> None:
+        for field in ("password", "digest", "session_key", "body"):
+            assert superuser.get(list_url(model), {f"{field}__startswith": "a"}).status_code == 400
+
+    def test_asks_as_many_queries_for_many_rows_as_for_one(
+        self, superuser: Client, model: Any, now: datetime, count_queries: Callable[[str], int]
+    ) -> None:
+        superuser.get(list_url(model))
+        few = count_queries(list_url(model))
+        for number in range(2, 6):
+            live(make_user(f"person{number}@smartspec.test"), now, number)
+        assert count_queries(list_url(model)) <= few
+
+
+@pytest.fixture
+def count_queries(superuser: Client) -> Callable[[str], int]:
+    def count(url: str) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert superuser.get(url).status_code == 200
+        return len(queries)
+
+    return count
+
+
+class TestAllowedFilters:
+    @pytest.mark.usefixtures("some_life")
+    def test_work_on_every_list(self, superuser: Client) -> None:
+        for model in REGISTERED:
+            answer = superuser.get(list_url(model), {"q": "alice@smartspec.test"})
+            for spec in answer.context["cl"].filter_specs:
+                for choice in spec.choices(answer.context["cl"]):
+                    query = choice["query_string"]
+                    assert superuser.get(list_url(model) + query).status_code == 200, (model, query)
+
+
+class TestWebhooks:
+    @pytest.mark.usefixtures("some_life")
+    def test_show_no_secret_of_their_payload(self, support: Client) -> None:
+        page = support.get(page_url(WebhookEventTrigger.objects.get()))
+        assert b"invoice.paid" in page.content
+        assert b"pi_1_secret_2" not in page.content
+
+
+class TestPackages:
+    def fields_of(self, package: Package) -> dict[str, Any]:
+        names = ("name", "credits", "bonus_credits", "price_cents", "position")
+        marks = {name: "on" for name in ("is_popular", "is_best_value", "is_active") if getattr(package, name)}
+        return {name: getattr(package, name) for name in names} | marks
+
+    def test_are_edited_by_administrators(self, administrator: Client) -> None:
+        package = Package.objects.get(pk="starter")
+        answer = administrator.post(page_url(package), self.fields_of(package) | {"price_cents": 600})
+        assert answer.status_code == 302
+        package.refresh_from_db()
+        assert package.price_cents == 600
+
+    def test_are_added_by_administrators(self, administrator: Client) -> None:
+        fields = {"id": "huge", "name": "Huge", "credits": 9000, "bonus_credits": 0, "price_cents": 40000}
+        answer = administrator.post("/admin/billing/package/add/", fields | {"position": 9, "is_active": "on"})
+        assert answer.status_code == 302
+        assert Package.objects.get(pk="huge").currency == "usd"
+
+    @pytest.mark.parametrize(
+        ("change", "sentence"),
+        [
+            ({"credits": "9"}, "10 to 10,000 credits"),
+            ({"credits": "10001"}, "10 to 10,000 credits"),
+            ({"credits": "100"}, "has as many credits"),
+            ({"price_cents": "0"}, "Stripe refuses others"),
+            ({"price_cents": "-5"}, "greater than or equal to 0"),
+            ({"bonus_credits": "-1"}, "greater than or equal to 0"),
+            ({"is_popular": "on"}, "has this mark"),
+            ({"is_best_value": "on"}, "has this mark"),
+        ],
+    )
+    def test_are_not_saved_when_they_make_no_sense(
+        self, administrator: Client, change: dict[str, str], sentence: str
+    ) -> None:
+        package = Package.objects.get(pk="starter")
+        answer = administrator.post(page_url(package), self.fields_of(package) | change)
+        assert answer.status_code == 200
+        assert sentence in answer.content.decode()
+        assert Package.objects.get(pk="starter") == package
+
+    def test_are_deleted_by_nobody(self, superuser: Client) -> None:
+        assert superuser.post("/admin/billing/package/starter/delete/", {"post": "yes"}).status_code == 403
