@@ -1,7 +1,7 @@
-"""Public ids of holds and entries: opaque to clients, and to us the account and the number, so that no look-up crosses accounts.
+"""Public ids of holds and entries: opaque to clients; to us, an account and a number, so no look-up crosses accounts.
 
-`hold_` or `txn_`, the account's UUID as 22 characters of base 62, and the number in decimal digits at the end: so the start of
-an id names a range of numbers, and a search by the start of an id needs no index of its own.
+`hold_` or `txn_`, the account's UUID as 22 characters of base 62, and the number in decimal digits at the end: so the
+start of an id names ranges of numbers, and a search by the start of an id needs no index of its own.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """The ledger's tables, the plans and the price list. Fields and constraints alone: the rules are in `credits/sql/`.
 
-Every table of the ledger begins its key with `account_id`, the user's UUID, and its rows are numbered 1, 2, 3… inside the
-account. Only the database functions write them, under the lock of the account's row.
+Every table of the ledger begins its key with `account_id`, the user's UUID, and its rows are numbered 1, 2, 3…
+inside the account. Only the database functions write them, under the lock of the account's row.
 """
 
 from decimal import Decimal
@@ -42,11 +42,11 @@ class Plan(models.Model):
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
-        constraints = [
+        constraints = (
             models.CheckConstraint(
                 condition=Q(monthly_credits__gte=0), name="credits_plan_monthly_credits_not_negative"
             ),
-        ]
+        )
 
     def __str__(self) -> str:
         return self.slug
@@ -77,18 +77,18 @@ class Rate(models.Model):
     base_credits = CreditsField()
     modifiers = models.JSONField(
         default=list,
-        help_text='[{"label": "HD quality", "field": "quality", "equals": "hd", "percent": 50}]; "above" instead of "equals"',
+        help_text='[{"label": "HD quality", "field": "quality", "equals": "hd", "percent": 50}]; or "above": 5',
     )
     model_id = models.CharField(max_length=200, blank=True, default="", help_text="empty: every model")
     effective_from = models.DateTimeField()
 
     class Meta:
-        constraints = [
+        constraints = (
             models.CheckConstraint(condition=Q(base_credits__gt=0), name="credits_rate_base_credits_positive"),
             models.UniqueConstraint(
                 fields=["operation", "model_id", "effective_from"], name="credits_rate_one_per_moment"
             ),
-        ]
+        )
 
     def __str__(self) -> str:
         return f"{self.operation} {self.model_id or 'any model'} from {self.effective_from:%Y-%m-%d}"
@@ -129,7 +129,7 @@ class Account(models.Model):
     user_id: UUID
 
     class Meta:
-        constraints = [
+        constraints = (
             models.CheckConstraint(condition=Q(available__gte=0), name="credits_account_available_not_negative"),
             models.CheckConstraint(condition=Q(held__gte=0), name="credits_account_held_not_negative"),
             models.CheckConstraint(condition=Q(debt__gte=0), name="credits_account_debt_not_negative"),
@@ -143,7 +143,7 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=Q(entry_count__gte=0, hold_count__gte=0), name="credits_account_counts_not_negative"
             ),
-        ]
+        )
 
     def __str__(self) -> str:
         return f"account {self.user_id}"
@@ -194,7 +194,7 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name_plural = "entries"
-        constraints = [
+        constraints = (
             models.UniqueConstraint(fields=["account", "entry_type", "type_number"], name="credits_entry_type_number"),
             models.CheckConstraint(
                 condition=Q(number__gte=1, type_number__gte=1), name="credits_entry_numbers_from_one"
@@ -209,7 +209,7 @@ class Entry(models.Model):
                 ),
                 name="credits_entry_sign_fits_type",
             ),
-        ]
+        )
 
     def __str__(self) -> str:
         return self.public_id
@@ -237,9 +237,7 @@ class EntryTotal(models.Model):
     account_id: UUID
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(entries__gte=1), name="credits_entrytotal_entries_from_one"),
-        ]
+        constraints = (models.CheckConstraint(condition=Q(entries__gte=1), name="credits_entrytotal_entries_from_one"),)
 
     def __str__(self) -> str:
         return f"{self.entry_type} of {self.account_id}"
@@ -275,7 +273,7 @@ class Grant(models.Model):
     account_id: UUID
 
     class Meta:
-        constraints = [
+        constraints = (
             models.UniqueConstraint(fields=["account", "kind", "source"], name="credits_grant_one_per_source"),
             models.CheckConstraint(
                 condition=Q(kind__in=["subscription", "purchase", "bonus", "refund", "adjustment"]),
@@ -301,8 +299,8 @@ class Grant(models.Model):
                 condition=Q(own_end_at__isnull=True) | Q(expires_at__isnull=False, expires_at__gte=F("own_end_at")),
                 name="credits_grant_prolonged_past_its_own_end",
             ),
-        ]
-        indexes = [
+        )
+        indexes = (
             models.Index(
                 fields=["account", "priority", "expires_at", "is_paid", "effective_at", "number"],
                 condition=Q(is_open=True),
@@ -313,7 +311,7 @@ class Grant(models.Model):
                 condition=Q(is_open=True, expires_at__isnull=False),
                 name="credits_grant_due",
             ),
-        ]
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.source}"
@@ -356,7 +354,7 @@ class Hold(models.Model):
     account_id: UUID
 
     class Meta:
-        constraints = [
+        constraints = (
             models.UniqueConstraint(
                 fields=["account", "idempotency_key"],
                 condition=Q(idempotency_key__isnull=False),
@@ -388,10 +386,10 @@ class Hold(models.Model):
             models.CheckConstraint(
                 condition=Q(expires_at__gte=F("created_at")), name="credits_hold_expires_after_creation"
             ),
-        ]
-        indexes = [
+        )
+        indexes = (
             models.Index(fields=["account", "expires_at"], condition=Q(status="open"), name="credits_hold_open"),
-        ]
+        )
 
     def __str__(self) -> str:
         return self.public_id
@@ -402,7 +400,7 @@ class Hold(models.Model):
 
 
 class KeyRecord(models.Model):
-    """What a call with an idempotency key did. A hold carries its key itself, a grant has its source; all else is here."""
+    """What a call with an idempotency key did. A hold carries its key itself, a grant its source; the rest is here."""
 
     pk = models.CompositePrimaryKey("account_id", "action", "idempotency_key")
     account = models.ForeignKey(
@@ -437,9 +435,9 @@ class UsageDay(models.Model):
     account_id: UUID
 
     class Meta:
-        constraints = [
+        constraints = (
             models.CheckConstraint(condition=Q(captures__gte=1, credits__gte=0), name="credits_usageday_in_range"),
-        ]
+        )
 
     def __str__(self) -> str:
         return f"{self.day_date} {self.operation} of {self.account_id}"

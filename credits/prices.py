@@ -88,8 +88,7 @@ def price_job(
 
     units = quantity
     if rate.unit == Rate.Unit.STARTED_30_SECONDS:
-        assert duration is not None
-        units = math.ceil(duration / SECONDS_PER_AUDIO_UNIT) * quantity
+        units = math.ceil((duration or 0) / SECONDS_PER_AUDIO_UNIT) * quantity
     base = rate.base_credits * units
     lines = [PriceLine(f"{units} {_UNIT_LABELS[Rate.Unit(rate.unit)][units != 1]} at {plain(rate.base_credits)}", base)]
     given = {"quality": quality, "duration_seconds": duration}

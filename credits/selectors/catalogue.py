@@ -48,7 +48,7 @@ def get_plan(slug: str) -> Plan:
 
 
 def list_rates(*, now: datetime) -> list[Rate]:
-    """Return the rates in effect or announced, by operation and model, the newest first; those replaced are left out."""
+    """Return the rates in effect or announced, by operation and model, the newest first; not those replaced."""
     current: dict[tuple[str, str], Rate] = {}
     announced = []
     for rate in catalogue.get().rates:

@@ -24,7 +24,7 @@ EXPORT_CHUNK = 1000
 
 @dataclass(frozen=True)
 class TransactionFilter:
-    """Which entries of an account: of one type or all, from a time (inclusive) to a time (exclusive), matching a search."""
+    """Which entries of an account: of a type, from a time (inclusive) to a time (exclusive), matching a search."""
 
     account_id: UUID
     entry_type: str | None = None
@@ -106,8 +106,10 @@ def summarise_transactions(
                       ELSE credits_find_entry(t.account_id, %(from)s, t.entry_type) END AS low,
                  CASE WHEN %(to)s::timestamptz IS NULL THEN t.entries
                       ELSE credits_find_entry(t.account_id, %(to)s, t.entry_type) END AS high) s
-              LEFT JOIN credits_entry a ON (a.account_id, a.entry_type, a.type_number) = (t.account_id, t.entry_type, s.low)
-              LEFT JOIN credits_entry b ON (b.account_id, b.entry_type, b.type_number) = (t.account_id, t.entry_type, s.high)
+              LEFT JOIN credits_entry a
+                ON (a.account_id, a.entry_type, a.type_number) = (t.account_id, t.entry_type, s.low)
+              LEFT JOIN credits_entry b
+                ON (b.account_id, b.entry_type, b.type_number) = (t.account_id, t.entry_type, s.high)
              WHERE t.account_id = %(account)s AND s.high > s.low ORDER BY t.entry_type
             """,
             {"account": account_id, "from": date_from, "to": date_to},
@@ -116,7 +118,7 @@ def summarise_transactions(
 
 
 def _span(filter: TransactionFilter) -> tuple[int, int]:
-    """Return the numbers (of the type, where there is one) between which the entries lie: above the first, up to the second."""
+    """Return the numbers (inside the type, if one is given) that the entries lie above, and up to."""
     low = 0 if filter.date_from is None else _find(filter, filter.date_from)
     if filter.date_to is not None:
         return low, _find(filter, filter.date_to)

@@ -16,7 +16,7 @@ def get_hold(*, hold_id: str) -> Hold | None:
 
 
 def list_holds(*, account_id: UUID, now: datetime, status: str | None = None) -> QuerySet[Hold]:
-    """Return an account's holds, newest first. One that is past its time counts as expired although nobody has noticed."""
+    """Return an account's holds, newest first. One past its time counts as expired although nobody has noticed."""
     holds = Hold.objects.filter(account_id=account_id).order_by("-number")
     late = Q(status=Hold.Status.OPEN, expires_at__lte=now)
     match status:

@@ -46,6 +46,7 @@ from credits.services.holds import (
     refund_capture,
     release_hold,
 )
+from credits.services.roles import UnknownRole, grant_ledger_role
 
 __all__ = [
     "AccountFrozen",
@@ -77,6 +78,7 @@ __all__ = [
     "UnknownGrant",
     "UnknownHold",
     "UnknownOperation",
+    "UnknownRole",
     "adjust",
     "capture_hold",
     "capture_many",
@@ -90,6 +92,7 @@ __all__ = [
     "give_back",
     "give_due_allowances",
     "grant",
+    "grant_ledger_role",
     "hold_many",
     "place_hold",
     "refund_capture",

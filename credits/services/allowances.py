@@ -22,8 +22,8 @@ FREE = "free"
 def give_allowances(*, account_id: UUID, now: datetime) -> list[Granted]:
     """This will give every allowance that is due and not yet given, exactly once each; the answer lists the new ones.
 
-    A paid plan's periods are given when their start lies inside what is paid for; one that we learn of after its end lives
-    one period's length from now. Free's present period is given to a verified address, one account per address.
+    A paid plan's periods are given when their start lies inside what is paid for; one that we learn of after its end
+    lives one period's length from now. Free's present period is given to a verified address, one account per address.
 
     :raises UnknownAccount: there is no such user.
     """

@@ -110,7 +110,7 @@ def adjust(
     actor: str = "",
     expires_at: datetime | None = None,
 ) -> Adjusted:
-    """This will add (credits above zero) or take (below) credits by decision of staff. Never more than is available is taken.
+    """This will add (above zero) or take (below) credits by decision of staff, never more than is available.
 
     :raises InvalidCredits: zero, not finite or over-precise.
     :raises InsufficientCredits: less is available than would be taken.
@@ -155,8 +155,8 @@ def claw_back(
 ) -> ClawedBack:
     """This will take back credits that a grant gave: from its own lot, then from others in burn order; the rest is debt.
 
-    Never more in all than the grant gave, and nothing that expired unspent: what is beyond that is not taken, silently,
-    and shows in the answer's `credits`.
+    Never more in all than the grant gave, and nothing that expired unspent: what is beyond that is not taken, and the
+    answer's `credits` tells what was.
 
     :raises UnknownGrant: nothing was given for this kind and source.
     :raises IdempotencyConflict: the key was used for another clawback.
@@ -200,7 +200,7 @@ def give_back(
     reference_type: str = "",
     reference_id: str = "",
 ) -> Granted | None:
-    """This will undo a clawback of (kind, source), or a part of it, once per `new_source` (`refund_failed:<refund>`, …).
+    """This will undo a clawback of (kind, source), or a part, once per `new_source` (`refund_failed:<refund>`, …).
 
     The new lot is like the one that was taken from. Never more than was taken is given; None when nothing was.
 

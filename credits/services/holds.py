@@ -458,13 +458,12 @@ def _parsed(hold_id: str) -> ids.Numbered:
 
 
 def _settled(row: ledger.Row) -> Settled:
-    hold: Hold | None = row["hold"]
+    hold: Hold = row["hold"]
     match row["status"]:
         case "conflict":
             raise IdempotencyConflict("This key was used for something else.")
         case "unknown":
             raise UnknownHold("There is no such hold.")
-    assert hold is not None
     match row["status"]:
         case "expired":
             raise HoldExpired(

@@ -41,10 +41,7 @@ FUNCTIONS = (
     "verify_account",
 )
 # What a server under a role of its own may call; the rest is called by these alone.
-OPERATIONS = FUNCTIONS[FUNCTIONS.index("grant_credits") : FUNCTIONS.index("verify_account")] + (
-    "find_entry",
-    "verify_account",
-)
+OPERATIONS = ("find_entry", *FUNCTIONS[FUNCTIONS.index("grant_credits") :])
 
 
 def read(name: str) -> str:

@@ -1,0 +1,45 @@
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import uuid4
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from credits import selectors, services
+from credits.management.commands.verify_ledger import find_account
+from smartspec import clock
+from smartspec.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = "Give credits to a person, or take them (a negative number; never more than is available), with a reason."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("account", help="the user's e-mail address or id")
+        parser.add_argument("credits", help="10, or -2.5")
+        parser.add_argument("--reason", required=True, help="what the person reads in their history")
+        parser.add_argument("--key", default="", help="the same key twice adjusts once")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be, change nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = clock.now()
+        account_id = find_account(options["account"])
+        before = selectors.get_balance(account_id=account_id, now=now).available
+        try:
+            credits = Decimal(options["credits"])
+            if options["dry_run"]:
+                self.stdout.write(f"{before} credits are available; {credits:+f} would make {before + credits}.")
+                return
+            services.adjust(
+                account_id=account_id,
+                credits=credits,
+                reason=options["reason"],
+                idempotency_key=options["key"] or f"command:{uuid4()}",
+                actor="manage.py",
+                now=now,
+            )
+        except InvalidOperation:
+            raise CommandError(f"“{options['credits']}” is not a number of credits.") from None
+        except DomainError as refusal:
+            raise CommandError(refusal.detail) from refusal
+        after = selectors.get_balance(account_id=account_id, now=now).available
+        self.stdout.write(f"{before} credits were available, {after} are now.")

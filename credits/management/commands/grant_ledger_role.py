@@ -1,0 +1,16 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from credits import services
+
+
+class Command(BaseCommand):
+    help = "Let a database role read the ledger and call its functions, and write its tables in no other way."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("role", help="the role that the server connects as; it must not own the tables")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        services.grant_ledger_role(role=options["role"])
+        self.stdout.write(f"{options['role']} may read the ledger and call its functions, nothing else.")

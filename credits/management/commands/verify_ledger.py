@@ -1,0 +1,64 @@
+import json
+import sys
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from credits import selectors
+from smartspec.users.models import User
+
+
+class Command(BaseCommand):
+    help = "Recompute every account from its entries, lots and holds; exit 1 and name the first fault of each kind."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--account", help="one account alone: the user's id or e-mail address")
+        parser.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        first: dict[str, selectors.Fault] = {}
+        counts: dict[str, int] = {}
+        accounts = 0
+        batches = (
+            [(1, selectors.verify_account(account_id=find_account(options["account"])))]
+            if options["account"]
+            else selectors.verify_ledger()
+        )
+        for size, faults in batches:
+            accounts += size
+            for fault in faults:
+                first.setdefault(fault.fault, fault)
+                counts[fault.fault] = counts.get(fault.fault, 0) + 1
+            if self.stderr.isatty() and not options["json"]:
+                self.stderr.write(f"\r{accounts} accounts", ending="")
+        if options["json"]:
+            found = [
+                {
+                    "account_id": str(fault.account_id),
+                    "fault": fault.fault,
+                    "number": fault.number,
+                    "found": fault.found,
+                    "expected": fault.expected,
+                    "count": counts[fault.fault],
+                }
+                for fault in first.values()
+            ]
+            self.stdout.write(json.dumps({"accounts": accounts, "faults": found}))
+        else:
+            for fault in first.values():
+                self.stdout.write(f"{fault} ({counts[fault.fault]} of this kind)")
+            self.stdout.write(f"{accounts} accounts verified, {sum(counts.values())} faults.")
+        if first:
+            sys.exit(1)
+
+
+def find_account(given: str) -> UUID:
+    """Return the id of the user named by id or e-mail address."""
+    try:
+        return UUID(given)
+    except ValueError:
+        user = User.objects.filter(email__iexact=given).first()
+        if user is None:
+            raise CommandError(f"There is no user “{given}”.") from None
+        return user.pk

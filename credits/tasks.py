@@ -1,0 +1,33 @@
+"""What the ledger does by itself: credits and holds end, allowances are given."""
+
+from procrastinate.contrib.django import app
+
+from credits import services
+from smartspec import clock
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+SWEEP_LIMIT = 1000
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="credits.expire")
+def expire_due(timestamp: int) -> None:
+    """End the lots and holds that are due, in accounts that nobody touches."""
+    now = clock.now()
+    while True:
+        expired = services.expire(now=now, limit=SWEEP_LIMIT)
+        if expired.accounts:
+            log.info("Credits swept", accounts=expired.accounts, lots=expired.lots, holds=expired.holds)
+        if expired.accounts < SWEEP_LIMIT:
+            return
+
+
+@app.periodic(cron="5 * * * *")
+@app.task(queueing_lock="credits.give_due_allowances")
+def give_due_allowances(timestamp: int) -> None:
+    """Give the allowances whose time has come: Free's, and the months inside a paid year."""
+    given = services.give_due_allowances(now=clock.now())
+    if given:
+        log.info("Allowances given", allowances=given)

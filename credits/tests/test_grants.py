@@ -1,0 +1,397 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import pytest
+
+from credits import selectors, services
+from credits.models import Entry, Grant, Hold
+from credits.tests.conftest import Give, Place
+
+DAY = timedelta(days=1)
+Available = Callable[..., Decimal]
+
+
+def debt_of(account_id: UUID, now: datetime) -> Decimal:
+    return selectors.get_balance(account_id=account_id, now=now).debt
+
+
+class TestGrant:
+    def test_makes_a_lot_and_an_entry_of_its_kind(self, account_id: UUID, give: Give, now: datetime) -> None:
+        granted = give(100, kind="purchase", source="purchase:1", reference_type="purchase", reference_id="1")
+        assert not granted.is_replay
+        entry = Entry.objects.get(account_id=account_id)
+        assert (entry.number, entry.entry_type, entry.delta_credits, entry.balance_after) == (1, "purchase", 100, 100)
+        assert (entry.reference_type, entry.reference_id, entry.created_at) == ("purchase", "1", now)
+        assert (granted.grant.number, granted.grant.remaining, granted.grant.expires_at) == (1, 100, None)
+
+    def test_gives_once_per_source(self, give: Give, available: Available) -> None:
+        first = give(100, source="purchase:1")
+        again = give(100, source="purchase:1")
+        assert again.is_replay
+        assert again.grant == first.grant
+        assert available() == 100
+
+    def test_a_bonus_has_the_source_of_its_purchase(self, give: Give, available: Available) -> None:
+        give(100, kind="purchase", source="purchase:1")
+        give(5, kind="bonus", source="purchase:1")
+        assert available() == 105
+
+    def test_refuses_another_number_of_credits_for_the_same_source(self, give: Give) -> None:
+        give(100, source="purchase:1")
+        with pytest.raises(services.IdempotencyConflict):
+            give(101, source="purchase:1")
+
+    @pytest.mark.parametrize("credits", ["0", "-1", "NaN", "0.0000001"])
+    def test_refuses_what_is_no_number_of_credits(self, give: Give, credits: str) -> None:
+        with pytest.raises(services.InvalidCredits):
+            give(credits)
+
+    def test_refuses_a_user_that_does_not_exist(self, db: None, give: Give) -> None:
+        with pytest.raises(services.UnknownAccount):
+            give(1, account_id=uuid4())
+
+    def test_refuses_a_float(self, account_id: UUID, now: datetime) -> None:
+        with pytest.raises(TypeError):
+            services.grant(account_id=account_id, kind="bonus", credits=0.5, source="x", now=now)  # type: ignore[arg-type]
+
+
+class TestBurnOrder:
+    def test_is_priority_then_end_then_given_before_paid_then_age(
+        self, account_id: UUID, give: Give, place: Place, now: datetime
+    ) -> None:
+        names = {}
+        for name, changes in {
+            "paid, oldest": {"kind": "purchase"},
+            "given": {},
+            "given, later": {"now": now + timedelta(seconds=1)},
+            "ends in two days": {"expires_at": now + 2 * DAY},
+            "paid, ends in a day": {"kind": "purchase", "expires_at": now + DAY},
+            "ends in a day": {"expires_at": now + DAY},
+            "first of all": {"priority": 1},
+            "last of all": {"priority": 200, "expires_at": now + DAY},
+        }.items():
+            names[give(1, **changes).grant.number] = name
+        hold = place(8, now=now + timedelta(seconds=2))
+        receipt = Hold.objects.get(account_id=account_id, number=hold.number)
+        assert [names[number] for number in receipt.lot_numbers] == [
+            "first of all",
+            "ends in a day",
+            "paid, ends in a day",
+            "ends in two days",
+            "given",
+            "given, later",
+            "paid, oldest",
+            "last of all",
+        ]
+
+    def test_goes_on_in_the_next_lot(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
+        give("1.5", expires_at=now + DAY)
+        give(10)
+        place(1)
+        hold = Hold.objects.get(number=place(1).number)
+        assert (hold.lot_numbers, hold.lot_credits) == ([1, 2], [Decimal("0.5"), Decimal("0.5")])
+
+
+class TestExpiry:
+    def test_posts_an_entry(self, account_id: UUID, give: Give, now: datetime, available: Available) -> None:
+        give(10, expires_at=now + DAY, source="promotion")
+        give(5)
+        assert available(now + DAY) == 5
+        services.expire(now=now + 2 * DAY)
+        entry = Entry.objects.get(account_id=account_id, entry_type="expiry")
+        assert (entry.delta_credits, entry.balance_after, entry.created_at) == (-10, 5, now + DAY)
+        assert (entry.reference_type, entry.reference_id) == ("bonus", "promotion")
+        assert available(now + 2 * DAY) == 5
+
+    def test_an_expired_lot_is_never_spent(self, give: Give, place: Place, now: datetime) -> None:
+        give(10, expires_at=now + DAY)
+        with pytest.raises(services.InsufficientCredits):
+            place(1, now=now + DAY)
+
+    def test_an_expired_hold_makes_room_for_the_next(self, give: Give, place: Place, now: datetime) -> None:
+        give(10)
+        place(10)
+        assert place(10, now=now + DAY).available == 0
+
+    def test_counts_what_it_would_end(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
+        give(10, expires_at=now + DAY)
+        place(1)
+        services.expire(now=now, dry_run=True)
+        assert services.expire(now=now + DAY, dry_run=True) == services.Expired(accounts=1, lots=1, holds=1)
+        assert Entry.objects.count() == 1
+        assert services.expire(now=now + DAY) == services.Expired(accounts=1, lots=1, holds=1)
+        assert services.expire(now=now + DAY).accounts == 0
+
+
+class TestLotThatEndedWhileItsCreditsWereHeld:
+    def test_takes_them_back_for_a_day(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, available: Available
+    ) -> None:
+        lot = give(10, expires_at=now + timedelta(minutes=10)).grant
+        hold = place(4)
+        released_at = now + timedelta(minutes=12)
+        services.release_hold(hold_id=hold.id, now=released_at)
+        lot = Grant.objects.get(pk=lot.pk)
+        assert (lot.remaining, lot.expired) == (4, 6)
+        assert lot.expires_at == released_at + DAY
+        assert lot.own_end_at == now + timedelta(minutes=10)
+        assert available(released_at) == 4
+        assert available(released_at + DAY) == 0
+
+    def test_takes_them_back_when_the_hold_expires_by_itself(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, available: Available
+    ) -> None:
+        give(10, expires_at=now + timedelta(minutes=10))
+        place(4)
+        expired_at = now + timedelta(minutes=15)
+        assert available(expired_at) == 4
+        assert available(expired_at + DAY) == 0
+        services.expire(now=now + 2 * DAY)
+        assert [e.delta_credits for e in Entry.objects.filter(entry_type="expiry").order_by("number")] == [-6, -4]
+
+    def test_lives_48_hours_past_its_own_end_at_most(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, available: Available
+    ) -> None:
+        end_at = now + timedelta(minutes=1)
+        lot = give(10, expires_at=end_at).grant
+        hold = place(4)
+        services.capture_hold(hold_id=hold.id, now=now)
+        refunded_at = end_at + timedelta(hours=30)
+        services.refund_capture(hold_id=hold.id, reason="", now=refunded_at)
+        assert Grant.objects.get(pk=lot.pk).expires_at == end_at + timedelta(hours=48)
+        assert available(refunded_at) == 4
+
+    def test_is_not_kept_alive(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, available: Available
+    ) -> None:
+        end_at = now + timedelta(minutes=1)
+        give(10, expires_at=end_at)
+        first = place(4)
+        services.release_hold(hold_id=first.id, now=end_at)
+        second = place(4, now=end_at + timedelta(hours=23), ttl_seconds=86_400)
+        services.release_hold(hold_id=second.id, now=end_at + timedelta(hours=25))
+        assert available(end_at + timedelta(hours=25)) == 0
+
+    def test_what_comes_back_too_late_ends_at_once_and_in_writing(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, available: Available
+    ) -> None:
+        give(10, expires_at=now + DAY)
+        hold = place(10)
+        services.capture_hold(hold_id=hold.id, now=now)
+        services.refund_capture(hold_id=hold.id, reason="", now=now + 10 * DAY)
+        entries = Entry.objects.filter(account_id=account_id).order_by("number")
+        assert [entry.delta_credits for entry in entries] == [10, -10, 10, -10]
+        assert available(now + 10 * DAY) == 0
+
+
+class TestAdjust:
+    def test_gives_and_takes(self, account_id: UUID, give: Give, now: datetime, available: Available) -> None:
+        for key, credits in [("a", "7.5"), ("b", "-2.5")]:
+            services.adjust(
+                account_id=account_id, credits=Decimal(credits), reason="Goodwill", idempotency_key=key, now=now
+            )
+        assert available() == 5
+        assert set(Entry.objects.values_list("entry_type", "description")) == {("adjustment", "Goodwill")}
+
+    def test_never_takes_more_than_is_available(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
+        give(10)
+        place(4)
+        with pytest.raises(services.InsufficientCredits):
+            services.adjust(account_id=account_id, credits=Decimal(-7), reason="x", idempotency_key="k", now=now)
+
+    @pytest.mark.parametrize("credits", [Decimal(3), Decimal(-3)])
+    def test_adjusts_once_per_key(self, account_id: UUID, give: Give, now: datetime, credits: Decimal) -> None:
+        give(10)
+        call = {"account_id": account_id, "reason": "x", "idempotency_key": "k", "now": now}
+        first = services.adjust(**call, credits=credits)  # type: ignore[arg-type]
+        again = services.adjust(**call, credits=credits)  # type: ignore[arg-type]
+        assert again.is_replay
+        assert again.entry == first.entry
+        with pytest.raises(services.IdempotencyConflict):
+            services.adjust(**call, credits=-credits)  # type: ignore[arg-type]
+
+
+class TestClawBack:
+    def claw(self, account_id: UUID, credits: int, now: datetime, key: str = "re_1") -> services.ClawedBack:
+        return services.claw_back(
+            account_id=account_id,
+            kind="purchase",
+            source="purchase:1",
+            credits=Decimal(credits),
+            idempotency_key=key,
+            now=now,
+        )
+
+    def test_takes_from_the_grants_own_lot_first(
+        self, account_id: UUID, give: Give, now: datetime, available: Available
+    ) -> None:
+        bonus = give(5, expires_at=now + DAY).grant
+        bought = give(10, kind="purchase", source="purchase:1").grant
+        clawed = self.claw(account_id, 10, now)
+        assert (clawed.credits, clawed.debt) == (10, 0)
+        assert Grant.objects.get(pk=bonus.pk).remaining == 5
+        assert Grant.objects.get(pk=bought.pk).remaining == 0
+        assert available() == 5
+
+    def test_then_from_others_and_the_rest_is_debt(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, available: Available
+    ) -> None:
+        give(10, kind="purchase", source="purchase:1")
+        services.capture_hold(hold_id=place(8).id, now=now)
+        give(3)
+        clawed = self.claw(account_id, 10, now)
+        assert (clawed.credits, clawed.debt) == (10, 5)
+        assert clawed.entry is not None
+        assert (clawed.entry.delta_credits, clawed.entry.balance_after) == (-10, -5)
+        assert available() == 0
+        assert debt_of(account_id, now) == 5
+
+    def test_is_remembered_by_its_key(self, account_id: UUID, give: Give, now: datetime, available: Available) -> None:
+        give(10, kind="purchase", source="purchase:1")
+        self.claw(account_id, 4, now)
+        assert self.claw(account_id, 4, now).is_replay
+        assert available() == 6
+        with pytest.raises(services.IdempotencyConflict):
+            self.claw(account_id, 5, now)
+
+    def test_never_takes_more_in_all_than_was_given(
+        self, account_id: UUID, give: Give, now: datetime, available: Available
+    ) -> None:
+        give(10, kind="purchase", source="purchase:1")
+        give(10)
+        self.claw(account_id, 8, now)
+        assert self.claw(account_id, 8, now, key="re_2").credits == 2
+        nothing = self.claw(account_id, 8, now, key="re_3")
+        assert (nothing.credits, nothing.entry) == (0, None)
+        assert self.claw(account_id, 8, now, key="re_3").is_replay
+        assert available() == 10
+
+    def test_leaves_what_expired_unspent(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
+        give(10, kind="purchase", source="purchase:1", expires_at=now + DAY)
+        services.capture_hold(hold_id=place(4).id, now=now)
+        clawed = self.claw(account_id, 10, now + 2 * DAY)
+        assert (clawed.credits, clawed.debt) == (4, 4)
+
+    def test_refuses_a_grant_that_was_never_given(self, account_id: UUID, now: datetime) -> None:
+        with pytest.raises(services.UnknownGrant):
+            self.claw(account_id, 1, now)
+
+    def test_leaves_held_credits_to_their_hold(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, available: Available
+    ) -> None:
+        give(10, kind="purchase", source="purchase:1")
+        hold = place(6)
+        assert self.claw(account_id, 10, now).debt == 6
+        services.release_hold(hold_id=hold.id, now=now)
+        assert debt_of(account_id, now) == 0
+        assert available() == 0
+
+
+class TestDebt:
+    @pytest.fixture(autouse=True)
+    def debt_of_five(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
+        give(10, kind="purchase", source="purchase:1")
+        self.open_hold = place(1)
+        self.captured = place(4)
+        services.capture_hold(hold_id=self.captured.id, now=now)
+        services.claw_back(
+            account_id=account_id,
+            kind="purchase",
+            source="purchase:1",
+            credits=Decimal(10),
+            idempotency_key="re_1",
+            now=now,
+        )
+        assert debt_of(account_id, now) == 5
+
+    def test_is_paid_by_the_next_grant(self, account_id: UUID, give: Give, now: datetime, available: Available) -> None:
+        granted = give(8)
+        assert (granted.grant.credits, granted.grant.remaining, granted.grant.repaid) == (8, 3, 5)
+        assert debt_of(account_id, now) == 0
+        assert available() == 3
+
+    def test_is_paid_in_parts(self, account_id: UUID, give: Give, now: datetime, available: Available) -> None:
+        give(2)
+        assert debt_of(account_id, now) == 3
+        assert available() == 0
+
+    def test_is_paid_by_a_release(self, account_id: UUID, now: datetime, available: Available) -> None:
+        services.release_hold(hold_id=self.open_hold.id, now=now)
+        assert debt_of(account_id, now) == 4
+        assert available() == 0
+
+    def test_is_paid_by_a_hold_that_expires(self, account_id: UUID, now: datetime, available: Available) -> None:
+        assert debt_of(account_id, now + DAY) == 4
+        services.expire(now=now + DAY)
+        assert debt_of(account_id, now + DAY) == 4
+
+    def test_is_paid_by_a_refund_of_a_capture(self, account_id: UUID, now: datetime, available: Available) -> None:
+        services.refund_capture(hold_id=self.captured.id, reason="", now=now)
+        assert debt_of(account_id, now) == 1
+        assert available() == 0
+
+    def test_is_paid_by_the_rest_of_a_partial_capture(self, account_id: UUID, now: datetime) -> None:
+        services.capture_hold(hold_id=self.open_hold.id, credits=Decimal("0.25"), now=now)
+        assert debt_of(account_id, now) == Decimal("4.25")
+
+    def test_allows_no_hold(self, place: Place) -> None:
+        with pytest.raises(services.InsufficientCredits):
+            place(1)
+
+
+class TestGiveBack:
+    def give_back(self, account_id: UUID, credits: int, now: datetime) -> services.Granted | None:
+        return services.give_back(
+            account_id=account_id,
+            kind="purchase",
+            source="purchase:1",
+            credits=Decimal(credits),
+            new_source="refund_failed:re_1",
+            now=now,
+        )
+
+    def test_writes_a_positive_clawback_once(
+        self, account_id: UUID, give: Give, now: datetime, available: Available
+    ) -> None:
+        give(10, kind="purchase", source="purchase:1")
+        TestClawBack().claw(account_id, 4, now)
+        granted = self.give_back(account_id, 4, now)
+        assert granted is not None
+        entry = Entry.objects.get(number=granted.grant.number)
+        assert (entry.entry_type, entry.delta_credits) == ("clawback", 4)
+        again = self.give_back(account_id, 4, now)
+        assert again is not None
+        assert again.is_replay
+        assert available() == 10
+
+    def test_gives_no_more_than_was_taken(self, account_id: UUID, give: Give, now: datetime) -> None:
+        give(10, kind="purchase", source="purchase:1")
+        assert self.give_back(account_id, 4, now) is None
+        TestClawBack().claw(account_id, 4, now)
+        granted = self.give_back(account_id, 9, now)
+        assert granted is not None
+        assert granted.grant.credits == 4
+
+    def test_lets_the_purchase_be_refunded_again(
+        self, account_id: UUID, give: Give, now: datetime, available: Available
+    ) -> None:
+        give(10, kind="purchase", source="purchase:1")
+        TestClawBack().claw(account_id, 10, now)
+        self.give_back(account_id, 10, now)
+        assert TestClawBack().claw(account_id, 10, now, key="re_2").credits == 10
+        assert available() == 0
+        assert debt_of(account_id, now) == 0
+
+
+class TestFreeze:
+    def test_lasts_while_any_cause_is_left(self, account_id: UUID, now: datetime) -> None:
+        assert services.freeze(account_id=account_id, cause="dispute:1", now=now)
+        assert not services.freeze(account_id=account_id, cause="dispute:1", now=now)
+        services.freeze(account_id=account_id, cause="staff", now=now)
+        assert services.thaw(account_id=account_id, cause="dispute:1", now=now)
+        assert selectors.is_frozen(account_id=account_id)
+        assert services.thaw(account_id=account_id, cause="staff", now=now)
+        assert not services.thaw(account_id=account_id, cause="staff", now=now)
+        assert not selectors.is_frozen(account_id=account_id)
