@@ -5,6 +5,7 @@ copy of it: faster than a flush, and the ledger's entries refuse to be truncated
 """
 
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -162,7 +163,7 @@ def run_jobs(db: None) -> Callable[[], int]:
                 " AND (scheduled_at IS NULL OR scheduled_at <= now()) ORDER BY priority DESC, id LIMIT 1"
             )
             row = cursor.fetchone()
-        return (row[0], row[1], row[2]) if row else None
+        return (row[0], row[1], json.loads(row[2])) if row else None  # Django leaves jsonb as text
 
     return run
 

@@ -86,7 +86,7 @@ def end_wait_for_renewal(subscription: Subscription, invoice: dict[str, Any], no
 
 
 def give_for_invoice(*, subscription: Subscription, invoice: dict[str, Any], now: datetime) -> PaidInvoice:
-    """This will note a paid invoice and what it paid for, and give the allowances and the upgrade that are due by it."""
+    """This will note a paid invoice and what it paid for, and give the allowances and the upgrade that it makes due."""
     period = stripe_data.invoice_paid_period(invoice)
     upgrade = find_upgrade(invoice)
     with transaction.atomic():

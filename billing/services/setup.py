@@ -1,13 +1,13 @@
 """Keeping products, prices, the webhook endpoint and the portal at Stripe as this project needs them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
 
-from billing import gateway, handlers, selectors
+from billing import gateway, selectors
 from billing.models import Interval
 from credits import selectors as credits_selectors
 
@@ -55,8 +55,10 @@ class Setup:
         return None if self.is_dry_run else operation()
 
 
-def set_up_stripe(*, is_dry_run: bool) -> Setup:
+def set_up_stripe(*, handled_events: Collection[str], is_dry_run: bool) -> Setup:
     """This will create at Stripe what is missing and change what differs. A second run does nothing.
+
+    `handled_events` are the types on which effects hang.
 
     :raises gateway.PaymentsNotConfigured: there is no key, or a wrong one.
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
@@ -64,7 +66,7 @@ def set_up_stripe(*, is_dry_run: bool) -> Setup:
     setup = Setup(is_dry_run=is_dry_run)
     product_ids = ensure_products(setup)
     ensure_prices(setup, product_ids)
-    ensure_webhook_endpoint(setup)
+    ensure_webhook_endpoint(setup, sorted({*handled_events, *MIRRORED_EVENTS}))
     ensure_portal(setup, product_ids)
     return setup
 
@@ -132,10 +134,9 @@ def price_fits(price: dict[str, Any], cents: int, interval: str) -> bool:
     )
 
 
-def ensure_webhook_endpoint(setup: Setup) -> None:
+def ensure_webhook_endpoint(setup: Setup, events: list[str]) -> None:
     """Have Stripe send what we handle and mirror. The secret is told once, when the endpoint is created."""
     url = f"{settings.SITE_URL}{reverse('stripe-webhook')}"
-    events = sorted({*handlers.HANDLERS, *MIRRORED_EVENTS})
     found = next((endpoint for endpoint in gateway.list_webhook_endpoints() if endpoint["url"] == url), None)
     if found is None:
         values = {"url": url, "enabled_events": events, "api_version": gateway.API_VERSION, "metadata": MARK}

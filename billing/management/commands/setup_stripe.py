@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing import services
+from billing import handlers, services
 from smartspec.errors import DomainError
 
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            setup = services.set_up_stripe(is_dry_run=options["dry_run"])
+            setup = services.set_up_stripe(handled_events=handlers.HANDLERS, is_dry_run=options["dry_run"])
             differences = services.compare_prices()
         except DomainError as error:
             raise CommandError(error.detail) from error

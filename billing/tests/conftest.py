@@ -1,0 +1,77 @@
+"""What billing's tests share: a Stripe of our own, seeded, and people who pay on its hosted page."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.conf import settings
+from rest_framework.test import APIClient
+
+from billing.sandbox import seed
+from billing.sandbox.services import checkout
+from smartspec import clock
+
+GOOD_CARD = "4242424242424242"
+DECLINED_CARD = "4000000000000002"
+POOR_CARD = "4000000000009995"
+ASKING_CARD = "4000002500003155"
+FAILS_LATER_CARD = "4000000000000341"
+
+
+@pytest.fixture(autouse=True)
+def stripe(db: None) -> None:
+    """The sandbox's account, prices and webhook endpoint, in this test's database."""
+    seed.seed(clock.now(), f"{settings.SITE_URL}/api/webhooks/stripe")
+
+
+def pay(session_id: str, number: str = GOOD_CARD) -> checkout.PaymentOutcome:
+    """Pay an open session by card on its hosted page."""
+    card = checkout.CardFields(
+        number=number, expiry="12 / 34", cvc="123", name="Alice", email="alice@smartspec.test", postal_code="10115"
+    )
+    return checkout.pay_with_card(session_id=session_id, card=card, now=clock.now())
+
+
+def pay_later(session_id: str) -> checkout.PaymentOutcome:
+    """Complete an open session by a bank debit, whose answer is still to come."""
+    return checkout.pay_with_bank_debit(
+        session_id=session_id, account_number="000123456789", now=clock.now(), settles_in_seconds=None
+    )
+
+
+def settle_debit(session_id: str, outcome: str) -> None:
+    """The bank's answer: succeed or fail."""
+    checkout.settle_bank_debit(session_id=session_id, now=clock.now(), outcome=outcome)  # type: ignore[arg-type]
+
+
+def open_credits(client: APIClient, credits_amount: int = 100, **body: Any) -> str:
+    """Open a credits checkout by the API and return its session id."""
+    answer = client.post("/api/payment/checkout/credits", {"credits_amount": credits_amount, **body})
+    assert answer.status_code == 200, answer.content
+    return str(answer.json()["session_id"])
+
+
+def open_plan(client: APIClient, plan: str = "pro", interval: str = "monthly", **body: Any) -> str:
+    """Open a subscription checkout by the API and return its session id."""
+    answer = client.post("/api/payment/checkout/subscription", {"plan": plan, "interval": interval, **body})
+    assert answer.status_code == 200, answer.content
+    return str(answer.json()["session_id"])
+
+
+@pytest.fixture
+def subscribe(run_jobs: Callable[[], int]) -> Callable[..., str]:
+    """Return a function that subscribes a client to a plan, all webhooks worked off, and returns the subscription's id."""
+
+    def subscribe_client(client: APIClient, plan: str = "pro", interval: str = "monthly", card: str = GOOD_CARD) -> str:
+        assert pay(open_plan(client, plan, interval), card).status == "complete"
+        run_jobs()
+        subscription = client.get("/api/payment/subscription").json()
+        assert subscription["plan"] == plan
+        return str(subscription["id"])
+
+    return subscribe_client
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
