@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import defaultdict
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -17,14 +18,54 @@ from smartspec import clock
 from smartspec.api import exception_handler, idempotency_key
 from smartspec.errors import DomainError
 
-Result = dict[str, Any]
-HELD: Final = 201
-CAPTURED: Final = 200
+Wanted = TypeVar("Wanted")
+Outcome = TypeVar("Outcome", services.PlacedHold, services.Settled)
 
 
-class HoldBatchView(CreditsView):
+class BatchView(CreditsView):
     permission_classes = (SpendsCredits,)
 
+    def answer(
+        self,
+        orders: list[Any],
+        *,
+        status: int,
+        read: Callable[[int, Any], tuple[UUID, Wanted]],
+        run: Callable[[UUID, list[Wanted]], list[Outcome | DomainError]],
+        show: Callable[[Outcome], dict[str, Any]],
+    ) -> Response:
+        """Run the orders account by account, and answer one result each, in the order in which they came."""
+        results: dict[int, dict[str, Any]] = {}
+        accounts: dict[UUID, dict[int, Wanted]] = defaultdict(dict)
+        for place, order in enumerate(orders):
+            try:
+                account_id, wanted = read(place, order)
+            except (exceptions.ValidationError, DomainError) as error:
+                results[place] = self.refused(error)
+            else:
+                accounts[account_id][place] = wanted
+        is_replay = not results
+        for account_id, in_account in sorted(accounts.items()):
+            outcomes = run(account_id, list(in_account.values()))
+            for place, outcome in zip(in_account, outcomes, strict=True):
+                if isinstance(outcome, DomainError):
+                    results[place] = self.refused(outcome)
+                    is_replay = False
+                else:
+                    results[place] = {"status": status, "hold": show(outcome), "error": None}
+                    is_replay = is_replay and outcome.is_replay
+        return replayed(Response({"results": [results[place] for place in range(len(orders))]}), is_replay)
+
+    def refused(self, error: Exception) -> dict[str, Any]:
+        """Return the result of a refusal: the problem with which the single call would have answered."""
+        if isinstance(error, services.InvalidJob | services.UnknownOperation):
+            error = field_error(error)
+        answer = exception_handler(error, {"view": self, "args": (), "kwargs": {}, "request": self.request})
+        assert answer is not None  # noqa: S101 - narrows the type; these errors all have an answer
+        return {"status": answer.status_code, "hold": None, "error": answer.data}
+
+
+class HoldBatchView(BatchView):
     @extend_schema(
         operation_id="place_holds",
         parameters=[KEY_REQUIRED],
@@ -36,33 +77,19 @@ class HoldBatchView(CreditsView):
         key = idempotency_key(request, required=True)
         assert key is not None  # noqa: S101 - narrows the type; it was required
         orders = validated(serializers.HoldBatchSerializer(data=request.data))["holds"]
-        results: dict[int, Result] = {}
-        accounts: dict[UUID, dict[int, services.HoldRequest]] = defaultdict(dict)
-        for place, order in enumerate(orders):
-            try:
-                wanted = validated(serializers.HoldOrderSerializer(data=order))
-            except exceptions.ValidationError as error:
-                results[place] = refused(self, error)
-            else:
-                account_id = wanted.pop("user_id")
-                accounts[account_id][place] = services.HoldRequest(idempotency_key=key_of(key, place), **wanted)
-        is_replay = not results
         now = clock.now()
-        for account_id in sorted(accounts):
-            wanted_here = accounts[account_id]
-            outcomes = services.hold_many(account_id=account_id, holds=list(wanted_here.values()), now=now)
-            for place, outcome in zip(wanted_here, outcomes, strict=True):
-                if isinstance(outcome, DomainError):
-                    results[place] = refused(self, outcome)
-                else:
-                    results[place] = {"status": HELD, "hold": placed(outcome), "error": None}
-                is_replay = is_replay and not isinstance(outcome, DomainError) and outcome.is_replay
-        return replayed(Response({"results": [results[place] for place in range(len(orders))]}), is_replay)
+
+        def read(place: int, order: Any) -> tuple[UUID, services.HoldRequest]:
+            wanted = validated(serializers.HoldOrderSerializer(data=order))
+            return wanted.pop("user_id"), services.HoldRequest(idempotency_key=key_of(key, place), **wanted)
+
+        def run(account_id: UUID, holds: list[services.HoldRequest]) -> list[services.PlacedHold | DomainError]:
+            return services.hold_many(account_id=account_id, holds=holds, now=now)
+
+        return self.answer(orders, status=201, read=read, run=run, show=placed)
 
 
-class CaptureBatchView(CreditsView):
-    permission_classes = (SpendsCredits,)
-
+class CaptureBatchView(BatchView):
     @extend_schema(
         operation_id="capture_holds",
         request=serializers.CaptureBatchSerializer,
@@ -71,40 +98,19 @@ class CaptureBatchView(CreditsView):
     def post(self, request: Request) -> Response:
         """Capture up to 100 holds: one result each, in order. A capture that was made before answers as it did then."""
         orders = validated(serializers.CaptureBatchSerializer(data=request.data))["captures"]
-        results: dict[int, Result] = {}
-        accounts: dict[UUID, dict[int, services.CaptureRequest]] = defaultdict(dict)
-        for place, order in enumerate(orders):
-            try:
-                wanted = validated(serializers.BatchCaptureOrderSerializer(data=order))
-            except exceptions.ValidationError as error:
-                results[place] = refused(self, error)
-                continue
+        now = clock.now()
+
+        def read(place: int, order: Any) -> tuple[UUID, services.CaptureRequest]:
+            wanted = validated(serializers.BatchCaptureOrderSerializer(data=order))
             numbered = ids.parse_hold_id(wanted["id"])
             if numbered is None:
-                results[place] = refused(self, services.UnknownHold("There is no such hold."))
-            else:
-                accounts[numbered.account_id][place] = services.CaptureRequest(wanted["id"], wanted.get("credits"))
-        is_replay = not results
-        now = clock.now()
-        for account_id in sorted(accounts):
-            wanted_here = accounts[account_id]
-            outcomes = services.capture_many(account_id=account_id, captures=list(wanted_here.values()), now=now)
-            for place, outcome in zip(wanted_here, outcomes, strict=True):
-                if isinstance(outcome, DomainError):
-                    results[place] = refused(self, outcome)
-                else:
-                    results[place] = {"status": CAPTURED, "hold": captured(outcome), "error": None}
-                is_replay = is_replay and not isinstance(outcome, DomainError) and outcome.is_replay
-        return replayed(Response({"results": [results[place] for place in range(len(orders))]}), is_replay)
+                raise services.UnknownHold("There is no such hold.")
+            return numbered.account_id, services.CaptureRequest(wanted["id"], wanted.get("credits"))
 
+        def run(account_id: UUID, captures: list[services.CaptureRequest]) -> list[services.Settled | DomainError]:
+            return services.capture_many(account_id=account_id, captures=captures, now=now)
 
-def refused(view: CreditsView, error: Exception) -> Result:
-    """Return the result of a refusal: the problem with which the single call would have answered."""
-    if isinstance(error, services.InvalidJob | services.UnknownOperation):
-        error = field_error(error)
-    answer = exception_handler(error, {"view": view, "args": (), "kwargs": {}, "request": view.request})
-    assert answer is not None  # noqa: S101 - narrows the type; these errors all have an answer
-    return {"status": answer.status_code, "hold": None, "error": answer.data}
+        return self.answer(orders, status=200, read=read, run=run, show=captured)
 
 
 def key_of(batch_key: str, place: int) -> str:
