@@ -168,7 +168,15 @@ class HoldAdmin(LedgerAdmin):
     list_filter = ("status", "operation", "created_at")
     fields = (
         *("public_id", person, state, "operation", "model_id", "parameters", credits, captured, refunded, lots),
-        *("reference_id", "idempotency_key", "high_priority", "capture_entry", "refund_entry", "created_at", "expires_at"),
+        *(
+            "reference_id",
+            "idempotency_key",
+            "high_priority",
+            "capture_entry",
+            "refund_entry",
+            "created_at",
+            "expires_at",
+        ),
     )
 
 
@@ -197,7 +205,9 @@ def lots_text(row: Entry | Hold) -> str:
 
 
 class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
-    features = forms.MultipleChoiceField(choices=FEATURES, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget)
+    features = forms.MultipleChoiceField(
+        choices=FEATURES, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
 
     def clean_monthly_credits(self) -> Decimal:
         credits: Decimal = self.cleaned_data["monthly_credits"]
@@ -212,7 +222,9 @@ class PlanAdmin(PlainAdmin):
 
     form = PlanForm
     monthly = credits_column("monthly_credits", "Monthly credits")
-    price_monthly = column(lambda plan: f"${plan.price_monthly_cents / 100:,.2f}", "Price a month", "price_monthly_cents")
+    price_monthly = column(
+        lambda plan: f"${plan.price_monthly_cents / 100:,.2f}", "Price a month", "price_monthly_cents"
+    )
     price_yearly = column(lambda plan: f"${plan.price_yearly_cents / 100:,.2f}", "Price a year", "price_yearly_cents")
     feature_list = column(lambda plan: ", ".join(plan.features), "Features")
     list_display = ("display_name", "slug", monthly, price_monthly, price_yearly, feature_list, "max_storage_mb")
@@ -302,9 +314,7 @@ class RateAdmin(PlainAdmin):
     """What operations cost. A price changes by a new rate that begins later; one that has begun is never edited."""
 
     form = RateForm
-    state = badge_column(
-        lambda rate: rate_state(rate), "State", {"in_force": "success", "planned": "info", "past": ""}
-    )
+    state = badge_column(lambda rate: rate_state(rate), "State", {"in_force": "success", "planned": "info", "past": ""})
     base = credits_column("base_credits", "Credits")
     modifier_list = column(modifiers_text, "Modifiers")
     list_display = ("operation", "model_id", base, "unit", modifier_list, "effective_from", state)

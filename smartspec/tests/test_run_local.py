@@ -26,7 +26,7 @@ def own_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 
 def is_ready(product: Product) -> bool:
-    with urllib.request.urlopen(f"{product.url}/readyz", timeout=10) as answer:
+    with urllib.request.urlopen(f"{product.url}/readyz", timeout=10) as answer:  # noqa: S310
         return bool(answer.status == 200)
 
 

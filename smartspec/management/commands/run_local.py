@@ -85,9 +85,9 @@ class Command(BaseCommand):
         call_command("createcachetable", verbosity=0)
         if settings.STRIPE_SANDBOX:
             call_command("seed_sandbox", stdout=StringIO())
+        call_command("sync_roles", stdout=StringIO())
         logins = StringIO()
         call_command("seed_demo", stdout=logins)
-        call_command("give_allowances", stdout=StringIO())
         connections.close_all()
         return logins.getvalue()
 
@@ -113,7 +113,7 @@ class Command(BaseCommand):
         while time.monotonic() < deadline:
             self.refuse_a_dead_process(processes)
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{settings.PORT}/readyz", timeout=5) as answer:  # noqa: S310
+                with urllib.request.urlopen(f"http://127.0.0.1:{settings.PORT}/readyz", timeout=5) as answer:
                     if answer.status == 200:
                         return
             except (urllib.error.URLError, OSError):
