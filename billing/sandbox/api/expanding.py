@@ -21,7 +21,7 @@ def expand(answer: Data, paths: list[str]) -> Data:
     expanded = copy.deepcopy(answer)
     for path in paths:
         parts = path.split(".")
-        if len(parts) - (parts[0] == "data") > DEEPEST:
+        if len(parts) > DEEPEST:
             raise ParameterInvalid(
                 "expand", f"You cannot expand more than {DEEPEST} levels of a property. Property: {path}"
             )

@@ -1,0 +1,65 @@
+"""dj-stripe's own commands and event processing work against the sandbox."""
+
+import io
+from typing import Any
+
+import pytest
+import stripe
+from django.conf import settings
+from django.core.management import call_command
+from djstripe import models as djstripe
+
+from billing.sandbox import store
+from billing.sandbox.client import InProcessClient
+from billing.sandbox.tests.whole_life import live_through_everything
+
+
+@pytest.fixture(autouse=True)
+def class_style_calls_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dj-stripe calls `stripe.Customer.list` and the like, which use the default client."""
+    monkeypatch.setattr(stripe, "default_http_client", InProcessClient())
+    monkeypatch.setattr(stripe, "api_base", settings.STRIPE_API_BASE)
+
+
+class TestSyncModels:
+    def test_runs_without_an_error(self, client_of_stripe: stripe.StripeClient) -> None:
+        live_through_everything(client_of_stripe)
+        errors = io.StringIO()
+        call_command(
+            "djstripe_sync_models",
+            api_keys=[settings.STRIPE_SECRET_KEY],
+            fail_on_error=False,
+            stdout=io.StringIO(),
+            stderr=errors,
+        )
+        assert errors.getvalue() == ""
+        assert djstripe.Customer.objects.count() >= 2
+        assert djstripe.Subscription.objects.exists()
+        assert djstripe.Invoice.objects.exists()
+        assert djstripe.Charge.objects.exists()
+        assert djstripe.Refund.objects.count() == 2
+        assert djstripe.Session.objects.exists()
+
+
+class TestProcessEvents:
+    def test_takes_every_event_that_was_emitted(self, client_of_stripe: stripe.StripeClient) -> None:
+        live_through_everything(client_of_stripe)
+        processed = set()
+        for row in store.rows("event").order_by("number"):
+            data: Any = stripe.convert_to_stripe_object(row.data, settings.STRIPE_SECRET_KEY)
+            djstripe.Event.process(data, api_key=settings.STRIPE_SECRET_KEY)
+            processed.add(row.name)
+        assert djstripe.Event.objects.count() == store.rows("event").count()
+        assert processed >= {
+            "checkout.session.completed",
+            "checkout.session.async_payment_succeeded",
+            "checkout.session.async_payment_failed",
+            "checkout.session.expired",
+            "customer.subscription.created",
+            "customer.subscription.updated",
+            "customer.subscription.deleted",
+            "invoice.paid",
+            "invoice.payment_failed",
+            "payment_intent.succeeded",
+            "refund.created",
+        }

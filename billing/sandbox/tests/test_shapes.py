@@ -1,0 +1,109 @@
+"""Every object that the sandbox emits agrees with stripe-python's annotations of its class."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import stripe
+
+from billing.sandbox import store
+from billing.sandbox.api.routes import ROUTES
+from billing.sandbox.models import StoredObject
+from billing.sandbox.services import checkout
+from billing.sandbox.tests.annotations import find_faults
+from billing.sandbox.tests.stripe_parameters import PARAMETERS, read_parameters
+from billing.sandbox.tests.whole_life import live_through_everything
+from smartspec import clock
+
+
+class TestShapes:
+    def test_every_object_agrees_with_its_class(self, client_of_stripe: stripe.StripeClient) -> None:
+        live_through_everything(client_of_stripe)
+        faults = set()
+        kinds = set()
+        for row in StoredObject.objects.all():
+            kinds.add(row.kind)
+            data = row.data["data"]["object"] if row.kind == "event" else row.data
+            faults.update(find_faults(data))
+            if row.kind == "event":
+                faults.update(find_faults(row.data))
+        assert not faults, "\n".join(sorted(faults))
+        assert kinds >= {
+            "account",
+            "balance_transaction",
+            "billing_portal.configuration",
+            "billing_portal.session",
+            "charge",
+            "checkout.session",
+            "coupon",
+            "customer",
+            "customer_balance_transaction",
+            "discount",
+            "event",
+            "invoice",
+            "invoice_payment",
+            "invoiceitem",
+            "payment_intent",
+            "payment_method",
+            "price",
+            "product",
+            "promotion_code",
+            "refund",
+            "setup_intent",
+            "subscription",
+            "subscription_item",
+            "webhook_endpoint",
+        }
+
+    def test_every_event_type_is_one_of_stripes(self, client_of_stripe: stripe.StripeClient) -> None:
+        import typing
+
+        live_through_everything(client_of_stripe)
+        known = typing.get_args(stripe.Event.__annotations__["type"])
+        emitted = {row.name for row in store.rows("event")}
+        assert emitted <= set(known)
+
+    def test_expanded_answers_agree_too(
+        self,
+        client_of_stripe: stripe.StripeClient,
+        plan: Callable[..., stripe.checkout.Session],
+        card: Callable[..., checkout.CardFields],
+    ) -> None:
+        session = plan()
+        checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now())
+        answer = client_of_stripe.v1.checkout.sessions.retrieve(
+            session.id,
+            params={
+                "expand": [
+                    "line_items",
+                    "customer.sources",
+                    "customer.subscriptions",
+                    "subscription.items.data.price",
+                    "invoice.payments.data.payment",
+                    "invoice.confirmation_secret",
+                    "total_details.breakdown",
+                ]
+            },
+        )
+        assert answer.last_response is not None
+        assert find_faults(answer.last_response.data) == []
+
+
+class TestParameters:
+    def test_are_those_of_the_installed_library(self) -> None:
+        import json
+
+        names = [route.parameters for route in ROUTES if route.parameters]
+        assert json.loads(PARAMETERS.read_text()) == json.loads(json.dumps(read_parameters(names)))
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        ({"object": "product_feature", "id": "f", "livemode": False}, "entitlement_feature: missing"),
+        ({"object": "product_feature", "id": 1, "livemode": False}, "1 is no str"),
+        ({"object": "product_feature", "colour": "red"}, "unknown field"),
+    ],
+)
+def test_the_walk_finds_what_is_wrong(data: dict[str, Any], fault: str) -> None:
+    assert any(fault in found for found in find_faults(data))
