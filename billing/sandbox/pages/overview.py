@@ -1,4 +1,4 @@
-"""The sandbox seen from outside: test cards, open debits, sessions, events and their webhooks, for people without curl."""
+"""The sandbox seen from outside: test cards, open debits, sessions, events, webhooks; for people without curl."""
 
 import json
 from typing import Any, Literal

@@ -36,7 +36,7 @@ def show(
     status: int = 200,
     leads_to: str | None = None,
 ) -> HttpResponse:
-    """This will render a hosted page. `leads_to` is the address to which a form of the page is redirected in the end."""
+    """This will render a hosted page. `leads_to` is the address to which a form of the page leads in the end."""
     values = {"merchant": presentation.find_merchant_name()} | (context or {})
     response = render(request, f"billing_sandbox/{template}", values, status=status)
     if leads_to:

@@ -9,6 +9,7 @@ from billing.sandbox.services.checkout.opening import (
 from billing.sandbox.services.checkout.paying import (
     CardFields,
     PaymentOutcome,
+    amount_due_now,
     complete_authentication,
     complete_without_payment,
     fail_authentication,
@@ -26,6 +27,7 @@ from billing.sandbox.services.checkout.sessions import (
 __all__ = [
     "CardFields",
     "PaymentOutcome",
+    "amount_due_now",
     "apply_promotion_code",
     "complete_authentication",
     "complete_without_payment",
