@@ -241,7 +241,8 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if PRODUCTION else 0
 HEADLESS_CLIENTS = ("app",)
 HEADLESS_TOKEN_STRATEGY = "smartspec.users.sessions.TokenStrategy"
-HEADLESS_SERVE_SPECIFICATION = False
+HEADLESS_SERVE_SPECIFICATION = True  # at /api/auth/openapi.json; it is also part of /api/schema
+HEADLESS_SPECIFICATION_TEMPLATE_NAME = None
 USERSESSIONS_TRACK_ACTIVITY = True
 
 CORS_ALLOWED_ORIGINS = [origin for origin in APP_ORIGINS if origin.startswith("http")]
@@ -341,6 +342,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "smartspec.users.openapi.add_account_endpoints",
+    ],
 }
 
 # --- Queue --------------------------------------------------------------------------------------------------------

@@ -65,6 +65,8 @@ def complete(response: HttpResponse) -> None:
     code, detail = SENTENCES.get(HTTPStatus(response.status_code), ("refused", "This was refused."))
     if errors:
         detail = f"{errors[0]['attr']}: {errors[0]['detail']}" if errors[0]["attr"] else errors[0]["detail"]
+    if "is_authenticated" in body.get("meta", {}):
+        body["meta"]["is_authenticated"] = bool(body["meta"]["is_authenticated"])  # null where a session has ended
     body |= problem(response.status_code, code, detail)
     if errors:
         body["errors"] = errors

@@ -1,5 +1,7 @@
 """Who may call from where, and what the document of the API says about it."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,15 @@ class TestDocument:
         assert schemes["key"]["name"] == "Authorization"
         assert {"/api/me", "/api/keys", "/api/keys/{key_id}", "/api/auth/web-session"} <= set(document["paths"])
         assert document["paths"]["/api/me"]["get"]["security"] == [{"session": []}, {"key": []}]
+
+    def test_describes_allauths_endpoints_and_not_those_that_are_shut(self, client: Client) -> None:
+        document = client.get("/api/schema", {"format": "json"}).json()
+        log_in = document["paths"]["/api/auth/app/v1/auth/login"]["post"]
+        assert log_in["security"] == [{"session": []}, {}]
+        assert "application/problem+json" in log_in["responses"]["default"]["content"]
+        assert not [path for path in document["paths"] if "phone" in path]
+        used = set(re.findall(r"#/components/(\w+)/(\w+)", json.dumps(document)))
+        assert all(name in document["components"][kind] for kind, name in used)
 
     def test_has_no_warning(self, tmp_path: Path) -> None:
         call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yaml"))
