@@ -44,7 +44,7 @@ WRITERS: dict[str, tuple[Callable[[Iterable[Row], list[str]], Iterator[str]], st
 
 def disarmed(cell: Any) -> str:
     """Return a cell that no spreadsheet runs as a formula. A number stays one, its sign included."""
-    if isinstance(cell, Decimal | int):
+    if isinstance(cell, Decimal):
         return f"{cell:f}"
     text = str(cell)
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text

@@ -60,9 +60,9 @@ class PeriodQuerySerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         begins, ends = attrs.get("date_from"), attrs.get("date_to")
-        if begins is not None and ends is not None and ends < begins:
+        if begins is not None and ends is not None and ends <= begins:
             raise serializers.ValidationError(
-                {"date_to": serializers.ErrorDetail("The range ends before it begins.", code="ends_before_it_begins")}
+                {"date_to": serializers.ErrorDetail("date_to must come after date_from.", code="ends_before_it_begins")}
             )
         return attrs
 
