@@ -18,7 +18,7 @@ from credits import ids
 ZERO = Decimal("0")
 
 
-class CreditsField(models.DecimalField):  # type: ignore[type-arg]
+class CreditsField(models.DecimalField):
     """Credits: exact decimals with 6 places, `numeric(20,6)`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

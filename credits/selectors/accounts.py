@@ -245,7 +245,7 @@ def list_accounts_with_due_allowance(*, now: datetime, limit: int) -> list[UUID]
 
 
 def allowance_given(*, account_id: UUID, source: str, period_start: datetime) -> Decimal:
-    """Return what the allowance of a plan source gave for the period that begins at `period_start`, 0 if nothing yet."""
+    """Return what a plan source's allowance gave for the period that begins at `period_start`; 0: nothing yet."""
     given = Grant.objects.filter(
         account_id=account_id,
         kind=Grant.Kind.SUBSCRIPTION,

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -62,7 +63,7 @@ class TestBurnOrder:
         self, account_id: UUID, give: Give, place: Place, now: datetime
     ) -> None:
         names = {}
-        for name, changes in {
+        lots: dict[str, dict[str, Any]] = {
             "paid, oldest": {"kind": "purchase"},
             "given": {},
             "given, later": {"now": now + timedelta(seconds=1)},
@@ -71,7 +72,8 @@ class TestBurnOrder:
             "ends in a day": {"expires_at": now + DAY},
             "first of all": {"priority": 1},
             "last of all": {"priority": 200, "expires_at": now + DAY},
-        }.items():
+        }
+        for name, changes in lots.items():
             names[give(1, **changes).grant.number] = name
         hold = place(8, now=now + timedelta(seconds=2))
         receipt = Hold.objects.get(account_id=account_id, number=hold.number)
@@ -195,7 +197,9 @@ class TestAdjust:
         assert available() == 5
         assert set(Entry.objects.values_list("entry_type", "description")) == {("adjustment", "Goodwill")}
 
-    def test_never_takes_more_than_is_available(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
+    def test_never_takes_more_than_is_available(
+        self, account_id: UUID, give: Give, place: Place, now: datetime
+    ) -> None:
         give(10)
         place(4)
         with pytest.raises(services.InsufficientCredits):

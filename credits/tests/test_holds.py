@@ -60,9 +60,7 @@ class TestPlaceHold:
         with pytest.raises(services.AccountFrozen):
             place()
 
-    def test_goes_first_where_the_plan_says_so(
-        self, account_id: UUID, give: Give, place: Place, now: datetime
-    ) -> None:
+    def test_goes_first_where_the_plan_says_so(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
         give(10)
         services.set_plan(account_id=account_id, plan="pro", anchor_at=now, paid_until=None, source="sub_1", now=now)
         assert place(operation="video_generation").priority == "high"
@@ -118,9 +116,7 @@ class TestReplayOfPlaceHold:
         with pytest.raises(services.IdempotencyConflict):
             place(3, idempotency_key="key", reference_id="other job")
 
-    def test_comes_before_every_other_check(
-        self, account_id: UUID, give: Give, place: Place, now: datetime
-    ) -> None:
+    def test_comes_before_every_other_check(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
         give(3)
         first = place(3, idempotency_key="key")
         services.freeze(account_id=account_id, cause="staff", now=now)
@@ -141,14 +137,17 @@ class TestReplayOfPlaceHold:
 
 
 class TestCapture:
-    def test_turns_all_of_the_hold_into_spend(
-        self, account_id: UUID, give: Give, place: Place, now: datetime
-    ) -> None:
+    def test_turns_all_of_the_hold_into_spend(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
         give(10)
         captured = services.capture_hold(hold_id=place(4, model_id="sdxl", reference_id="job-1").id, now=now)
         entry = captured.entry
         assert entry is not None
-        assert (entry.entry_type, entry.delta_credits, entry.balance_before, entry.balance_after) == ("usage", -4, 10, 6)
+        assert (entry.entry_type, entry.delta_credits, entry.balance_before, entry.balance_after) == (
+            "usage",
+            -4,
+            10,
+            6,
+        )
         assert (entry.reference_id, entry.model_id, entry.description) == ("job-1", "sdxl", "Image generation")
         assert captured.hold.status == "captured"
         assert balance(account_id, now) == (6, 0, 4)
@@ -212,9 +211,7 @@ class TestCapture:
             services.capture_hold(hold_id=hold_id, now=now)
 
     @pytest.mark.parametrize("credits", ["0", "-1", "NaN", "Infinity", "0.0000001", "1e13"])
-    def test_refuses_what_is_no_number_of_credits(
-        self, give: Give, place: Place, now: datetime, credits: str
-    ) -> None:
+    def test_refuses_what_is_no_number_of_credits(self, give: Give, place: Place, now: datetime, credits: str) -> None:
         give(10)
         with pytest.raises(services.InvalidCredits):
             services.capture_hold(hold_id=place(4).id, credits=Decimal(credits), now=now)
@@ -286,9 +283,7 @@ class TestExtend:
 
 
 class TestRefund:
-    def test_gives_back_what_was_captured_once(
-        self, account_id: UUID, give: Give, place: Place, now: datetime
-    ) -> None:
+    def test_gives_back_what_was_captured_once(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
         give(10)
         hold = place(4)
         services.capture_hold(hold_id=hold.id, now=now)
