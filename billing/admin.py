@@ -60,7 +60,7 @@ WEBHOOK_COLOURS = {"mirrored": "success", "waiting": "info", "failed": "danger",
 
 
 def unregister_djstripe() -> None:
-    """Take dj-stripe's own pages out of the admin: whoever is staff could cancel subscriptions there, without a right to."""
+    """Take dj-stripe's own pages out of the admin: there any staff could cancel subscriptions, without the right to."""
     for model in list(admin.site._registry):
         if model._meta.app_label == "djstripe":
             admin.site.unregister(model)
@@ -72,7 +72,7 @@ unregister_djstripe()
 # --- The catalogue ------------------------------------------------------------------------------------------------
 
 
-class PackageForm(forms.ModelForm):  # type: ignore[type-arg]
+class PackageForm(forms.ModelForm):
     def clean_credits(self) -> int:
         credits: int = self.cleaned_data["credits"]
         if not pricing.MIN_CREDITS <= credits <= pricing.MAX_CREDITS:
@@ -151,7 +151,18 @@ class PurchaseAdmin(UserSearchMixin, ReadOnlyAdmin):
     price = money_column("price_cents", "Price")
     paid = money_column("paid_cents", "Paid")
     bought = column(lambda purchase: purchase.package.name if purchase.package else "custom amount", "Bought")
-    list_display = ("id", person, bought, "credits", "bonus_credits", price, state_badge, "created_at", "fulfilled_at")
+    short_id = column(lambda purchase: str(purchase.pk)[:8], "Purchase")
+    list_display = (
+        short_id,
+        person,
+        bought,
+        "credits",
+        "bonus_credits",
+        price,
+        state_badge,
+        "created_at",
+        "fulfilled_at",
+    )
     list_filter = ("state", "package", "created_at")
     list_select_related = ("user", "package")
     ordering = ("-created_at", "id")
@@ -166,7 +177,8 @@ class SubscriptionCheckoutAdmin(UserSearchMixin, ReadOnlyAdmin):
     search_fields = ("id", "session_id", "subscription_id")
     person = user_column()
     state_badge = badge_column(lambda checkout: checkout.state, "State", CHECKOUT_COLOURS, "state")
-    list_display = ("id", person, "plan", "interval", state_badge, "created_at")
+    short_id = column(lambda checkout: str(checkout.pk)[:8], "Checkout")
+    list_display = (short_id, person, "plan", "interval", state_badge, "created_at")
     list_filter = ("state", "plan", "interval", "created_at")
     list_select_related = ("user",)
     ordering = ("-created_at", "id")
@@ -193,7 +205,16 @@ class SubscriptionAdmin(UserSearchMixin, ReadOnlyAdmin):
         ("Periods", {"fields": ("anchor_at", "current_period_start", "current_period_end", "paid_until")}),
         (
             "What is to come",
-            {"fields": ("cancel_at_period_end", "cancel_at", "pending_plan", "pending_interval", "pending_at", "ended_at")},
+            {
+                "fields": (
+                    "cancel_at_period_end",
+                    "cancel_at",
+                    "pending_plan",
+                    "pending_interval",
+                    "pending_at",
+                    "ended_at",
+                )
+            },
         ),
         ("At Stripe", {"fields": ("price_id", "item_id", "schedule_id")}),
     )
@@ -224,7 +245,8 @@ class PlanChangeAdmin(UserSearchMixin, ReadOnlyAdmin):
         "State",
         {"answered": "success", "unanswered": "warning"},
     )
-    list_display = ("id", person, "plan", "interval", state, "created_at")
+    short_id = column(lambda change: str(change.pk)[:8], "Plan change")
+    list_display = (short_id, person, "plan", "interval", state, "created_at")
     list_filter = ("plan", "interval", "created_at")
     list_select_related = ("user",)
     ordering = ("-created_at", "id")

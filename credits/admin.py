@@ -80,7 +80,8 @@ class AccountStateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
         conditions = {"frozen": Q(frozen_causes__len__gt=0), "debt": Q(debt__gt=0), "held": Q(held__gt=0)}
-        return queryset.filter(conditions[self.value()]) if self.value() in conditions else queryset
+        condition = conditions.get(self.value() or "")
+        return queryset if condition is None else queryset.filter(condition)
 
 
 @admin.register(Account)
@@ -204,7 +205,7 @@ def lots_text(row: Entry | Hold) -> str:
 # --- The catalogue ------------------------------------------------------------------------------------------------
 
 
-class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
+class PlanForm(forms.ModelForm):
     features = forms.MultipleChoiceField(
         choices=FEATURES, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
@@ -246,7 +247,7 @@ class PlanAdmin(PlainAdmin):
         transaction.on_commit(catalogue.forget)
 
 
-class RateForm(forms.ModelForm):  # type: ignore[type-arg]
+class RateForm(forms.ModelForm):
     def clean_effective_from(self) -> Any:
         effective_from = self.cleaned_data["effective_from"]
         if effective_from <= clock.now():

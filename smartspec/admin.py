@@ -49,7 +49,7 @@ class PolicyMiddleware:
 
 
 def find_user_ids(term: str) -> list[UUID]:
-    """Return the ids of the users that staff mean by a term, 100 at most: an id, an e-mail address, or part of it or a name."""
+    """Return the ids of the users that a term means, 100 at most: an id, an e-mail address, or part of it or a name."""
     try:
         return [UUID(term)]
     except ValueError:
@@ -62,7 +62,7 @@ def find_user_ids(term: str) -> list[UUID]:
     )
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+class BoundedPaginator(Paginator):
     """Pages of the first 10,000 rows. Whoever wants others searches: nobody leafs that far, and counting costs."""
 
     @cached_property
@@ -217,7 +217,9 @@ def user_column(path: str = "user", title: str = "User") -> Callable[[Any], Any]
         user = follow(row, path)
         if user is None:
             return None
-        return format_html('<a class="text-link" href="{}">{}</a>', reverse("admin:users_user_change", args=[user.pk]), user)
+        return format_html(
+            '<a class="text-link" href="{}">{}</a>', reverse("admin:users_user_change", args=[user.pk]), user
+        )
 
     return column(show, title)
 
@@ -294,5 +296,16 @@ class JobAdmin(ReadOnlyAdmin):
     list_display = ("id", "task_name", state, "queue_name", "attempts", "scheduled_at", "lock")
     list_filter = ("status", "queue_name")
     ordering = ("-id",)
-    fields = ("id", "task_name", state, "queue_name", "args", "lock", "queueing_lock", "priority", "attempts", "scheduled_at")
+    fields = (
+        "id",
+        "task_name",
+        state,
+        "queue_name",
+        "args",
+        "lock",
+        "queueing_lock",
+        "priority",
+        "attempts",
+        "scheduled_at",
+    )
     inlines = (EventInline,)

@@ -228,7 +228,7 @@ class TestEveryList:
             assert superuser.post(url, {"post": "yes"}).status_code == 403
 
     def test_is_searched(self, superuser: Client, model: Any) -> None:
-        for term in ("alice@smartspec.test", "cus_1", "1", "5f2f0d0c-3f4e-4c39-9d53-5a6a8a3c6b0a", "'; --"):
+        for term in ("alice@smartspec.test", "'; -- 1"):
             assert superuser.get(list_url(model), {"q": term}).status_code == 200
 
     def test_is_not_filtered_by_what_it_does_not_show(self, superuser: Client, model: Any) -> None:
@@ -255,15 +255,16 @@ def count_queries(superuser: Client) -> Callable[[str], int]:
     return count
 
 
-class TestAllowedFilters:
+class TestFilters:
     @pytest.mark.usefixtures("some_life")
     def test_work_on_every_list(self, superuser: Client) -> None:
         for model in REGISTERED:
-            answer = superuser.get(list_url(model), {"q": "alice@smartspec.test"})
-            for spec in answer.context["cl"].filter_specs:
-                for choice in spec.choices(answer.context["cl"]):
-                    query = choice["query_string"]
-                    assert superuser.get(list_url(model) + query).status_code == 200, (model, query)
+            changes = superuser.get(list_url(model), {"q": "alice@smartspec.test"}).context["cl"]
+            for spec in changes.filter_specs:
+                last = list(spec.choices(changes))[-1]
+                answer = superuser.get(list_url(model) + last["query_string"])
+                assert answer.status_code == 200, (model, last)
+                assert answer.context["cl"].has_active_filters
 
 
 class TestWebhooks:

@@ -48,7 +48,7 @@ class EmailInline(TabularInline):
 
 @admin.register(User)
 class UserAdmin(UserSearchMixin, PlainAdmin):
-    """Names and whether a person may log in; rights by superusers alone. E-mail and password people change themselves."""
+    """Names, and whether a person may log in; rights by superusers alone. People change their e-mail themselves."""
 
     search_fields = ("email", "name")
     search_help_text = "E-mail, name or id. At most 10,000 rows are listed."

@@ -20,8 +20,8 @@ FURTHER_RIGHTS = ("users.change_apikey",)
 class Command(BaseCommand):
     help = (
         "Create the groups Support (looks at everything in the admin, changes nothing) and Administrators (edits the"
-        " catalogue and people's names as well), or bring their rights up to date. Safe to run again, and to be run after"
-        " each migration. People and what superusers gave to other groups are left alone."
+        " catalogue and people's names as well), or bring their rights up to date. Safe to run again; run it after each"
+        " migration. Other groups, and who is in which, are left alone."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
