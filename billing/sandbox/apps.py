@@ -6,3 +6,8 @@ class SandboxConfig(AppConfig):
     label = "billing_sandbox"
     verbose_name = "Stripe sandbox"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from billing.sandbox import djstripe_repairs
+
+        djstripe_repairs.apply()

@@ -44,3 +44,10 @@ class InProcessClient(stripe.HTTPClient):
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+def build_client(api_key: str) -> stripe.StripeClient:
+    """Return stripe-python's client, talking to the sandbox of this process."""
+    return stripe.StripeClient(
+        api_key, http_client=InProcessClient(), base_addresses={"api": settings.STRIPE_API_BASE}
+    )

@@ -1,10 +1,10 @@
 """Everything under `/sandbox/stripe/`; installed only where the sandbox is."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from billing.sandbox import views
 
 urlpatterns = [
-    path("v1/<path:path>", views.api, name="stripe_sandbox_api"),
+    re_path(r"^(?P<path>v[12]/.+)$", views.api, name="stripe_sandbox_api"),
     path("", include("billing.sandbox.pages.urls")),
 ]

@@ -7,11 +7,11 @@ from smartspec import clock
 
 @csrf_exempt
 def api(request: HttpRequest, path: str) -> HttpResponse:
-    """Stripe's API, `/v1/…`, for programs outside this process."""
+    """Stripe's API, `v1/…`, for programs outside this process."""
     query = request.META.get("QUERY_STRING", "")
     answered = dispatch.answer(
         method=request.method or "GET",
-        url=f"/v1/{path}" + (f"?{query}" if query else ""),
+        url=f"/{path}" + (f"?{query}" if query else ""),
         headers=request.headers,
         body=request.body.decode(errors="replace"),
         now=clock.now(),

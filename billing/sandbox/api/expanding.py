@@ -36,7 +36,7 @@ def _expand(holder: Any, parts: list[str], path: str) -> None:
                 holder[index] = item = found
             _expand(item, parts, path)
         return
-    if not parts or not isinstance(holder, dict):
+    if not parts or not isinstance(holder, dict) or holder.get("deleted"):
         return
     name, rest = parts[0], parts[1:]
     kind = holder.get("object", "")

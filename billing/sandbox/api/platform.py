@@ -84,4 +84,6 @@ PLATFORM_ROUTES = [
     ),
     Route("DELETE", "/v1/webhook_endpoints/{id}", lambda call: endpoints.delete_endpoint(call.id, now=call.now)),
     *(Route("GET", url, list_of_none(url)) for url in EMPTY_LISTS),
+    # Lists of the second version have another form.
+    Route("GET", "/v2/core/accounts", lambda call: {"data": [], "next_page_url": None, "previous_page_url": None}),
 ]

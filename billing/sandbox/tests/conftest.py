@@ -1,13 +1,13 @@
 """A seeded sandbox, and Stripe's own client library talking to it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import stripe
 from django.conf import settings
 
-from billing.sandbox.client import InProcessClient
+from billing.sandbox.client import build_client
 from billing.sandbox.seed import seed
 from billing.sandbox.services.checkout import CardFields
 from smartspec import clock
@@ -22,13 +22,9 @@ def sandbox(db: None) -> None:
 
 
 @pytest.fixture
-def client_of_stripe(sandbox: None) -> Iterator[stripe.StripeClient]:
+def client_of_stripe(sandbox: None) -> stripe.StripeClient:
     """stripe-python, in-process."""
-    yield stripe.StripeClient(
-        settings.STRIPE_SECRET_KEY,
-        http_client=InProcessClient(),
-        base_addresses={"api": settings.STRIPE_API_BASE},
-    )
+    return build_client(settings.STRIPE_SECRET_KEY)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def open_portal(subscription: dict[str, Any], client_of_stripe: stripe.StripeCli
 
     def open_session(**params: Any) -> str:
         given = {"customer": subscription["customer"], "return_url": "https://example.com/account"}
-        created = client_of_stripe.v1.billing_portal.sessions.create(params={**given, **params})  # type: ignore[typeddict-item]
+        created = client_of_stripe.v1.billing_portal.sessions.create(params={**given, **params})  # type: ignore[arg-type]
         return path_of(created.url)
 
     return open_session
