@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from uuid import UUID
 
 from billing import gateway, stripe_data
 from billing.models import Customer
@@ -48,6 +49,6 @@ def find_or_adopt_customer(*, customer_id: str, now: datetime) -> Customer | Non
 def find_user(user_id: str) -> User | None:
     """Return the user with this id, None for an unknown one or what is no id at all."""
     try:
-        return User.objects.filter(pk=user_id).first()
-    except (ValueError, TypeError):
+        return User.objects.filter(pk=UUID(user_id)).first()
+    except ValueError:
         return None
