@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
 from drf_standardized_errors.formatter import flatten_errors
@@ -40,7 +40,7 @@ class CreditsField(serializers.DecimalField):
             self.fail("invalid")
         return super().to_internal_value(data)
 
-    def to_representation(self, value: Any) -> Decimal:
+    def to_representation(self, value: Any) -> Decimal:  # type: ignore[override]
         number = Decimal(value).normalize()
         return number.quantize(Decimal(1)) if number == number.to_integral_value() else number
 
@@ -139,13 +139,13 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField()
-    errors = FieldErrorSerializer(many=True, required=False)
+    errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]
 
 
 class ProblemSchema(AutoSchema):
     """OpenAPI: every operation may answer with a problem."""
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)
         bodies["default"] = self._get_response_for_code(ProblemSerializer, "default", ["application/problem+json"])
         return bodies

@@ -326,7 +326,7 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 1 if PRODUCTION else 0,
 }
 # Calls per caller and second, minute, hour or day (s, m, h, d); one worker may well make a thousand calls a second.
-THROTTLE_RATES = {"address": "1200/m", "user": "1200/m", "key": "1200/m", "service_key": "600000/m"}
+THROTTLE_RATES = {"address": "6000/m", "user": "6000/m", "key": "6000/m", "service_key": "600000/m"}
 # What a user's plan allows is known to an app above the ground: its two selectors, by name.
 PLAN_STATE = "credits.selectors.get_plan_state"
 PLAN = "credits.selectors.get_plan"
