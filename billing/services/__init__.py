@@ -17,6 +17,8 @@ from billing.services.customers import ensure_customer
 from billing.services.invoices import record_invoice
 from billing.services.mirror import mirror_event
 from billing.services.plan_changes import (
+    ChangeInProgress,
+    ChangeNotAvailable,
     NoChange,
     NoPendingChange,
     PlanChangeAnswer,
@@ -34,6 +36,8 @@ from billing.services.subscriptions import SyncContended, UnknownPrice, sync_sub
 
 __all__ = [
     "AlreadySubscribed",
+    "ChangeInProgress",
+    "ChangeNotAvailable",
     "IdempotencyConflict",
     "NoChange",
     "NoPendingChange",

@@ -76,6 +76,14 @@ class ChangeInProgress(DomainError):
     title = "Change in progress"
 
 
+class ChangeNotAvailable(DomainError):
+    """Stripe does not schedule this change; nothing has changed."""
+
+    code = "change_not_available"
+    status = 422
+    title = "Change not available"
+
+
 @dataclass(frozen=True)
 class PlanChangeAnswer:
     """What a change did, or with `preview` would do. `amount_due` is in the currency's minor unit."""
@@ -263,36 +271,50 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
 
 
 def schedule_change(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
-    """Let a schedule make the change when the paid period ends; a cancellation or earlier schedule gives way to it."""
+    """Let a schedule make the change when the paid period ends; a cancellation or earlier schedule gives way to it.
+
+    :raises ChangeNotAvailable: Stripe does not do it; the subscription is as it was.
+    """
     release_schedule(subscription)
-    if subscription.cancel_at_period_end:
+    was_ending = subscription.cancel_at_period_end
+    if was_ending:
         gateway.update_subscription(subscription.pk, {"cancel_at_period_end": False})
-    schedule = gateway.create_schedule(subscription_id=subscription.pk, idempotency_key=f"change:{change.pk}")
-    current = schedule["phases"][0]
-    gateway.update_schedule(
-        schedule["id"],
-        {
-            "end_behavior": "release",
-            "proration_behavior": "none",
-            "phases": [
-                {
-                    "items": [{"price": subscription.price_id, "quantity": 1}],
-                    "start_date": current["start_date"],
-                    "end_date": current["end_date"],
-                    "proration_behavior": "none",
-                },
-                {
-                    "items": [{"price": new_price_id(change.plan, change.interval), "quantity": 1}],
-                    "duration": {
-                        "interval": "year" if change.interval == Interval.YEARLY else "month",
-                        "interval_count": 1,
-                    },
-                    "proration_behavior": "none",
-                },
-            ],
-        },
-    )
+    try:
+        schedule = gateway.create_schedule(subscription_id=subscription.pk, idempotency_key=f"change:{change.pk}")
+    except gateway.StripeRefused as error:
+        if was_ending:
+            gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})
+        resync(subscription, now)
+        raise ChangeNotAvailable(
+            "This change cannot be scheduled here. You can cancel at the end of the paid period and subscribe again then."
+        ) from error
+    gateway.update_schedule(schedule["id"], schedule_values(change, subscription, schedule))
     return scheduled_answer(resync(subscription, now))
+
+
+def schedule_values(change: PlanChange, subscription: Subscription, schedule: dict[str, Any]) -> dict[str, Any]:
+    """Return the schedule's two phases: what is paid for as it is, then one period of the new price, then let go."""
+    current = schedule["phases"][0]
+    return {
+        "end_behavior": "release",
+        "proration_behavior": "none",
+        "phases": [
+            {
+                "items": [{"price": subscription.price_id, "quantity": 1}],
+                "start_date": current["start_date"],
+                "end_date": current["end_date"],
+                "proration_behavior": "none",
+            },
+            {
+                "items": [{"price": new_price_id(change.plan, change.interval), "quantity": 1}],
+                "duration": {
+                    "interval": "year" if change.interval == Interval.YEARLY else "month",
+                    "interval_count": 1,
+                },
+                "proration_behavior": "none",
+            },
+        ],
+    }
 
 
 def preview_change(subscription: Subscription, new_plan: str, interval: str, now: datetime) -> PlanChangeAnswer:
@@ -403,7 +425,7 @@ def write_answer(answer: PlanChangeAnswer) -> dict[str, Any]:
 
 
 def read_answer(change: PlanChange) -> PlanChangeAnswer:
-    stored = dict(change.answer)
+    stored = dict(change.answer or {})
     stored["effective_at"] = datetime.fromisoformat(stored["effective_at"])
     stored["credits_granted"] = Decimal(stored["credits_granted"])
     stored["is_replay"] = True

@@ -1,0 +1,248 @@
+"""Changing a plan: what it costs, what it gives, and what a refusal leaves as it was."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from billing import gateway
+from billing.models import PaidInvoice, PlanChange, Subscription
+from billing.sandbox import store
+from billing.services.invoices import Upgrade, upgrade_credits
+from billing.tests.conftest import FAILS_LATER_CARD
+from billing.tests.test_subscriptions import allowances, tier
+from smartspec import clock
+
+pytestmark = pytest.mark.django_db
+
+Subscribe = Callable[..., str]
+URL = "/api/payment/subscription/change-plan"
+
+
+def change(client: APIClient, subscription_id: str, new_plan: str, key: str | None = None, **body: Any) -> Any:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return client.post(URL, {"subscription_id": subscription_id, "new_plan": new_plan, **body}, headers=headers)
+
+
+def use_card(subscription_id: str, name: str) -> None:
+    """Let the subscription renew by one of Stripe's named cards."""
+    subscription = store.get("subscription", subscription_id)
+    method = gateway.client().v1.payment_methods.attach(name, {"customer": subscription["customer"]})
+    gateway.update_subscription(subscription_id, {"default_payment_method": method.id})
+
+
+class TestUpgrade:
+    def test_at_once_gives_the_difference_rounded_up(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: Callable[[], int]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        answer = change(alice_client, subscription_id, "enterprise").json()
+        assert (answer["success"], answer["status"], answer["action_url"]) == (True, "done", None)
+        assert answer["subscription_id"] == subscription_id
+        assert answer["currency"] == "usd"
+        assert 16_990 <= answer["amount_due"] <= 17_000
+        assert 4_490 <= answer["credits_granted"] <= 4_500
+        run_jobs()
+        assert tier(alice) == "enterprise"
+        assert allowances(alice) == [500, Decimal(answer["credits_granted"])]
+
+    def test_in_the_middle_of_the_month_gives_half(
+        self,
+        alice: Any,
+        alice_client: APIClient,
+        subscribe: Subscribe,
+        run_jobs: Callable[[], int],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        row = Subscription.objects.get()
+        middle = row.current_period_start + (row.current_period_end - row.current_period_start) / 2
+        monkeypatch.setattr(clock, "now", lambda: middle)
+        preview = change(alice_client, subscription_id, "enterprise", preview=True).json()
+        assert (preview["status"], preview["credits_granted"]) == ("done", 2250)
+        assert preview["amount_due"] == pytest.approx(8500, abs=1)
+        assert tier(alice) == "pro"  # a preview changes nothing
+        answer = change(alice_client, subscription_id, "enterprise").json()
+        assert (answer["credits_granted"], answer["amount_due"]) == (2250, preview["amount_due"])
+        run_jobs()
+        assert allowances(alice) == [500, 2250]
+
+    def test_from_monthly_to_yearly_gives_no_credits_now(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: Callable[[], int]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        anchor = Subscription.objects.get().anchor_at
+        answer = change(alice_client, subscription_id, "pro", new_interval="yearly").json()
+        assert (answer["status"], answer["credits_granted"]) == ("done", 0)
+        run_jobs()
+        row = Subscription.objects.get()
+        assert (row.interval, row.anchor_at) == ("yearly", anchor)
+        assert row.paid_until is not None
+        assert row.paid_until > clock.now() + timedelta(days=364)
+        assert allowances(alice) == [500]
+
+    def test_with_a_card_that_fails_leaves_the_plan_as_it_was(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: Callable[[], int]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        use_card(subscription_id, "pm_card_chargeCustomerFail")
+        answer = change(alice_client, subscription_id, "enterprise", key="k")
+        assert (answer.status_code, answer.json()["code"]) == (422, "card_refused")
+        run_jobs()
+        assert tier(alice) == "pro"
+        assert allowances(alice) == [500]
+        assert store.get("subscription", subscription_id)["pending_update"] is None
+        use_card(subscription_id, "pm_card_visa")
+        again = change(alice_client, subscription_id, "enterprise", key="k")  # only effects are remembered
+        assert again.json()["status"] == "done"
+
+    def test_that_asks_for_authentication_gives_the_link_and_waits(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: Callable[[], int]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        use_card(subscription_id, "pm_card_authenticationRequired")
+        answer = change(alice_client, subscription_id, "enterprise").json()
+        assert (answer["status"], answer["credits_granted"]) == ("requires_action", 0)
+        assert answer["action_url"].startswith("http")
+        run_jobs()
+        assert tier(alice) == "pro"
+        second = change(alice_client, subscription_id, "enterprise")
+        assert (second.status_code, second.json()["code"]) == (409, "change_in_progress")
+
+    def test_with_the_same_key_is_answered_again(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: Callable[[], int]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        answers = [change(alice_client, subscription_id, "enterprise", key="k") for _ in range(2)]
+        assert answers[0].json() == answers[1].json()
+        assert answers[1].headers["Idempotent-Replayed"] == "true"
+        assert PlanChange.objects.count() == 1
+        other = change(alice_client, subscription_id, "free", key="k")
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+
+
+class TestUpgradeCredits:
+    """max(0, old x elapsed + new x left - what the month gave)."""
+
+    def test_of_two_upgrades_in_one_month_count_what_the_first_gave(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, now: datetime
+    ) -> None:
+        subscribe(alice_client)
+        row = Subscription.objects.get()
+        start, end = row.anchor_at, row.anchor_at + timedelta(days=30)
+        half = Upgrade("pro", "enterprise", changed_at=start + timedelta(days=15))
+        assert upgrade_credits(row, half, period_start=start, period_end=end) == 2250
+        PaidInvoice.objects.create(
+            pk="in_earlier",
+            subscription=row,
+            billing_reason="subscription_update",
+            paid_cents=1,
+            currency="usd",
+            upgraded_from="pro",
+            upgraded_to="enterprise",
+            upgraded_at=start + timedelta(days=15),
+            upgrade_credits=2250,
+            paid_at=now,
+        )
+        assert upgrade_credits(row, half, period_start=start, period_end=end) == 0
+
+    def test_are_rounded_up_to_a_whole_credit(self, alice: Any, alice_client: APIClient, subscribe: Subscribe) -> None:
+        subscribe(alice_client)
+        row = Subscription.objects.get()
+        start, end = row.anchor_at, row.anchor_at + timedelta(days=30)
+        late = Upgrade("pro", "enterprise", changed_at=end - timedelta(seconds=1))
+        assert upgrade_credits(row, late, period_start=start, period_end=end) == 1
+
+
+class TestDowngrade:
+    def test_to_free_is_a_cancellation_at_period_end(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        answer = change(alice_client, subscription_id, "free").json()
+        view = alice_client.get("/api/payment/subscription").json()
+        assert (answer["status"], answer["amount_due"], answer["credits_granted"]) == ("scheduled", 0, 0)
+        assert answer["effective_at"] == view["current_period_end"]
+        assert view["cancel_at_period_end"] is True
+        again = change(alice_client, subscription_id, "free")
+        assert (again.status_code, again.json()["code"]) == (409, "no_change")
+
+    @pytest.mark.parametrize(
+        ("plan", "interval", "new_plan", "new_interval"),
+        [("enterprise", "monthly", "pro", "monthly"), ("pro", "yearly", "pro", "monthly")],
+    )
+    def test_waits_for_the_end_of_the_period_or_changes_nothing(
+        self,
+        alice: Any,
+        alice_client: APIClient,
+        subscribe: Subscribe,
+        plan: str,
+        interval: str,
+        new_plan: str,
+        new_interval: str,
+    ) -> None:
+        subscription_id = subscribe(alice_client, plan, interval)
+        preview = change(alice_client, subscription_id, new_plan, new_interval=new_interval, preview=True).json()
+        assert (preview["status"], preview["amount_due"]) == ("scheduled", 0)
+        answer = change(alice_client, subscription_id, new_plan, new_interval=new_interval)
+        view = alice_client.get("/api/payment/subscription").json()
+        assert (view["plan"], view["interval"]) == (plan, interval)
+        if answer.status_code == 422:
+            assert answer.json()["code"] == "change_not_available"
+            assert view["pending_change"] is None
+            return
+        assert answer.json()["status"] == "scheduled"
+        assert view["pending_change"] == {
+            "plan": new_plan,
+            "interval": new_interval,
+            "effective_at": view["current_period_end"],
+        }
+        undone = alice_client.post("/api/payment/subscription/cancel-change", {"subscription_id": subscription_id})
+        assert undone.json() == {"success": True}
+        assert alice_client.get("/api/payment/subscription").json()["pending_change"] is None
+
+
+class TestRefusal:
+    def test_of_the_same_plan_and_interval(self, alice_client: APIClient, subscribe: Subscribe) -> None:
+        answer = change(alice_client, subscribe(alice_client), "pro")
+        assert (answer.status_code, answer.json()["code"]) == (409, "no_change")
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"new_plan": "gold"}, "new_plan"),
+            ({"new_plan": "pro", "new_interval": "weekly"}, "new_interval"),
+            ({"new_plan": "pro", "preview": "yes"}, "preview"),
+            ({"new_plan": "pro", "subscription_id": 17}, "subscription_id"),
+        ],
+    )
+    def test_of_what_is_malformed(self, alice_client: APIClient, body: dict[str, Any], field: str) -> None:
+        answer = alice_client.post(URL, {"subscription_id": "sub_1", **body})
+        assert answer.status_code == 400
+        assert [error["attr"] for error in answer.json()["errors"]] == [field]
+
+    def test_of_a_subscription_that_has_ended(self, alice_client: APIClient, subscribe: Subscribe) -> None:
+        body = {"subscription_id": subscribe(alice_client), "at_period_end": False}
+        alice_client.post("/api/payment/subscription/cancel", body)
+        answer = change(alice_client, body["subscription_id"], "enterprise")
+        assert (answer.status_code, answer.json()["code"]) == (409, "subscription_ended")
+
+    def test_of_undoing_what_is_not_scheduled(self, alice_client: APIClient, subscribe: Subscribe) -> None:
+        body = {"subscription_id": subscribe(alice_client)}
+        answer = alice_client.post("/api/payment/subscription/cancel-change", body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "no_pending_change")
+
+
+class TestUpgradeWithABadCardFromTheStart:
+    def test_is_refused_and_nothing_is_given(
+        self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int]
+    ) -> None:
+        from billing.tests.conftest import open_plan, pay
+
+        assert pay(open_plan(alice_client), FAILS_LATER_CARD).status == "declined"
+        run_jobs()
+        assert tier(alice) == "free"
+        assert allowances(alice) == []
