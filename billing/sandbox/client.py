@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import stripe
 from django.conf import settings
+from requests.structures import CaseInsensitiveDict
 
 from billing.sandbox.api import dispatch
 from smartspec import clock
@@ -40,7 +41,7 @@ class InProcessClient(stripe.HTTPClient):
             body=post_data if isinstance(post_data, str) else (post_data or b"").decode(),
             now=clock.now(),
         )
-        return answered.body, answered.status, answered.headers
+        return answered.body, answered.status, CaseInsensitiveDict(answered.headers)
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -48,6 +49,4 @@ class InProcessClient(stripe.HTTPClient):
 
 def build_client(api_key: str) -> stripe.StripeClient:
     """Return stripe-python's client, talking to the sandbox of this process."""
-    return stripe.StripeClient(
-        api_key, http_client=InProcessClient(), base_addresses={"api": settings.STRIPE_API_BASE}
-    )
+    return stripe.StripeClient(api_key, http_client=InProcessClient(), base_addresses={"api": settings.STRIPE_API_BASE})

@@ -1,6 +1,6 @@
 """Stripe's errors, as its API words them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class StripeError(Exception):
@@ -42,7 +42,7 @@ class ResourceMissing(StripeError):
     """404: no such object, or not one that this call can see."""
 
     # Stripe names a few kinds otherwise in this sentence than in `object`.
-    SPOKEN = {
+    SPOKEN: ClassVar = {
         "billing_portal.configuration": "configuration",
         "billing_portal.session": "billing portal session",
         "payment_method": "PaymentMethod",

@@ -1,10 +1,12 @@
 """What the sandbox remembers: Stripe's objects, answers to idempotent requests, and deliveries of events."""
 
+from typing import ClassVar
+
 from django.db import models
 
 
 class StoredObject(models.Model):
-    """One object as Stripe shows it (`data`), with what Stripe keeps to itself (`private`) and the columns to find it by.
+    """One object as Stripe shows it (`data`), what Stripe keeps to itself (`private`), and the columns to find it by.
 
     `number` is the order in which objects were made and settles lists of objects made within the same second.
     """
@@ -26,8 +28,8 @@ class StoredObject(models.Model):
     private = models.JSONField(default=dict, blank=True)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=~models.Q(id=""), name="sandbox_object_has_id")]
-        indexes = [
+        constraints: ClassVar = [models.CheckConstraint(condition=~models.Q(id=""), name="sandbox_object_has_id")]
+        indexes: ClassVar = [
             models.Index(fields=["kind", "-created", "-number"], name="sandbox_kind"),
             models.Index(fields=["customer", "kind"], name="sandbox_customer", condition=~models.Q(customer="")),
             models.Index(
@@ -79,7 +81,9 @@ class Delivery(models.Model):
     latest_attempt_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["event", "endpoint"], name="sandbox_one_delivery_per_endpoint")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event", "endpoint"], name="sandbox_one_delivery_per_endpoint")
+        ]
 
     def __str__(self) -> str:
         return f"{self.event_id} to {self.endpoint_id}: {self.state}"

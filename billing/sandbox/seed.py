@@ -1,4 +1,4 @@
-"""What the sandbox's account holds from the start: itself, the products and prices of the plans, the webhook endpoint."""
+"""What the sandbox's account holds from the start: itself, the plans' products and prices, the webhook endpoint."""
 
 from datetime import datetime
 from typing import Any

@@ -151,8 +151,8 @@ def _authenticate(headers: Mapping[str, str]) -> None:
     if not value:
         raise StripeError(
             401,
-            "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer "
-            "auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+            "You did not provide an API key. You need to provide your API key in the Authorization header, using "
+            "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
         )
     key = value.strip()
     if scheme.lower() == "basic":

@@ -61,7 +61,7 @@ def _expand(holder: Any, parts: list[str], path: str) -> None:
 
 
 def _is_known_elsewhere(kind: str, name: str) -> bool:
-    """Whether another answer of this kind could have the field: lists mix objects that have it with such that do not."""
+    """Whether another object of this kind could have the field: lists mix such that do with such that do not."""
     return (kind, name) in SOMETIMES
 
 

@@ -22,7 +22,7 @@ def descriptions() -> dict[str, Any]:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """This will read form-encoded text: `items[0][price]=p` becomes `{"items": [{"price": "p"}]}`; all values are text."""
+    """This will read form-encoded text: `items[0][price]=p` becomes `{"items": [{"price": "p"}]}`, all of it text."""
     nested: dict[str, Any] = {}
     for key, value in parse_qsl(text, keep_blank_values=True):
         match = KEY.match(key)

@@ -31,6 +31,8 @@ def _list_events(call: Call) -> Data:
 EMPTY_LISTS = (
     "/v1/application_fees",
     "/v1/country_specs",
+    "/v1/entitlements/active_entitlements",
+    "/v1/identity/verification_reports",
     "/v1/credit_notes",
     "/v1/file_links",
     "/v1/files",
@@ -42,6 +44,8 @@ EMPTY_LISTS = (
     "/v1/issuing/transactions",
     "/v1/payment_links",
     "/v1/payouts",
+    "/v1/radar/early_fraud_warnings",
+    "/v1/radar/value_lists",
     "/v1/plans",
     "/v1/quotes",
     "/v1/reviews",

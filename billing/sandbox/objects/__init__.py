@@ -1,1 +1,1 @@
-"""The shape of every object, one module per noun: functions that return what Stripe shows of a new one (API version dahlia)."""
+"""The shape of every object (API version dahlia), one module per noun: what Stripe shows of a new one."""

@@ -207,7 +207,7 @@ def payment_error(
     *, code: str, message: str, payment_method: dict[str, Any], decline_code: str | None, charge: str | None
 ) -> dict[str, Any]:
     """`last_payment_error` of an intent."""
-    error = {
+    error: dict[str, Any] = {
         "code": code,
         "doc_url": f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}",
         "message": message,

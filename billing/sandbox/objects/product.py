@@ -38,7 +38,7 @@ def new_price(
     unit_amount_decimal: str | None = None,
     recurring: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """`unit_amount` in cents; `recurring` as the API takes it (interval, interval_count…), None for a one-time price."""
+    """`unit_amount` in cents; `recurring` as the API takes it (interval, interval_count…), or None for one time."""
     return {
         "id": price_id or ids.new_id("price"),
         "object": "price",

@@ -21,7 +21,8 @@ class RequestOrigin:
     idempotency_key: str | None = None
 
 
-origin: contextvars.ContextVar[RequestOrigin] = contextvars.ContextVar("stripe_sandbox_origin", default=RequestOrigin())
+NOBODY = RequestOrigin()
+origin: contextvars.ContextVar[RequestOrigin] = contextvars.ContextVar("stripe_sandbox_origin", default=NOBODY)
 
 
 def emit(
@@ -68,9 +69,7 @@ def listens(endpoint: dict[str, Any], event_type: str) -> bool:
 def enqueue_delivery(delivery_id: int, *, in_seconds: int = 0) -> None:
     """This will put one delivery on the queue, in the transaction of the caller."""
     # By name: the task calls services, so that services cannot import it.
-    task = app.configure_task(
-        name="billing.sandbox.tasks.deliver_event",
-        queue="sandbox",
-        **({"schedule_in": {"seconds": in_seconds}} if in_seconds else {}),
+    wait: dict[str, Any] = {"schedule_in": {"seconds": in_seconds}} if in_seconds else {}
+    app.configure_task(name="billing.sandbox.tasks.deliver_event", queue="sandbox", **wait).defer(
+        delivery_id=delivery_id
     )
-    task.defer(delivery_id=delivery_id)

@@ -173,8 +173,8 @@ def cancel_intent(intent_id: str, *, reason: str | None, now: datetime) -> Data:
     before = store.lock("payment_intent", intent_id, param="intent")
     if before["status"] in FINAL | {"processing"}:
         raise UnexpectedState(
-            f"You cannot cancel this PaymentIntent because it has a status of {before['status']}. Only a PaymentIntent with "
-            "one of the following statuses may be canceled: requires_payment_method, requires_capture, "
+            f"You cannot cancel this PaymentIntent because it has a status of {before['status']}. Only a PaymentIntent "
+            "with one of the following statuses may be canceled: requires_payment_method, requires_capture, "
             "requires_confirmation, requires_action, processing.",
             code="payment_intent_unexpected_state",
             payment_intent=before,

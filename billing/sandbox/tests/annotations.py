@@ -59,7 +59,9 @@ def _faults(value: Any, annotation: Any, cls: type, path: str) -> list[str]:
     if origin is list:
         if not isinstance(value, list):
             return [f"{path}: no list"]
-        return [fault for index, item in enumerate(value) for fault in _faults(item, arguments[0], cls, f"{path}.{index}")]
+        return [
+            fault for index, item in enumerate(value) for fault in _faults(item, arguments[0], cls, f"{path}.{index}")
+        ]
     if annotation is Any:
         return []
     klass = origin or annotation

@@ -61,7 +61,7 @@ def package(client_of_stripe: stripe.StripeClient) -> Callable[..., stripe.check
             "payment_intent_data": {"metadata": {"purchase_id": "p1"}},
             "metadata": {"purchase_id": "p1", "user_id": "u1"},
         }
-        return client_of_stripe.v1.checkout.sessions.create(params={**given, **params})  # type: ignore[typeddict-item]
+        return client_of_stripe.v1.checkout.sessions.create(params={**given, **params})  # type: ignore[arg-type]
 
     return open_session
 
@@ -78,7 +78,7 @@ def plan(client_of_stripe: stripe.StripeClient) -> Callable[..., stripe.checkout
             "subscription_data": {"metadata": {"user_id": "u1"}},
             "metadata": {"user_id": "u1"},
         }
-        return client_of_stripe.v1.checkout.sessions.create(params={**given, **params})  # type: ignore[typeddict-item]
+        return client_of_stripe.v1.checkout.sessions.create(params={**given, **params})  # type: ignore[arg-type]
 
     return open_session
 

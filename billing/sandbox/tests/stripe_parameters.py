@@ -1,7 +1,7 @@
 """What each call of Stripe's API accepts, taken from the annotations of the installed stripe-python.
 
-The sandbox itself never imports `stripe`; it reads the result, `billing/sandbox/api/parameters.json`. After an upgrade of
-stripe-python write it anew with `python -m billing.sandbox.tests.stripe_parameters`; a test compares the two.
+The sandbox itself never imports `stripe`; it reads the result, `billing/sandbox/api/parameters.json`. After an upgrade
+of stripe-python write it anew with `python -m billing.sandbox.tests.stripe_parameters`; a test compares the two.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EVERY_CALL = set(RequestOptions.__annotations__)
 
 
 def read_parameters(names: typing.Iterable[str]) -> dict[str, Any]:
-    """This will describe the parameter classes of these names (`CustomerCreateParams`, `checkout.SessionListParams`)."""
+    """This will describe the parameter classes of these names (`checkout.SessionListParams`)."""
     return {name: _describe_class(_find_class(name)) for name in sorted(set(names))}
 
 
@@ -93,7 +93,7 @@ def _describe_union(options: list[Any], module: str) -> Any:
     values = [value for option in described if isinstance(option, dict) for value in option.get("enum", [])]
     others = [option for option in described if not (isinstance(option, dict) and "enum" in option)]
     if [value for value in values if value != ""] and "str" in others:
-        # stripe-python writes `Literal['a', 'b'] | str` so that new values type-check; the API itself takes the list alone.
+        # stripe-python writes `Literal['a', 'b'] | str` so that new values type-check; the API takes the list alone.
         others.remove("str")
     unique = [option for index, option in enumerate(others) if option not in others[:index]]
     merged = [*([{"enum": list(dict.fromkeys(values))}] if values else []), *unique]

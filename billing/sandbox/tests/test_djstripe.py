@@ -1,6 +1,7 @@
 """dj-stripe's own commands and event processing work against the sandbox."""
 
 import io
+
 import stripe
 from django.conf import settings
 from django.core.management import call_command

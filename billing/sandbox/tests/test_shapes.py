@@ -85,8 +85,8 @@ class TestShapes:
                 ]
             },
         )
-        assert answer.last_response is not None
-        assert find_faults(answer.last_response.data) == []
+        response: Any = answer.last_response
+        assert find_faults(response.data) == []
 
 
 class TestParameters:

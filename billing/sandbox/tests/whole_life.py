@@ -37,7 +37,7 @@ def open_package(client: stripe.StripeClient, **params: Any) -> stripe.checkout.
         ],
         "invoice_creation": {"enabled": True},
     }
-    return client.v1.checkout.sessions.create(params={**given, **params})  # type: ignore[typeddict-item]
+    return client.v1.checkout.sessions.create(params={**given, **params})  # type: ignore[arg-type]
 
 
 def _buy_packages(client: stripe.StripeClient, customer: str) -> None:
@@ -61,7 +61,7 @@ def _buy_packages(client: stripe.StripeClient, customer: str) -> None:
         checkout.pay_with_bank_debit(
             session_id=debited.id, account_number="000123456789", settles_in_seconds=None, now=now
         )
-        checkout.settle_bank_debit(session_id=debited.id, outcome=outcome, now=now)  # type: ignore[arg-type]
+        checkout.settle_bank_debit(session_id=debited.id, outcome=outcome, now=now)
 
     expired = open_package(client, customer=customer)
     checkout.pay_with_card(session_id=expired.id, card=with_number("4000000000009995"), now=now)

@@ -199,8 +199,8 @@ def _line_items(params: Data, *, mode: str, now: datetime) -> list[Data]:
         if mode == "payment" and price["recurring"]:
             raise ParameterInvalid(
                 f"{param}[price]",
-                "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use "
-                "only one-time prices.",
+                "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or "
+                "use only one-time prices.",
             )
         items.append(checkout_objects.new_item(price=price, product_name=name, quantity=quantity))
     if mode == "subscription" and not any(item["price"]["recurring"] for item in items):

@@ -68,7 +68,7 @@ def update_subscription(subscription_id: str, params: Data, *, now: datetime) ->
 
 
 def plan_change(subscription: Data, params: Data, *, now: datetime) -> Change | None:
-    """This will work out what the request's items, anchor and proration parameters mean; None when they change nothing."""
+    """This will work out what the request's items, anchor and prorations mean; None when they change nothing."""
     items = merge_items(subscription, params.get("items") or [], now=now)
     old_items = subscription["items"]["data"]
     ends_trial = params.get("trial_end") == "now" and subscription["status"] == "trialing"
@@ -296,7 +296,7 @@ def _change_fields(subscription: Data, params: Data, *, now: datetime) -> None:
 
 def _change_cancellation(subscription: Data, params: Data, *, now: datetime) -> None:
     """Set or undo the end: `cancel_at_period_end` true or false, or `cancel_at` a time, a word or nothing."""
-    start, end = state.period_of(subscription)
+    _, end = state.period_of(subscription)
     seconds = store.timestamp(now)
     if "cancel_at_period_end" in params:
         wanted = bool(params["cancel_at_period_end"])

@@ -26,7 +26,7 @@ def note_invoice_paid(invoice: Data, *, now: datetime) -> None:
 
 
 def note_invoice_failed(invoice: Data, *, now: datetime) -> None:
-    """This will put the subscription of an invoice that could not be collected past due; a first one stays incomplete."""
+    """This will put the subscription of an invoice that could not be collected past due; a new one stays incomplete."""
     subscription_id = invoices.subscription_of(invoice)
     if subscription_id is None:
         return
