@@ -8,8 +8,9 @@ from textwrap import wrap
 
 WIDTH, HEIGHT, MARGIN = 595, 842, 56  # A4 in points
 LINE = 16
-# Widths of Helvetica in thousandths of its size, for what stands on the right: amounts.
-GLYPH_WIDTHS = {"0123456789$€£¥A": 556, ",. ": 278, "−-": 584}
+# Widths of bold Helvetica in thousandths of its size, for what stands on the right; digits are as wide in the plain one.
+GLYPH_WIDTHS = {"0123456789$€£¥": 556, ",. ": 278, "−-": 584, "ilftrIj": 330, "m": 889, "w": 778, "MW": 860}
+SMALL_WIDTH, CAPITAL_WIDTH = 600, 690
 DESCRIPTION_CHARACTERS = 70
 LOWEST = 110
 
@@ -52,7 +53,7 @@ class Page:
 
     def __init__(self) -> None:
         self.contents: list[list[str]] = [[]]
-        self.y = HEIGHT - MARGIN - 20
+        self.y: float = HEIGHT - MARGIN - 20
 
     def write(self, x: float, text: str, *, size: int = 10, is_bold: bool = False) -> None:
         font = "F2" if is_bold else "F1"
@@ -77,7 +78,7 @@ class Page:
 def measure(text: str) -> float:
     """This will return about how wide a text is, in units of its size; exact for amounts."""
     widths = {character: width for characters, width in GLYPH_WIDTHS.items() for character in characters}
-    return sum(widths.get(character, 560) for character in text) / 1000
+    return sum(widths.get(each, CAPITAL_WIDTH if each.isupper() else SMALL_WIDTH) for each in text) / 1000
 
 
 def escape(text: str) -> str:

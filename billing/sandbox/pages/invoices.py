@@ -80,7 +80,6 @@ def show(request: HttpRequest, invoice_id: str) -> HttpResponse:
     tag, tag_kind = TAGS[invoice["status"]]
     context = {
         "invoice": invoice,
-        "heading": {"paid": "Invoice paid", "open": "Invoice"}.get(invoice["status"], "Invoice"),
         "tag": tag,
         "tag_kind": tag_kind,
         "date": presentation.format_day(invoice["effective_at"] or invoice["created"]),

@@ -27,12 +27,14 @@ def index(request: HttpRequest) -> HttpResponse:
     """Everything that somebody who tries the product out may look for."""
     event_rows = list(store.rows("event")[:EVENTS])
     deliveries: dict[str, list[Data]] = {row.id: [] for row in event_rows}
-    for delivery in Delivery.objects.filter(event_id__in=deliveries).order_by("pk"):
+    for delivery in Delivery.objects.filter(event__id__in=list(deliveries)).order_by("pk"):
         deliveries[delivery.event_id].append(_describe(delivery))
+    cards, more_cards = test_cards.list_cards()
     context = {
         "api_base": settings.STRIPE_API_BASE,
         "has_mail": settings.MAIL_SANDBOX,
-        "cards": test_cards.list_cards(),
+        "cards": cards,
+        "more_cards": more_cards,
         "debits": [debit | {"person": _person(debit)} for debit in debits.list_open_debits()],
         "sessions": [
             row.data
@@ -64,7 +66,7 @@ def event(request: HttpRequest, event_id: str) -> HttpResponse:
             back_label="To the sandbox's overview",
             status=404,
         )
-    deliveries = Delivery.objects.filter(event_id=event_id).select_related("endpoint").order_by("pk")
+    deliveries = Delivery.objects.filter(event__id=event_id).select_related("endpoint").order_by("pk")
     context = {
         "event": found,
         "deliveries": [_describe(delivery) | {"url": delivery.endpoint.data["url"]} for delivery in deliveries],

@@ -52,6 +52,10 @@ class Method:
     is_default: bool
     can_go: bool
 
+    @property
+    def has_actions(self) -> bool:
+        return self.can_go or not self.is_default
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def home(request: HttpRequest, secret: str) -> HttpResponse:

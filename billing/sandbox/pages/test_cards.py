@@ -24,16 +24,10 @@ def list_hints() -> list[Hint]:
     return [Hint(presentation.group_digits(number), effect) for number, effect in pairs]
 
 
-def list_cards() -> list[Hint]:
-    """This will return every test card."""
-    return [
-        Hint(
-            presentation.group_digits(number),
-            presentation.describe_effect(card.outcome),
-            presentation.BRANDS.get(card.brand, card.brand) + (f", {card.funding}" if card.funding != "credit" else ""),
-        )
-        for number, card in cards.CARDS.items()
-    ]
+def list_cards() -> tuple[list[Hint], list[Hint]]:
+    """This will return the four cards that most people want, and all others."""
+    rest = [number for number in cards.CARDS if number not in SHOWN_FIRST]
+    return [_describe(number) for number in SHOWN_FIRST], [_describe(number) for number in rest]
 
 
 def list_accounts() -> list[Hint]:
@@ -46,3 +40,13 @@ def list_accounts() -> list[Hint]:
     }
     accounts = [Hint(number, effects[outcome]) for number, outcome in cards.BANK_ACCOUNTS.items()]
     return [*accounts, Hint("", "I play the bank: it answers when I say so")]
+
+
+def _describe(number: str) -> Hint:
+    card = cards.CARDS[number]
+    brand = presentation.BRANDS.get(card.brand, card.brand)
+    return Hint(
+        presentation.group_digits(number),
+        presentation.describe_effect(card.outcome),
+        brand if card.funding == "credit" else f"{brand}, {card.funding}",
+    )
