@@ -16,7 +16,6 @@ PAGE_LIMIT = 100
 LARGEST_PAGE = 10**12
 LARGEST_DAYS = 365
 LONGEST_HOLD_SECONDS = 24 * 3600
-DEFAULT_HOLD_SECONDS = 15 * 60
 BATCH_LIMIT = 100
 FIRST_YEAR, LAST_YEAR = 1970, 9998  # so that a day more is a time, too
 SMALLEST_CREDITS = Decimal("0.000001")
@@ -118,14 +117,14 @@ class JobSerializer(serializers.Serializer[Any]):
     model_id = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=200)
     quality = serializers.CharField(required=False, allow_null=True, max_length=40)
     duration_seconds = SecondsField(required=False, allow_null=True)
-    quantity = StrictIntegerField(required=False, default=1)
+    quantity = StrictIntegerField(required=False, allow_null=True, help_text="1 unless given.")
 
 
 class HoldOrderSerializer(JobSerializer):
     user_id = serializers.UUIDField(help_text="Whose credits.")
     reference_id = serializers.CharField(max_length=255, help_text="The job, in the worker's own words.")
     ttl_seconds = StrictIntegerField(
-        required=False, min_value=1, max_value=LONGEST_HOLD_SECONDS, default=DEFAULT_HOLD_SECONDS
+        required=False, allow_null=True, min_value=1, max_value=LONGEST_HOLD_SECONDS, help_text="900 unless given."
     )
 
 
@@ -134,7 +133,7 @@ class CaptureOrderSerializer(serializers.Serializer[Any]):
 
 
 class ReleaseOrderSerializer(serializers.Serializer[Any]):
-    reason = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    reason = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=500)
 
 
 class ExtendOrderSerializer(serializers.Serializer[Any]):

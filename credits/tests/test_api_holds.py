@@ -107,6 +107,12 @@ class TestHolding:
         assert answer.status_code == 403
         assert answer.json()["code"] == "account_frozen"
 
+    def test_takes_null_for_what_may_be_left_out(self, place: Place) -> None:
+        optional = ("model_id", "quality", "duration_seconds", "quantity", "ttl_seconds")
+        body = place(**dict.fromkeys(optional)).json()
+        assert body["credits"] == 1
+        assert place().json() == body
+
     def test_needs_a_key(self, worker_client: APIClient, order: dict[str, Any]) -> None:
         answer = worker_client.post(HOLDS, order)
         assert answer.status_code == 400
@@ -403,6 +409,11 @@ class TestBatches:
         assert available(alice_client) == 96
         again = worker_client.post(f"{BATCH}/capture", {"captures": captures[:2]})
         assert again.headers["Idempotent-Replayed"] == "true"
+
+    def test_capture_under_a_key_that_is_one(self, worker_client: APIClient) -> None:
+        body = {"captures": [{"id": "hold_unknown"}]}
+        answer = worker_client.post(f"{BATCH}/capture", body, headers={"Idempotency-Key": "k" * 256})
+        assert answer.status_code == 400
 
     @pytest.mark.parametrize("body", [{}, {"holds": []}, {"holds": "x"}, {"holds": [{}] * 101}, []])
     def test_take_1_to_100(self, worker_client: APIClient, body: Any) -> None:

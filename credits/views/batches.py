@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from credits import ids, serializers, services
 from credits.views.base import CreditsView, SpendsCredits, field_error, replayed, validated
-from credits.views.holds import KEY_REQUIRED, captured, placed
+from credits.views.holds import KEY_REQUIRED, KEY_TAKEN, captured, placed
 from smartspec import clock
 from smartspec.api import exception_handler, idempotency_key
 from smartspec.errors import DomainError
@@ -92,11 +92,13 @@ class HoldBatchView(BatchView):
 class CaptureBatchView(BatchView):
     @extend_schema(
         operation_id="capture_holds",
+        parameters=[KEY_TAKEN],
         request=serializers.CaptureBatchSerializer,
         responses=serializers.CapturedBatchSerializer,
     )
     def post(self, request: Request) -> Response:
         """Capture up to 100 holds: one result each, in order. A capture that was made before answers as it did then."""
+        idempotency_key(request)  # a hold is captured once, so the key needs to be well-formed and nothing more
         orders = validated(serializers.CaptureBatchSerializer(data=request.data))["captures"]
         now = clock.now()
 
