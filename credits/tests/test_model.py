@@ -1,0 +1,308 @@
+"""Random lives of an account, every operation and time itself, against a reference model of plain Python.
+
+The model knows the rules and nothing of how they are kept. After every step the ledger's balance must be the model's,
+and after every life `verify_ledger` must find nothing.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from credits import selectors, services
+from credits.models import Hold
+from smartspec.users.models import User
+
+HOUR = timedelta(hours=1)
+ZERO = Decimal(0)
+START = datetime(2026, 1, 31, 10, tzinfo=UTC)
+amounts = st.integers(1, 40).map(lambda quarters: Decimal(quarters) / 4)
+
+
+@dataclass
+class Lot:
+    order: tuple[Any, ...]
+    credits: Decimal
+    remaining: Decimal
+    ends: datetime | None
+    expired: Decimal = ZERO
+    clawed: Decimal = ZERO
+    prolonged: bool = False
+
+
+@dataclass
+class Held:
+    receipt: list[tuple[Lot, Decimal]]
+    credits: Decimal
+    ends: datetime
+    state: str = "open"
+    consumed: Decimal = ZERO
+
+
+@dataclass
+class Model:
+    """The rules of DESIGN 5, as short as they can be said."""
+
+    debt: Decimal = ZERO
+    lots: list[Lot] = field(default_factory=list)
+    holds: list[Held] = field(default_factory=list)
+
+    @property
+    def available(self) -> Decimal:
+        return sum((lot.remaining for lot in self.lots), ZERO)
+
+    @property
+    def held(self) -> Decimal:
+        return sum((hold.credits for hold in self.holds if hold.state == "open"), ZERO)
+
+    def pay_debt(self, credits: Decimal) -> Decimal:
+        paid = min(self.debt, credits)
+        self.debt -= paid
+        return credits - paid
+
+    def give(self, credits: Decimal, ends: datetime | None, is_paid: bool, now: datetime) -> Lot:
+        order = (ends is None, ends or now, is_paid, len(self.lots))
+        self.lots.append(Lot(order, credits, self.pay_debt(credits), ends))
+        return self.lots[-1]
+
+    def take(self, credits: Decimal, first: Lot | None = None) -> list[tuple[Lot, Decimal]]:
+        receipt = []
+        for lot in sorted(self.lots, key=lambda lot: (lot is not first, self.burn_order(lot))):
+            taken = min(lot.remaining, credits)
+            if taken:
+                lot.remaining -= taken
+                credits -= taken
+                receipt.append((lot, taken))
+        return receipt
+
+    @staticmethod
+    def burn_order(lot: Lot) -> tuple[Any, ...]:
+        return (lot.ends is None, lot.ends or START, *lot.order[2:])
+
+    def back(self, hold: Held, credits: Decimal, now: datetime) -> None:
+        credits = self.pay_debt(credits)
+        skip = hold.credits - hold.consumed
+        hold.consumed -= credits
+        for lot, taken in reversed(hold.receipt):
+            skipped = min(skip, taken)
+            skip -= skipped
+            returned = min(taken - skipped, credits)
+            credits -= returned
+            if returned:
+                lot.remaining += returned
+                if lot.ends and lot.ends <= now < lot.ends + 48 * HOUR and not lot.prolonged:
+                    lot.ends, lot.prolonged = min(now + 24 * HOUR, lot.ends + 48 * HOUR), True
+
+    def end(self, hold: Held, state: str, spent: Decimal, now: datetime) -> None:
+        hold.state, hold.consumed = state, hold.credits
+        if spent < hold.credits:
+            self.back(hold, hold.credits - spent, now)
+
+    def pass_time(self, now: datetime) -> None:
+        while True:
+            due: list[tuple[datetime, int, Any]] = [
+                (lot.ends, 0, lot) for lot in self.lots if lot.remaining and lot.ends and lot.ends <= now
+            ]
+            due += [(hold.ends, 1, hold) for hold in self.holds if hold.state == "open" and hold.ends <= now]
+            if not due:
+                return
+            at, kind, thing = min(due, key=lambda item: item[:2])
+            if kind == 1:
+                self.end(thing, "expired", ZERO, at)
+            else:
+                thing.expired, thing.remaining = thing.expired + thing.remaining, ZERO
+
+
+class LedgerLife(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model()
+        self.now = START
+        self.count = 0
+        self.sold: list[tuple[str, Lot]] = []
+        self.ids: dict[int, str] = {}
+        self.rollback = transaction.atomic()
+        self.rollback.__enter__()
+
+    @initialize()
+    def open(self) -> None:
+        self.account: UUID = User.objects.create_user(f"life-{id(self)}@example.com").pk
+
+    def next(self, what: str) -> str:
+        self.count += 1
+        return f"{what}:{self.count}"
+
+    @rule(hours=st.sampled_from([0.05, 0.1, 0.2, 1, 23.9, 24, 49]))
+    def pass_time(self, hours: float) -> None:
+        self.now += timedelta(hours=hours)
+        self.model.pass_time(self.now)
+
+    @rule(credits=amounts, hours=st.sampled_from([None, 0.1, 3, 50]), kind=st.sampled_from(["purchase", "bonus"]))
+    def give(self, credits: Decimal, hours: float | None, kind: str) -> None:
+        ends = None if hours is None else self.now + timedelta(hours=hours)
+        source = self.next("purchase")
+        services.grant(
+            account_id=self.account, kind=kind, credits=credits, source=source, expires_at=ends, now=self.now
+        )
+        lot = self.model.give(credits, ends, kind == "purchase", self.now)
+        if kind == "purchase":
+            self.sold.append((source, lot))
+
+    @rule(quantity=st.integers(1, 12), ttl_seconds=st.sampled_from([300, 900, 7200, 86_400]))
+    def hold(self, quantity: int, ttl_seconds: int) -> None:
+        try:
+            placed = services.place_hold(
+                account_id=self.account,
+                operation="image_generation",
+                quantity=quantity,
+                reference_id="job",
+                idempotency_key=self.next("hold"),
+                ttl_seconds=ttl_seconds,
+                now=self.now,
+            )
+        except services.InsufficientCredits:
+            assert self.model.available < quantity
+            return
+        receipt = self.model.take(Decimal(quantity))
+        hold = Held(receipt, Decimal(quantity), self.now + timedelta(seconds=ttl_seconds))
+        self.model.holds.append(hold)
+        self.ids[id(hold)] = placed.id
+
+    def some_hold(self, choice: int) -> tuple[Held, str]:
+        hold = self.model.holds[-1 - choice % len(self.model.holds)]
+        return hold, self.ids[id(hold)]
+
+    @precondition(lambda self: self.model.holds)
+    @rule(choice=st.integers(0, 5), share=st.sampled_from([Decimal("0.25"), Decimal("0.5"), Decimal(1)]))
+    def capture(self, choice: int, share: Decimal) -> None:
+        hold, hold_id = self.some_hold(choice)
+        spent = hold.credits * share
+        try:
+            captured = services.capture_hold(hold_id=hold_id, credits=spent, now=self.now)
+        except (services.HoldExpired, services.HoldAlreadySettled):
+            assert hold.state != "open"
+            return
+        if not captured.is_replay:
+            self.model.end(hold, "captured", spent, self.now)
+            self.model.pass_time(self.now)
+
+    @precondition(lambda self: self.model.holds)
+    @rule(choice=st.integers(0, 5))
+    def release(self, choice: int) -> None:
+        hold, hold_id = self.some_hold(choice)
+        try:
+            released = services.release_hold(hold_id=hold_id, now=self.now)
+        except (services.HoldExpired, services.HoldAlreadySettled):
+            assert hold.state in ("captured", "refunded", "expired")
+            return
+        if not released.is_replay:
+            self.model.end(hold, "released", ZERO, self.now)
+            self.model.pass_time(self.now)
+
+    @precondition(lambda self: self.model.holds)
+    @rule(choice=st.integers(0, 5), share=st.sampled_from([Decimal("0.5"), Decimal(1)]))
+    def refund(self, choice: int, share: Decimal) -> None:
+        hold, hold_id = self.some_hold(choice)
+        row = Hold.objects.get(account_id=self.account, number=selectors.get_hold(hold_id=hold_id).number)  # type: ignore[union-attr]
+        back = row.captured * share
+        if hold.state != "captured":
+            return
+        services.refund_capture(hold_id=hold_id, credits=back, reason="", now=self.now)
+        hold.state = "refunded"
+        self.model.back(hold, back, self.now)
+        self.model.pass_time(self.now)
+
+    @rule(credits=amounts)
+    def charge(self, credits: Decimal) -> None:
+        charged = services.charge(
+            account_id=self.account,
+            operation="storage",
+            credits=credits,
+            partial=True,
+            idempotency_key=self.next("charge"),
+            now=self.now,
+        )
+        assert charged.credits == min(credits, self.model.available)
+        self.model.take(credits)
+
+    @rule(credits=amounts, sign=st.sampled_from([1, -1]))
+    def adjust(self, credits: Decimal, sign: int) -> None:
+        call = {"account_id": self.account, "reason": "", "idempotency_key": self.next("adjust"), "now": self.now}
+        try:
+            services.adjust(credits=sign * credits, **call)  # type: ignore[arg-type]
+        except services.InsufficientCredits:
+            assert self.model.available < credits
+            return
+        if sign > 0:
+            self.model.give(credits, None, False, self.now)
+        else:
+            self.model.take(credits)
+
+    @precondition(lambda self: self.sold)
+    @rule(choice=st.integers(0, 5), credits=amounts)
+    def claw_back(self, choice: int, credits: Decimal) -> None:
+        source, lot = self.sold[-1 - choice % len(self.sold)]
+        clawed = services.claw_back(
+            account_id=self.account,
+            kind="purchase",
+            source=source,
+            credits=credits,
+            idempotency_key=self.next("refund"),
+            now=self.now,
+        )
+        owed = max(min(credits, lot.credits - lot.expired - lot.clawed), ZERO)
+        assert clawed.credits == owed
+        lot.clawed += owed
+        found = sum((taken for _, taken in self.model.take(owed, first=lot)), ZERO)
+        self.model.debt += owed - found
+
+    @rule()
+    def sweep(self) -> None:
+        services.expire(now=self.now)
+
+    @invariant()
+    def balances_are_the_models(self) -> None:
+        balance = selectors.get_balance(account_id=self.account, now=self.now)
+        model = self.model
+        assert (balance.available, balance.held, balance.debt) == (model.available, model.held, model.debt)
+        assert not (balance.debt and balance.available)
+
+    def teardown(self) -> None:
+        try:
+            assert selectors.verify_account(account_id=self.account) == []
+        finally:
+            transaction.set_rollback(True)
+            self.rollback.__exit__(None, None, None)
+
+
+SHORT = settings(
+    max_examples=60,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    database=None,
+)
+
+
+class TestLedgerLife:
+    def test_is_what_the_rules_say(self, db: None) -> None:
+        run_state_machine_as_test(LedgerLife, settings=SHORT)
+
+    @pytest.mark.long
+    def test_is_what_the_rules_say_a_hundred_thousand_steps_long(self, db: None) -> None:
+        run_state_machine_as_test(LedgerLife, settings=settings(SHORT, max_examples=1000, stateful_step_count=100))

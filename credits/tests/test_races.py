@@ -1,0 +1,143 @@
+"""Many at the same time: threads, each with its own connection, against real transactions."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pytest
+from django.db import connections
+
+from credits import selectors, services
+from credits.models import Entry, Grant, Hold
+from credits.tests.conftest import Give, Place
+from smartspec.errors import DomainError
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Answer = TypeVar("Answer")
+
+
+def at_once(count: int, run: Callable[[int], Answer]) -> list[Answer | DomainError]:
+    """Run a function in `count` threads and return what each answered or refused."""
+
+    def one(n: int) -> Answer | DomainError:
+        try:
+            return run(n)
+        except DomainError as refusal:
+            return refusal
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+class TestRace:
+    def test_nobody_spends_a_credit_that_is_not_there(
+        self, account_id: UUID, give: Give, place: Place, now: datetime
+    ) -> None:
+        give(10)
+        answers = at_once(16, lambda n: place(1, idempotency_key=f"key-{n}"))
+        placed = [answer for answer in answers if isinstance(answer, services.PlacedHold)]
+        assert len(placed) == 10
+        assert {type(answer) for answer in answers} == {services.PlacedHold, services.InsufficientCredits}
+        assert {hold.available for hold in placed} == set(range(10))
+
+    def test_one_key_is_one_effect_and_equal_answers(
+        self, account_id: UUID, give: Give, place: Place, now: datetime
+    ) -> None:
+        give(10)
+        answers = at_once(12, lambda n: place(2, idempotency_key="key"))
+        assert all(isinstance(answer, services.PlacedHold) for answer in answers)
+        assert (
+            len({(answer.id, answer.available) for answer in answers if isinstance(answer, services.PlacedHold)}) == 1
+        )
+        assert sum(not answer.is_replay for answer in answers if isinstance(answer, services.PlacedHold)) == 1
+
+    def test_one_source_is_one_grant(self, account_id: UUID, give: Give) -> None:
+        answers = at_once(12, lambda n: give(5, source="purchase:1"))
+        assert sum(isinstance(answer, services.Granted) and not answer.is_replay for answer in answers) == 1
+        assert Grant.objects.count() == Entry.objects.count() == 1
+
+    def test_one_period_is_one_allowance(self, account_id: UUID, now: datetime) -> None:
+        answers = at_once(8, lambda n: services.give_allowances(account_id=account_id, now=now))
+        assert sum(len(answer) for answer in answers if isinstance(answer, list)) == 1
+        assert selectors.get_balance(account_id=account_id, now=now).available == 10
+
+    def test_one_address_is_one_allowance(self, db: None, now: datetime) -> None:
+        from credits.tests.test_allowances import make_person
+
+        people = [make_person(f"carol+{n}@example.com").pk for n in range(8)]
+        answers = at_once(8, lambda n: services.give_allowances(account_id=people[n], now=now))
+        assert sum(len(answer) for answer in answers if isinstance(answer, list)) == 1
+
+    def test_capture_release_and_expiry_end_a_hold_once(
+        self, account_id: UUID, give: Give, place: Place, now: datetime
+    ) -> None:
+        give(20)
+        for _ in range(5):
+            hold = place(1)
+            calls: list[Callable[[], Any]] = [
+                lambda hold=hold: services.capture_hold(hold_id=hold.id, now=now),
+                lambda hold=hold: services.release_hold(hold_id=hold.id, now=now),
+                lambda hold=hold: services.capture_hold(hold_id=hold.id, credits=Decimal("0.5"), now=now),
+                lambda: services.expire(now=now + timedelta(hours=1)),
+            ]
+            at_once(4, lambda n, calls=calls: calls[n]())
+            ended = Hold.objects.get(account_id=account_id, number=hold.number)
+            assert ended.status != "open"
+            entries = Entry.objects.filter(hold_number=hold.number)
+            assert [entry.delta_credits for entry in entries] == ([-ended.captured] if ended.captured else [])
+
+    def test_grants_while_holds_run_are_not_lost(
+        self, account_id: UUID, give: Give, place: Place, now: datetime
+    ) -> None:
+        give(20)
+
+        def work(n: int) -> None:
+            for turn in range(10):
+                if n % 2:
+                    give(1, source=f"grant-{n}-{turn}")
+                else:
+                    hold = place(1, idempotency_key=f"hold-{n}-{turn}")
+                    services.capture_hold(hold_id=hold.id, now=now)
+
+        assert at_once(4, work) == [None] * 4
+        assert selectors.get_balance(account_id=account_id, now=now).available == 20
+
+    def test_mixed_calls_over_accounts_never_deadlock(
+        self, account_id: UUID, alice: Any, bob: Any, place: Place, now: datetime
+    ) -> None:
+        accounts = [account_id, bob.pk]
+        for account in accounts:
+            services.grant(account_id=account, kind="purchase", credits=Decimal(50), source="purchase:1", now=now)
+
+        def work(n: int) -> None:
+            for turn in range(15):
+                account = accounts[(n + turn) % 2]
+                at = now + timedelta(minutes=turn * 6)
+                hold = place(1, account_id=account, idempotency_key=f"{n}-{turn}", now=at)
+                match (n + turn) % 4:
+                    case 0:
+                        services.capture_hold(hold_id=hold.id, credits=Decimal("0.5"), now=at)
+                    case 1:
+                        services.release_hold(hold_id=hold.id, now=at)
+                    case 2:
+                        services.claw_back(
+                            account_id=account,
+                            kind="purchase",
+                            source="purchase:1",
+                            credits=Decimal(1),
+                            idempotency_key=f"{n}-{turn}",
+                            now=at,
+                        )
+                    case 3:
+                        services.expire(now=at)
+
+        refusals = {type(answer) for answer in at_once(6, work)}
+        assert refusals <= {type(None), services.InsufficientCredits, services.HoldExpired}
+        for account in accounts:
+            assert selectors.verify_account(account_id=account) == []
