@@ -11,7 +11,15 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits import ids, serializers, services
+from credits import ids, services
+from credits.serializers.batches import (
+    BatchCaptureOrderSerializer,
+    CaptureBatchSerializer,
+    CapturedBatchSerializer,
+    HoldBatchSerializer,
+    PlacedBatchSerializer,
+)
+from credits.serializers.holds import HoldOrderSerializer
 from credits.views.base import CreditsView, SpendsCredits, field_error, replayed, validated
 from credits.views.holds import KEY_REQUIRED, KEY_TAKEN, captured, placed
 from smartspec import clock
@@ -69,18 +77,18 @@ class HoldBatchView(BatchView):
     @extend_schema(
         operation_id="place_holds",
         parameters=[KEY_REQUIRED],
-        request=serializers.HoldBatchSerializer,
-        responses=serializers.PlacedBatchSerializer,
+        request=HoldBatchSerializer,
+        responses=PlacedBatchSerializer,
     )
     def post(self, request: Request) -> Response:
         """Place up to 100 holds: one result each, in order. The same key with the same orders answers them again."""
         key = idempotency_key(request, required=True)
         assert key is not None  # noqa: S101 - narrows the type; it was required
-        orders = validated(serializers.HoldBatchSerializer(data=request.data))["holds"]
+        orders = validated(HoldBatchSerializer(data=request.data))["holds"]
         now = clock.now()
 
         def read(place: int, order: Any) -> tuple[UUID, services.HoldRequest]:
-            wanted = validated(serializers.HoldOrderSerializer(data=order))
+            wanted = validated(HoldOrderSerializer(data=order))
             return wanted.pop("user_id"), services.HoldRequest(idempotency_key=key_of(key, place), **wanted)
 
         def run(account_id: UUID, holds: list[services.HoldRequest]) -> list[services.PlacedHold | DomainError]:
@@ -93,17 +101,17 @@ class CaptureBatchView(BatchView):
     @extend_schema(
         operation_id="capture_holds",
         parameters=[KEY_TAKEN],
-        request=serializers.CaptureBatchSerializer,
-        responses=serializers.CapturedBatchSerializer,
+        request=CaptureBatchSerializer,
+        responses=CapturedBatchSerializer,
     )
     def post(self, request: Request) -> Response:
         """Capture up to 100 holds: one result each, in order. A capture that was made before answers as it did then."""
         idempotency_key(request)  # a hold is captured once, so the key needs to be well-formed and nothing more
-        orders = validated(serializers.CaptureBatchSerializer(data=request.data))["captures"]
+        orders = validated(CaptureBatchSerializer(data=request.data))["captures"]
         now = clock.now()
 
         def read(place: int, order: Any) -> tuple[UUID, services.CaptureRequest]:
-            wanted = validated(serializers.BatchCaptureOrderSerializer(data=order))
+            wanted = validated(BatchCaptureOrderSerializer(data=order))
             numbered = ids.parse_hold_id(wanted["id"])
             if numbered is None:
                 raise services.UnknownHold("There is no such hold.")

@@ -5,7 +5,8 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits import selectors, serializers, services
+from credits import selectors, services
+from credits.serializers.catalogue import JobQuoteSerializer, JobSerializer, PlanListSerializer, RateListSerializer
 from credits.views.base import CreditsView, caller_id, field_error, read_body
 from smartspec import clock
 
@@ -14,20 +15,20 @@ class PlansView(CreditsView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(operation_id="list_plans", auth=[], responses=serializers.PlanListSerializer)
+    @extend_schema(operation_id="list_plans", auth=[], responses=PlanListSerializer)
     def get(self, request: Request) -> Response:
         """The plans, the smallest first. Public."""
-        return Response(serializers.PlanListSerializer({"plans": selectors.list_plans()}).data)
+        return Response(PlanListSerializer({"plans": selectors.list_plans()}).data)
 
 
 class RatesView(CreditsView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(operation_id="list_rates", auth=[], responses=serializers.RateListSerializer)
+    @extend_schema(operation_id="list_rates", auth=[], responses=RateListSerializer)
     def get(self, request: Request) -> Response:
         """What operations cost, now and as announced. Public."""
-        return Response(serializers.RateListSerializer({"rates": selectors.list_rates(now=clock.now())}).data)
+        return Response(RateListSerializer({"rates": selectors.list_rates(now=clock.now())}).data)
 
 
 class QuoteView(CreditsView):
@@ -35,14 +36,14 @@ class QuoteView(CreditsView):
 
     @extend_schema(
         operation_id="quote_job",
-        request=serializers.JobSerializer,
-        responses=serializers.JobQuoteSerializer,
+        request=JobSerializer,
+        responses=JobQuoteSerializer,
     )
     def post(self, request: Request) -> Response:
         """What a job would cost now, line by line, and whether I can afford it."""
-        job = read_body(request, serializers.JobSerializer)
+        job = read_body(request, JobSerializer)
         try:
             quote = selectors.quote(account_id=caller_id(request), now=clock.now(), **job)
         except (services.InvalidJob, services.UnknownOperation) as refusal:
             raise field_error(refusal) from refusal
-        return Response(serializers.JobQuoteSerializer(quote).data)
+        return Response(JobQuoteSerializer(quote).data)

@@ -7,7 +7,21 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits import selectors, serializers, services
+from credits import selectors, services
+from credits.serializers.holds import (
+    CapturedHoldSerializer,
+    CaptureOrderSerializer,
+    ExtendedHoldSerializer,
+    ExtendOrderSerializer,
+    HoldListSerializer,
+    HoldOrderSerializer,
+    HoldsQuerySerializer,
+    PlacedHoldSerializer,
+    RefundedHoldSerializer,
+    RefundOrderSerializer,
+    ReleasedHoldSerializer,
+    ReleaseOrderSerializer,
+)
 from credits.views.base import (
     CreditsView,
     SpendsCredits,
@@ -34,28 +48,28 @@ class HoldsView(CreditsView):
 
     @extend_schema(
         operation_id="list_holds",
-        parameters=[serializers.HoldsQuerySerializer],
-        responses=serializers.HoldListSerializer,
+        parameters=[HoldsQuerySerializer],
+        responses=HoldListSerializer,
     )
     def get(self, request: Request) -> Response:
         """My credits that are reserved for jobs, the newest thousand first."""
-        query = read_query(request, serializers.HoldsQuerySerializer)
+        query = read_query(request, HoldsQuerySerializer)
         now = clock.now()
         holds = selectors.list_holds(account_id=caller_id(request), status=query.get("status"), now=now)
         answer = {"holds": holds[:HOLDS_SHOWN]}
-        return Response(serializers.HoldListSerializer(answer, context={"now": now}).data)
+        return Response(HoldListSerializer(answer, context={"now": now}).data)
 
     @extend_schema(
         operation_id="place_hold",
         parameters=[KEY_REQUIRED],
-        request=serializers.HoldOrderSerializer,
-        responses={201: serializers.PlacedHoldSerializer},
+        request=HoldOrderSerializer,
+        responses={201: PlacedHoldSerializer},
     )
     def post(self, request: Request) -> Response:
         """Reserve what a job costs, before it runs."""
         key = idempotency_key(request, required=True)
         assert key is not None  # noqa: S101 - narrows the type; it was required
-        order = read_body(request, serializers.HoldOrderSerializer)
+        order = read_body(request, HoldOrderSerializer)
         try:
             hold = services.place_hold(account_id=order.pop("user_id"), idempotency_key=key, now=clock.now(), **order)
         except (services.InvalidJob, services.UnknownOperation) as refusal:
@@ -69,12 +83,12 @@ class CaptureView(CreditsView):
     @extend_schema(
         operation_id="capture_hold",
         parameters=[KEY_TAKEN],
-        request=serializers.CaptureOrderSerializer,
-        responses=serializers.CapturedHoldSerializer,
+        request=CaptureOrderSerializer,
+        responses=CapturedHoldSerializer,
     )
     def post(self, request: Request, hold_id: str) -> Response:
         """Spend what was held: all of it, or less, and the rest goes back."""
-        order = read_body(request, serializers.CaptureOrderSerializer)
+        order = read_body(request, CaptureOrderSerializer)
         settled = services.capture_hold(
             hold_id=hold_id, idempotency_key=idempotency_key(request), now=clock.now(), **order
         )
@@ -87,16 +101,16 @@ class ReleaseView(CreditsView):
     @extend_schema(
         operation_id="release_hold",
         parameters=[KEY_TAKEN],
-        request=serializers.ReleaseOrderSerializer,
-        responses=serializers.ReleasedHoldSerializer,
+        request=ReleaseOrderSerializer,
+        responses=ReleasedHoldSerializer,
     )
     def post(self, request: Request, hold_id: str) -> Response:
         """Let what was held go: a failed job costs nothing."""
-        reason = read_body(request, serializers.ReleaseOrderSerializer).get("reason", "")
+        reason = read_body(request, ReleaseOrderSerializer).get("reason", "")
         settled = services.release_hold(hold_id=hold_id, idempotency_key=idempotency_key(request), now=clock.now())
         if not settled.is_replay:
             log.info("Hold released", hold_id=hold_id, reason=reason)
-        answer = serializers.ReleasedHoldSerializer({"id": hold_id, "status": settled.hold.status}).data
+        answer = ReleasedHoldSerializer({"id": hold_id, "status": settled.hold.status}).data
         return replayed(Response(answer), settled.is_replay)
 
 
@@ -106,16 +120,16 @@ class ExtendView(CreditsView):
     @extend_schema(
         operation_id="extend_hold",
         parameters=[KEY_TAKEN],
-        request=serializers.ExtendOrderSerializer,
-        responses=serializers.ExtendedHoldSerializer,
+        request=ExtendOrderSerializer,
+        responses=ExtendedHoldSerializer,
     )
     def post(self, request: Request, hold_id: str) -> Response:
         """Let a hold live longer: `ttl_seconds` from now, at most 24 hours in all."""
-        order = read_body(request, serializers.ExtendOrderSerializer)
+        order = read_body(request, ExtendOrderSerializer)
         settled = services.extend_hold(
             hold_id=hold_id, idempotency_key=idempotency_key(request), now=clock.now(), **order
         )
-        answer = serializers.ExtendedHoldSerializer({"id": hold_id, "expires_at": settled.hold.expires_at}).data
+        answer = ExtendedHoldSerializer({"id": hold_id, "expires_at": settled.hold.expires_at}).data
         return replayed(Response(answer), settled.is_replay)
 
 
@@ -125,25 +139,25 @@ class RefundView(CreditsView):
     @extend_schema(
         operation_id="refund_hold",
         parameters=[KEY_TAKEN],
-        request=serializers.RefundOrderSerializer,
-        responses=serializers.RefundedHoldSerializer,
+        request=RefundOrderSerializer,
+        responses=RefundedHoldSerializer,
     )
     def post(self, request: Request, hold_id: str) -> Response:
         """Give back what was captured for an output that turned out worthless: once, all or less."""
-        order = read_body(request, serializers.RefundOrderSerializer)
+        order = read_body(request, RefundOrderSerializer)
         settled = services.refund_capture(
             hold_id=hold_id, idempotency_key=idempotency_key(request), now=clock.now(), **order
         )
-        answer = serializers.RefundedHoldSerializer({"id": hold_id, "transaction": settled.entry}).data
+        answer = RefundedHoldSerializer({"id": hold_id, "transaction": settled.entry}).data
         return replayed(Response(answer), settled.is_replay)
 
 
 def placed(hold: services.PlacedHold) -> dict[str, Any]:
     """Return the answer of a hold that was placed."""
-    return dict(serializers.PlacedHoldSerializer(hold).data)
+    return dict(PlacedHoldSerializer(hold).data)
 
 
 def captured(settled: services.Settled) -> dict[str, Any]:
     """Return the answer of a hold that was captured."""
     answer = {"id": settled.hold.public_id, "status": settled.hold.status, "transaction": settled.entry}
-    return dict(serializers.CapturedHoldSerializer(answer).data)
+    return dict(CapturedHoldSerializer(answer).data)

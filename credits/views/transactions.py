@@ -11,7 +11,15 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits import exports, selectors, serializers
+from credits import exports, selectors
+from credits.serializers.periods import PeriodQuerySerializer
+from credits.serializers.transactions import (
+    EntryPageQuerySerializer,
+    EntryPageSerializer,
+    EntrySerializer,
+    EntrySummarySerializer,
+    ExportQuerySerializer,
+)
 from credits.views.base import CreditsView, caller_id, covered_period, read_query
 from smartspec import clock
 
@@ -19,19 +27,19 @@ from smartspec import clock
 class TransactionsView(CreditsView):
     @extend_schema(
         operation_id="list_transactions",
-        parameters=[serializers.EntryPageQuerySerializer],
-        responses=serializers.EntryPageSerializer,
+        parameters=[EntryPageQuerySerializer],
+        responses=EntryPageSerializer,
     )
     def get(self, request: Request) -> Response:
         """My history, the newest first."""
-        query = read_query(request, serializers.EntryPageQuerySerializer)
+        query = read_query(request, EntryPageQuerySerializer)
         page = selectors.list_transactions(
             filter=filter_of(caller_id(request), query),
             limit=query["limit"],
             page=query["page"],
             cursor=query.get("cursor"),
         )
-        return Response(serializers.EntryPageSerializer(page).data)
+        return Response(EntryPageSerializer(page).data)
 
 
 class ExportNegotiation(BaseContentNegotiation):
@@ -51,17 +59,17 @@ class TransactionExportView(CreditsView):
 
     @extend_schema(
         operation_id="export_transactions",
-        parameters=[serializers.ExportQuerySerializer],
+        parameters=[ExportQuerySerializer],
         responses={
             (200, "text/csv"): OpenApiTypes.STR,
-            (200, "application/json"): serializers.EntrySerializer(many=True),
+            (200, "application/json"): EntrySerializer(many=True),
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """My whole history as a file, the newest first."""
-        query = read_query(request, serializers.ExportQuerySerializer)
+        query = read_query(request, ExportQuerySerializer)
         entries = selectors.iterate_transactions(filter=filter_of(caller_id(request), query))
-        shown = serializers.EntrySerializer()  # one for all rows: making it costs more than a row does
+        shown = EntrySerializer()  # one for all rows: making it costs more than a row does
         rows = (dict(shown.to_representation(entry)) for entry in entries)
         write, content_type = exports.WRITERS[query["format"]]
         name = f"smartspec-transactions-{clock.now():%Y-%m-%d}.{query['format']}"
@@ -75,16 +83,16 @@ class TransactionExportView(CreditsView):
 class TransactionSummaryView(CreditsView):
     @extend_schema(
         operation_id="summarise_transactions",
-        parameters=[serializers.PeriodQuerySerializer],
-        responses=serializers.EntrySummarySerializer,
+        parameters=[PeriodQuerySerializer],
+        responses=EntrySummarySerializer,
     )
     def get(self, request: Request) -> Response:
         """How much of each type there was; without dates, in all."""
-        query = read_query(request, serializers.PeriodQuerySerializer)
+        query = read_query(request, PeriodQuerySerializer)
         account_id = caller_id(request)
         sums = selectors.summarise_transactions(account_id=account_id, **query)
         answer = {"summary": {found.entry_type: found for found in sums}, **covered_period(account_id, query)}
-        return Response(serializers.EntrySummarySerializer(answer).data)
+        return Response(EntrySummarySerializer(answer).data)
 
 
 def filter_of(account_id: UUID, query: dict[str, Any]) -> selectors.TransactionFilter:

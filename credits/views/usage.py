@@ -6,7 +6,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits import selectors, serializers
+from credits import selectors
+from credits.serializers.periods import DaysQuerySerializer, PeriodQuerySerializer
+from credits.serializers.usage import UsageDaysSerializer, UsageModelsSerializer, UsageSummarySerializer
 from credits.views.base import CreditsView, caller_id, covered_period, read_query
 from smartspec import clock
 
@@ -14,12 +16,12 @@ from smartspec import clock
 class UsageSummaryView(CreditsView):
     @extend_schema(
         operation_id="summarise_usage",
-        parameters=[serializers.PeriodQuerySerializer],
-        responses=serializers.UsageSummarySerializer,
+        parameters=[PeriodQuerySerializer],
+        responses=UsageSummarySerializer,
     )
     def get(self, request: Request) -> Response:
         """What each operation cost, by whole days (UTC); without dates, in this allowance period."""
-        query = read_query(request, serializers.PeriodQuerySerializer)
+        query = read_query(request, PeriodQuerySerializer)
         account_id = caller_id(request)
         if query:
             period = covered_period(account_id, query)
@@ -32,30 +34,30 @@ class UsageSummaryView(CreditsView):
             last_date=(period["period_end"].astimezone(UTC) - timedelta(microseconds=1)).date(),
         )
         answer = {"summary": {found.operation: found for found in sums}, **period}
-        return Response(serializers.UsageSummarySerializer(answer).data)
+        return Response(UsageSummarySerializer(answer).data)
 
 
 class UsageByDayView(CreditsView):
     @extend_schema(
         operation_id="list_usage_by_day",
-        parameters=[serializers.DaysQuerySerializer],
-        responses=serializers.UsageDaysSerializer,
+        parameters=[DaysQuerySerializer],
+        responses=UsageDaysSerializer,
     )
     def get(self, request: Request) -> Response:
         """What each of the last days cost, also the empty ones, the oldest first."""
-        days = read_query(request, serializers.DaysQuerySerializer)["days"]
+        days = read_query(request, DaysQuerySerializer)["days"]
         data = selectors.usage_by_day(account_id=caller_id(request), days=days, now=clock.now())
-        return Response(serializers.UsageDaysSerializer({"data": data, "days": days}).data)
+        return Response(UsageDaysSerializer({"data": data, "days": days}).data)
 
 
 class UsageByModelView(CreditsView):
     @extend_schema(
         operation_id="list_usage_by_model",
-        parameters=[serializers.DaysQuerySerializer],
-        responses=serializers.UsageModelsSerializer,
+        parameters=[DaysQuerySerializer],
+        responses=UsageModelsSerializer,
     )
     def get(self, request: Request) -> Response:
         """What each model cost in the last days, most credits first."""
-        days = read_query(request, serializers.DaysQuerySerializer)["days"]
+        days = read_query(request, DaysQuerySerializer)["days"]
         data = selectors.usage_by_model(account_id=caller_id(request), days=days, now=clock.now())
-        return Response(serializers.UsageModelsSerializer({"data": data, "days": days}).data)
+        return Response(UsageModelsSerializer({"data": data, "days": days}).data)
