@@ -2,7 +2,7 @@ from billing.sandbox import store
 from billing.sandbox.api import listing
 from billing.sandbox.api.routing import Call, Data, Route, get, list_of
 from billing.sandbox.errors import ParameterMissing
-from billing.sandbox.services import subscriptions
+from billing.sandbox.services import schedules, subscriptions
 
 
 def _list_subscriptions(call: Call) -> Data:
@@ -96,5 +96,30 @@ SUBSCRIPTION_ROUTES = [
         "/v1/subscription_schedules",
         list_of("subscription_schedule", "/v1/subscription_schedules"),
         "SubscriptionScheduleListParams",
+    ),
+    Route(
+        "POST",
+        "/v1/subscription_schedules",
+        lambda call: schedules.create_schedule(call.params, now=call.now),
+        "SubscriptionScheduleCreateParams",
+    ),
+    Route("GET", "/v1/subscription_schedules/{id}", get("subscription_schedule", "schedule")),
+    Route(
+        "POST",
+        "/v1/subscription_schedules/{id}",
+        lambda call: schedules.update_schedule(call.id, call.params, now=call.now),
+        "SubscriptionScheduleModifyParams",
+    ),
+    Route(
+        "POST",
+        "/v1/subscription_schedules/{id}/release",
+        lambda call: schedules.release_schedule(call.id, now=call.now),
+        "SubscriptionScheduleReleaseParams",
+    ),
+    Route(
+        "POST",
+        "/v1/subscription_schedules/{id}/cancel",
+        lambda call: schedules.cancel_schedule(call.id, now=call.now),
+        "SubscriptionScheduleCancelParams",
     ),
 ]

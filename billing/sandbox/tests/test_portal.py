@@ -64,7 +64,7 @@ class TestCards:
 
     def test_a_refused_card_changes_nothing(self, session: dict[str, Any], card: Card) -> None:
         before = portal.default_payment_method(session)
-        with pytest.raises(CardDeclined, match="Your card was declined."):
+        with pytest.raises(CardDeclined, match=r"Your card was declined\."):
             portal.add_card(session=session, card=card("4000000000000002"), now=clock.now())
         assert portal.default_payment_method(session) == before
         assert len(portal.list_payment_methods(session)) == 1

@@ -52,6 +52,7 @@ class TestShapes:
             "setup_intent",
             "subscription",
             "subscription_item",
+            "subscription_schedule",
             "webhook_endpoint",
         }
 

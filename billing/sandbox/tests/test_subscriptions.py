@@ -24,7 +24,7 @@ def subscribe(client: stripe.StripeClient, price: str = MONTHLY, card: str = "pm
     method = api.payment_methods.attach(card, params={"customer": customer.id})
     api.customers.update(customer.id, params={"invoice_settings": {"default_payment_method": method.id}})
     return api.subscriptions.create(
-        params={"customer": customer.id, "items": [{"price": price}], **params}  # type: ignore[typeddict-item]
+        params={"customer": customer.id, "items": [{"price": price}], **params}  # type: ignore[arg-type]
     )
 
 
@@ -214,3 +214,37 @@ class TestItems:
         changed = api.update(item.id, params={"quantity": 3})
         assert changed.quantity == 3
         assert store.get("subscription", subscription.id)["items"]["data"][0]["quantity"] == 3
+
+
+class TestSchedules:
+    def test_take_over_a_subscription_and_let_it_go(self, client_of_stripe: stripe.StripeClient) -> None:
+        api = client_of_stripe.v1
+        subscription = subscribe(client_of_stripe, ENTERPRISE)
+        schedule = api.subscription_schedules.create(params={"from_subscription": subscription.id})
+        assert api.subscriptions.retrieve(subscription.id).schedule == schedule.id
+        current = schedule.phases[0]
+        changed = api.subscription_schedules.update(
+            schedule.id,
+            params={
+                "phases": [
+                    {
+                        "items": [{"price": ENTERPRISE}],
+                        "start_date": current.start_date,
+                        "end_date": current.end_date,
+                    },
+                    {"items": [{"price": MONTHLY}], "duration": {"interval": "month"}},
+                ]
+            },
+        )
+        later = changed.phases[1]
+        assert later.start_date == current.end_date
+        assert later.end_date == periods.add_interval(current.end_date, interval="month", count=1)
+        with pytest.raises(stripe.InvalidRequestError, match="managed by the subscription schedule"):
+            api.subscriptions.update(subscription.id, params={"cancel_at_period_end": True})
+        with pytest.raises(stripe.InvalidRequestError, match="already attached to a schedule"):
+            api.subscription_schedules.create(params={"from_subscription": subscription.id})
+        released = api.subscription_schedules.release(schedule.id)
+        assert (released.status, released.released_subscription) == ("released", subscription.id)
+        assert api.subscriptions.retrieve(subscription.id).schedule is None
+        with pytest.raises(stripe.InvalidRequestError, match="`released` status"):
+            api.subscription_schedules.release(schedule.id)

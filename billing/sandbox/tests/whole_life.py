@@ -124,8 +124,30 @@ def _subscribe(client: stripe.StripeClient, customer: str) -> None:
             "payment_behavior": "pending_if_incomplete",
         },
     )
+    for _ in range(2):
+        schedule = api.subscription_schedules.create(params={"from_subscription": subscription_id})
+        current = schedule.phases[0]
+        api.subscription_schedules.update(
+            schedule.id,
+            params={
+                "end_behavior": "release",
+                "phases": [
+                    {
+                        "items": [{"price": "price_smartspec_pro_yearly", "quantity": 2}],
+                        "start_date": current.start_date,
+                        "end_date": current.end_date,
+                    },
+                    {
+                        "items": [{"price": "price_smartspec_pro_monthly", "quantity": 1}],
+                        "duration": {"interval": "month", "interval_count": 1},
+                    },
+                ],
+            },
+        )
+        api.subscription_schedules.release(schedule.id)
     api.subscriptions.update(subscription_id, params={"cancel_at_period_end": True})
     api.subscriptions.update(subscription_id, params={"cancel_at_period_end": False})
+    api.subscription_schedules.create(params={"from_subscription": subscription_id})
     api.subscriptions.cancel(subscription_id)
 
 

@@ -38,6 +38,8 @@ def cancel_subscription(
     }
     state.save_subscription(subscription)
     store.set_due(subscription_id, None)
+    if before["schedule"]:
+        _end_schedule(before["schedule"], now=now)
     for invoice in store.find("invoice", subscription=subscription_id, status="draft"):
         store.save(invoice | {"auto_advance": False})
     for invoice in store.find("invoice", subscription=subscription_id, status="open"):
@@ -74,3 +76,11 @@ def resume_subscription(subscription_id: str, params: Data, *, now: datetime) ->
     if invoice["status"] == "open":
         invoices.pay_invoice(invoice["id"], now=now)
     return store.get("subscription", subscription_id)
+
+
+def _end_schedule(schedule_id: str, *, now: datetime) -> None:
+    """A subscription that is cancelled takes its schedule with it."""
+    before = store.lock("subscription_schedule", schedule_id)
+    if before["status"] in ("active", "not_started"):
+        schedule = before | {"status": "canceled", "canceled_at": store.timestamp(now), "current_phase": None}
+        events.update(schedule, before=before, event_type="subscription_schedule.canceled", now=now)

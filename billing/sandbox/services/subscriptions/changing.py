@@ -298,6 +298,11 @@ def _change_cancellation(subscription: Data, params: Data, *, now: datetime) -> 
     """Set or undo the end: `cancel_at_period_end` true or false, or `cancel_at` a time, a word or nothing."""
     _, end = state.period_of(subscription)
     seconds = store.timestamp(now)
+    if subscription["schedule"] and {"cancel_at", "cancel_at_period_end"} & params.keys():
+        raise UnexpectedState(
+            f"The subscription is managed by the subscription schedule `{subscription['schedule']}`, and updating any "
+            "cancelation behavior directly is not allowed. Please update the schedule instead."
+        )
     if "cancel_at_period_end" in params:
         wanted = bool(params["cancel_at_period_end"])
         if wanted == subscription["cancel_at_period_end"]:
