@@ -11,8 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,17 +140,17 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def run_jobs(db: None) -> Callable[[], int]:
+def run_jobs(db: None) -> Callable[..., int]:
     """Return a function that runs every due job of the queue here and now, until none is left, and counts them.
 
     Jobs run one after the other on the test's own connection, so that they see what the test did. A job that fails
-    raises.
+    raises. `skip` names tasks whose jobs stay where they are.
     """
     from procrastinate.contrib.django import app
 
-    def run() -> int:
+    def run(*, skip: Sequence[str] = ()) -> int:
         count = 0
-        while job := next_job():
+        while job := next_job(skip):
             job_id, task_name, arguments = job
             app.tasks[task_name].func(**arguments)
             with connection.cursor() as cursor:
@@ -156,11 +158,12 @@ def run_jobs(db: None) -> Callable[[], int]:
             count += 1
         return count
 
-    def next_job() -> tuple[int, str, dict[str, Any]] | None:
+    def next_job(skip: Sequence[str]) -> tuple[int, str, dict[str, Any]] | None:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT id, task_name, args FROM procrastinate_jobs WHERE status = 'todo'"
-                " AND (scheduled_at IS NULL OR scheduled_at <= now()) ORDER BY priority DESC, id LIMIT 1"
+                "SELECT id, task_name, args FROM procrastinate_jobs WHERE status = 'todo' AND task_name <> ALL(%s)"
+                " AND (scheduled_at IS NULL OR scheduled_at <= now()) ORDER BY priority DESC, id LIMIT 1",
+                [list(skip)],
             )
             row = cursor.fetchone()
         return (row[0], row[1], json.loads(row[2])) if row else None  # Django leaves jsonb as text
@@ -300,14 +303,28 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@contextmanager
+def run_product() -> Iterator[Product]:
+    """Run a product of one's own.
+
+    Its data is not in pytest's folder: where root runs the tests, the database belongs to another user, and pytest takes
+    everybody else's access to its folder away whenever it starts.
+    """
+    with tempfile.TemporaryDirectory(prefix="smartspec-test-", ignore_cleanup_errors=True) as data_dir:
+        product = Product(data_dir=Path(data_dir), port=free_port())
+        product.start()
+        try:
+            yield product
+        finally:
+            if product.process is not None and product.process.poll() is None:
+                product.stop()
+
+
 @pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def product() -> Iterator[Product]:
     """The running product: web server, worker, embedded database, sandbox."""
-    running = Product(data_dir=tmp_path_factory.mktemp("product"), port=free_port())
-    running.start()
-    yield running
-    if running.process is not None and running.process.poll() is None:
-        running.stop()
+    with run_product() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

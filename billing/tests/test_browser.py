@@ -46,7 +46,7 @@ def pay(page: Page, number: str) -> None:
 def available(page: Page, product: Product) -> float:
     """Return the available credits by the page that a person looks at."""
     page.goto(f"{product.url}/account/buy")
-    return float(page.locator("#available-credits").inner_text().replace(",", ""))
+    return float(page.locator("[data-available-credits]").inner_text().replace(",", ""))
 
 
 class TestBuying:

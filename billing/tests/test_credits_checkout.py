@@ -112,9 +112,7 @@ class TestOpening:
 
 class TestIdempotencyKey:
     def test_gives_the_first_answer_again(self, alice_client: APIClient) -> None:
-        answers = [
-            alice_client.post(URL, {"credits_amount": 100}, headers={"Idempotency-Key": "k"}) for _ in range(2)
-        ]
+        answers = [alice_client.post(URL, {"credits_amount": 100}, headers={"Idempotency-Key": "k"}) for _ in range(2)]
         assert answers[0].json() == answers[1].json()
         assert "Idempotent-Replayed" not in answers[0].headers
         assert answers[1].headers["Idempotent-Replayed"] == "true"
@@ -264,9 +262,7 @@ class TestDelayedPayment:
         assert alice_client.get(f"/api/payment/checkout/{session_id}").json()["status"] == "fulfilled"
         assert bought(alice) == [("purchase", Decimal(100)), ("bonus", Decimal(5))]
 
-    def test_that_fails_gives_nothing(
-        self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int]
-    ) -> None:
+    def test_that_fails_gives_nothing(self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int]) -> None:
         session_id = open_credits(alice_client, 100)
         pay_later(session_id)
         settle_debit(session_id, "fail")
@@ -323,7 +319,9 @@ class TestLostRow:
         assert (purchase.state, purchase.session_id) == ("fulfilled", session_id)
         assert bought(alice) == [("purchase", Decimal(100)), ("bonus", Decimal(5))]
 
-    def test_of_another_product_on_the_same_account_is_left_alone(self, alice: Any, run_jobs: Callable[[], int]) -> None:
+    def test_of_another_product_on_the_same_account_is_left_alone(
+        self, alice: Any, run_jobs: Callable[[], int]
+    ) -> None:
         from billing import gateway
 
         session = gateway.create_checkout_session(

@@ -131,7 +131,9 @@ class TestSubscribing:
         handled = [
             event
             for event in store.find("event")
-            if event["type"].startswith(("customer.subscription", "invoice.paid", "checkout.session", "payment_intent.s"))
+            if event["type"].startswith(
+                ("customer.subscription", "invoice.paid", "checkout.session", "payment_intent.s")
+            )
         ]
         for event in [*handled, *reversed(handled), *handled[1:], *handled[:1]]:
             post(json.dumps(event).encode())

@@ -234,11 +234,11 @@ class TestDelivery:
 
 
 class TestMirror:
-    def test_copies_what_was_paid_for_staff(self, alice_client: APIClient, run_jobs: Callable[[], int]) -> None:
+    def test_copies_what_was_paid_for_staff(self, alice_client: APIClient, run_jobs: Callable[..., int]) -> None:
         from djstripe.models import Customer, Invoice, PaymentIntent
 
         pay(open_credits(alice_client))
-        run_jobs()
+        run_jobs(mirror=True)
         assert not WebhookEventTrigger.objects.filter(processed=False).exists()
         assert PaymentIntent.objects.count() == Invoice.objects.count() == Customer.objects.count() == 1
 
