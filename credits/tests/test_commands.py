@@ -1,0 +1,65 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+from uuid import UUID
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from credits import selectors, tasks
+from credits.models import Entry, Hold
+from credits.tests.conftest import Give, Place
+from smartspec import clock
+
+
+def run(*arguments: str) -> str:
+    output = StringIO()
+    call_command(*arguments, stdout=output)
+    return output.getvalue()
+
+
+@pytest.fixture
+def overdue(account_id: UUID, give: Give, place: Place) -> datetime:
+    """A lot and a hold that have ended an hour ago by the wall clock, and nobody has noticed."""
+    past = clock.now() - timedelta(hours=2)
+    give(10, now=past, expires_at=past + timedelta(hours=1))
+    give(5, now=past)
+    place(3, now=past, ttl_seconds=60)
+    return past
+
+
+class TestExpireCredits:
+    @pytest.mark.parametrize("command", ["expire_credits", "release_expired_holds"])
+    def test_ends_what_is_due(self, overdue: datetime, command: str) -> None:
+        assert run(command, "--dry-run") == "1 lots and 1 holds would end in 1 accounts.\n"
+        assert Hold.objects.get().status == "open"
+        assert run(command) == "1 lots and 1 holds ended in 1 accounts.\n"
+        assert Hold.objects.get().status == "expired"
+        assert run(command) == "0 lots and 0 holds ended in 0 accounts.\n"
+
+
+class TestSweeper:
+    def test_ends_what_is_due(self, overdue: datetime, account_id: UUID, run_jobs: Callable[[], int]) -> None:
+        tasks.expire_due.defer(timestamp=0)
+        assert run_jobs() == 1
+        assert Hold.objects.get().status == "expired"
+        assert Entry.objects.filter(entry_type="expiry").count() == 1
+
+
+class TestAdjustCredits:
+    def test_gives_and_takes_with_a_reason(self, account_id: UUID) -> None:
+        assert "0 credits are available" in run(
+            "adjust_credits", "alice@smartspec.test", "5", "--reason", "Goodwill", "--dry-run"
+        )
+        assert not Entry.objects.exists()
+        run("adjust_credits", "alice@smartspec.test", "5", "--reason", "Goodwill", "--key", "ticket-1")
+        run("adjust_credits", "alice@smartspec.test", "5", "--reason", "Goodwill", "--key", "ticket-1")
+        run("adjust_credits", str(account_id), "-1.5", "--reason", "Given by mistake")
+        balance = selectors.get_balance(account_id=account_id, now=clock.now())
+        assert balance.available == Decimal("3.5")
+
+    @pytest.mark.parametrize("credits", ["-1", "0", "five", "NaN", "0.0000001"])
+    def test_says_what_is_wrong(self, account_id: UUID, credits: str) -> None:
+        with pytest.raises(CommandError):
+            run("adjust_credits", "alice@smartspec.test", credits, "--reason", "x")
