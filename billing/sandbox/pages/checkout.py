@@ -152,7 +152,7 @@ def _show_closed(request: HttpRequest, session: Data) -> HttpResponse:
             request,
             "This checkout has expired",
             "Nothing was charged. Go back and start again if you still want to buy.",
-            back_url=session["cancel_url"] or session["success_url"],
+            back_url=session["cancel_url"],
             status=410,
         )
     onward = str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", session["id"])

@@ -8,7 +8,7 @@ from textwrap import wrap
 
 WIDTH, HEIGHT, MARGIN = 595, 842, 56  # A4 in points
 LINE = 16
-# Widths of bold Helvetica in thousandths of its size, for what stands on the right; digits are as wide in the plain one.
+# Widths of bold Helvetica in thousandths of its size, for what stands on the right; digits are as wide in plain.
 GLYPH_WIDTHS = {"0123456789$€£¥": 556, ",. ": 278, "−-": 584, "ilftrIj": 330, "m": 889, "w": 778, "MW": 860}
 SMALL_WIDTH, CAPITAL_WIDTH = 600, 690
 DESCRIPTION_CHARACTERS = 70

@@ -372,3 +372,28 @@ class TestTrial:
         assert "Start trial" in text
         assert pay(visitor, session.url).status_code == 303
         assert [each["status"] for each in store.find("subscription") if each["status"] not in ENDED] == ["trialing"]
+
+
+class TestOrder:
+    def test_shows_how_many_and_how_often(self, visitor: Client, package: OpenSession, plan: OpenSession) -> None:
+        price = {"currency": "usd", "unit_amount": 900, "product_data": {"name": "100 credits"}}
+        text = text_of(visitor.get(path_of(package(line_items=[{"quantity": 3, "price_data": price}]).url)))
+        assert "Qty 3 × $9.00" in text
+        assert "Pay $27.00" in text
+        text = text_of(visitor.get(path_of(plan(price="price_smartspec_pro_yearly").url)))
+        assert "Billed yearly" in text
+        assert "per year" in text
+
+    def test_of_a_card_to_be_saved_shows_no_amount(
+        self, visitor: Client, client_of_stripe: stripe.StripeClient
+    ) -> None:
+        customer = client_of_stripe.v1.customers.create(params={"email": "alice@example.com"})
+        session = client_of_stripe.v1.checkout.sessions.create(
+            params={"mode": "setup", "customer": customer.id, "success_url": "https://example.com/", "currency": "usd"}
+        )
+        response = visitor.get(path_of(session.url))
+        check_page(response)
+        assert "Save card" in text_of(response)
+        assert "$" not in text_of(response)
+        assert pay(visitor, session.url).status_code == 303
+        assert status_of(session) == ("complete", "no_payment_required")
