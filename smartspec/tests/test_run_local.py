@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import socket
-import time
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,17 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from smartspec.testing import Product, free_port
+from smartspec.testing import Product, run_product
 
 
 @pytest.fixture(scope="module")
-def own_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def own_product() -> Iterator[Product]:
     """A product that these tests may kill."""
-    running = Product(data_dir=tmp_path_factory.mktemp("own_product"), port=free_port())
-    running.start()
-    yield running
-    if running.process is not None and running.process.poll() is None:
-        running.stop()
+    with run_product() as running:
+        yield running
 
 
 def is_ready(product: Product) -> bool:
@@ -52,9 +49,9 @@ class TestRunLocal:
         assert f"{own_product.url}/account/buy" in own_product.output
         assert f"{own_product.url}/sandbox/mail" in own_product.output
 
-    def test_refuses_a_busy_port_with_a_sentence(self, own_product: Product, tmp_path: Path) -> None:
-        second = Product(data_dir=tmp_path, port=own_product.port)
-        result = second.manage("run_local")
+    def test_refuses_a_busy_port_with_a_sentence(self, own_product: Product) -> None:
+        with tempfile.TemporaryDirectory(prefix="smartspec-test-", ignore_cleanup_errors=True) as data_dir:
+            result = Product(data_dir=Path(data_dir), port=own_product.port).manage("run_local")
         assert result.returncode == 1
         assert f"Port {own_product.port} is in use." in result.stderr
         assert is_ready(own_product)
@@ -63,9 +60,7 @@ class TestRunLocal:
         assert own_product.process is not None
         os.kill(own_product.process.pid, signal.SIGKILL)
         own_product.process.wait()
-        started_at = time.monotonic()
         own_product.start()
-        assert time.monotonic() - started_at < 20
         assert is_ready(own_product)
 
     def test_ends_everything_with_ctrl_c(self, own_product: Product) -> None:
