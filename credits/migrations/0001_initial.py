@@ -10,233 +10,747 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('users', '0002_keys_links_and_rate_counts'),
+        ("users", "0002_keys_links_and_rate_counts"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('user', models.OneToOneField(db_column='account_id', on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='credit_account', serialize=False, to=settings.AUTH_USER_MODEL)),
-                ('available', credits.models.CreditsField(decimal_places=6, default=Decimal('0'), help_text='the sum of what remains in the open lots', max_digits=20)),
-                ('held', credits.models.CreditsField(decimal_places=6, default=Decimal('0'), help_text='the sum of the open holds', max_digits=20)),
-                ('debt', credits.models.CreditsField(decimal_places=6, default=Decimal('0'), help_text='what a clawback could not find', max_digits=20)),
-                ('entry_count', models.BigIntegerField(default=0, help_text='number of the newest entry')),
-                ('hold_count', models.BigIntegerField(default=0, help_text='number of the newest hold')),
-                ('head_grant', models.BigIntegerField(default=0, help_text='the lot that burns first; 0: none')),
-                ('next_due_at', models.DateTimeField(help_text="nothing ends before: lots, holds, the allowance's period")),
-                ('last_entry_at', models.DateTimeField(help_text='entries in order of number are in order of time')),
-                ('frozen_causes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), default=list, size=None)),
-                ('plan_source', models.CharField(default='free', help_text='opaque; what the plan comes from', max_length=200)),
-                ('anchor_at', models.DateTimeField(help_text='allowance periods are counted from here, in calendar months, UTC')),
-                ('paid_from', models.DateTimeField(help_text='start of what is paid for without a gap', null=True)),
-                ('paid_until', models.DateTimeField(null=True)),
-                ('allowance_until', models.DateTimeField(db_index=True, help_text='end of the newest period given by this plan source', null=True)),
-                ('period_start_at', models.DateTimeField(help_text='of the allowance period that period_used counts')),
-                ('period_end_at', models.DateTimeField()),
-                ('period_used', credits.models.CreditsField(decimal_places=6, default=Decimal('0'), help_text='captured in this period, less what was refunded of it', max_digits=20)),
-                ('opened_at', models.DateTimeField()),
+                (
+                    "user",
+                    models.OneToOneField(
+                        db_column="account_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="credit_account",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "available",
+                    credits.models.CreditsField(
+                        decimal_places=6,
+                        default=Decimal("0"),
+                        help_text="the sum of what remains in the open lots",
+                        max_digits=20,
+                    ),
+                ),
+                (
+                    "held",
+                    credits.models.CreditsField(
+                        decimal_places=6, default=Decimal("0"), help_text="the sum of the open holds", max_digits=20
+                    ),
+                ),
+                (
+                    "debt",
+                    credits.models.CreditsField(
+                        decimal_places=6,
+                        default=Decimal("0"),
+                        help_text="what a clawback could not find",
+                        max_digits=20,
+                    ),
+                ),
+                ("entry_count", models.BigIntegerField(default=0, help_text="number of the newest entry")),
+                ("hold_count", models.BigIntegerField(default=0, help_text="number of the newest hold")),
+                ("head_grant", models.BigIntegerField(default=0, help_text="the lot that burns first; 0: none")),
+                (
+                    "next_due_at",
+                    models.DateTimeField(help_text="nothing ends before: lots, holds, the allowance's period"),
+                ),
+                ("last_entry_at", models.DateTimeField(help_text="entries in order of number are in order of time")),
+                (
+                    "frozen_causes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=200), default=list, size=None
+                    ),
+                ),
+                (
+                    "plan_source",
+                    models.CharField(default="free", help_text="opaque; what the plan comes from", max_length=200),
+                ),
+                (
+                    "anchor_at",
+                    models.DateTimeField(help_text="allowance periods are counted from here, in calendar months, UTC"),
+                ),
+                ("paid_from", models.DateTimeField(help_text="start of what is paid for without a gap", null=True)),
+                ("paid_until", models.DateTimeField(null=True)),
+                (
+                    "allowance_until",
+                    models.DateTimeField(
+                        db_index=True, help_text="end of the newest period given by this plan source", null=True
+                    ),
+                ),
+                ("period_start_at", models.DateTimeField(help_text="of the allowance period that period_used counts")),
+                ("period_end_at", models.DateTimeField()),
+                (
+                    "period_used",
+                    credits.models.CreditsField(
+                        decimal_places=6,
+                        default=Decimal("0"),
+                        help_text="captured in this period, less what was refunded of it",
+                        max_digits=20,
+                    ),
+                ),
+                ("opened_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='FreeAllowanceAddress',
+            name="FreeAllowanceAddress",
             fields=[
-                ('address_hash', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('account_id', models.UUIDField()),
-                ('given_until', models.DateTimeField(help_text='end of the period that was given last')),
+                ("address_hash", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("account_id", models.UUIDField()),
+                ("given_until", models.DateTimeField(help_text="end of the period that was given last")),
             ],
         ),
         migrations.CreateModel(
-            name='KeyRecord',
+            name="KeyRecord",
             fields=[
-                ('pk', models.CompositePrimaryKey('account_id', 'action', 'idempotency_key', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('action', models.CharField(max_length=12)),
-                ('idempotency_key', models.CharField(max_length=255)),
-                ('content', models.CharField(help_text='what was asked for', max_length=1000)),
-                ('entry_number', models.BigIntegerField(null=True)),
-                ('expires_at', models.DateTimeField(help_text='the answer of an extension', null=True)),
-                ('created_at', models.DateTimeField()),
-                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.account')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id",
+                        "action",
+                        "idempotency_key",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("action", models.CharField(max_length=12)),
+                ("idempotency_key", models.CharField(max_length=255)),
+                ("content", models.CharField(help_text="what was asked for", max_length=1000)),
+                ("entry_number", models.BigIntegerField(null=True)),
+                ("expires_at", models.DateTimeField(help_text="the answer of an extension", null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="credits.account",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Plan',
+            name="Plan",
             fields=[
-                ('slug', models.SlugField(max_length=40, primary_key=True, serialize=False)),
-                ('display_name', models.CharField(max_length=80)),
-                ('description', models.CharField(blank=True, max_length=200)),
-                ('monthly_credits', credits.models.CreditsField(decimal_places=6, max_digits=20)),
-                ('price_monthly_cents', models.PositiveIntegerField()),
-                ('price_yearly_cents', models.PositiveIntegerField()),
-                ('features', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=60), size=None)),
-                ('max_storage_mb', models.PositiveIntegerField(help_text='10^6 bytes')),
-                ('is_popular', models.BooleanField(default=False)),
-                ('position', models.PositiveSmallIntegerField(default=0)),
+                ("slug", models.SlugField(max_length=40, primary_key=True, serialize=False)),
+                ("display_name", models.CharField(max_length=80)),
+                ("description", models.CharField(blank=True, max_length=200)),
+                ("monthly_credits", credits.models.CreditsField(decimal_places=6, max_digits=20)),
+                ("price_monthly_cents", models.PositiveIntegerField()),
+                ("price_yearly_cents", models.PositiveIntegerField()),
+                (
+                    "features",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=60), size=None),
+                ),
+                ("max_storage_mb", models.PositiveIntegerField(help_text="10^6 bytes")),
+                ("is_popular", models.BooleanField(default=False)),
+                ("position", models.PositiveSmallIntegerField(default=0)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('monthly_credits__gte', 0)), name='credits_plan_monthly_credits_not_negative')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("monthly_credits__gte", 0)),
+                        name="credits_plan_monthly_credits_not_negative",
+                    )
+                ],
             },
         ),
         migrations.AddField(
-            model_name='account',
-            name='plan',
-            field=models.ForeignKey(db_column='plan', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.plan'),
+            model_name="account",
+            name="plan",
+            field=models.ForeignKey(
+                db_column="plan", on_delete=django.db.models.deletion.PROTECT, related_name="+", to="credits.plan"
+            ),
         ),
         migrations.CreateModel(
-            name='Rate',
+            name="Rate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('operation', models.CharField(choices=[('image_generation', 'Image Generation'), ('video_generation', 'Video Generation'), ('audio_generation', 'Audio Generation'), ('storage', 'Storage')], max_length=40)),
-                ('unit', models.CharField(choices=[('image', 'Image'), ('video', 'Video'), ('started_30_seconds', 'Started 30 Seconds'), ('gb_month', 'Gb Month')], max_length=40)),
-                ('base_credits', credits.models.CreditsField(decimal_places=6, max_digits=20)),
-                ('modifiers', models.JSONField(default=list, help_text='[{"label": "HD quality", "field": "quality", "equals": "hd", "percent": 50}]; "above" instead of "equals"')),
-                ('model_id', models.CharField(blank=True, default='', help_text='empty: every model', max_length=200)),
-                ('effective_from', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "operation",
+                    models.CharField(
+                        choices=[
+                            ("image_generation", "Image Generation"),
+                            ("video_generation", "Video Generation"),
+                            ("audio_generation", "Audio Generation"),
+                            ("storage", "Storage"),
+                        ],
+                        max_length=40,
+                    ),
+                ),
+                (
+                    "unit",
+                    models.CharField(
+                        choices=[
+                            ("image", "Image"),
+                            ("video", "Video"),
+                            ("started_30_seconds", "Started 30 Seconds"),
+                            ("gb_month", "Gb Month"),
+                        ],
+                        max_length=40,
+                    ),
+                ),
+                ("base_credits", credits.models.CreditsField(decimal_places=6, max_digits=20)),
+                (
+                    "modifiers",
+                    models.JSONField(
+                        default=list,
+                        help_text='[{"label": "HD quality", "field": "quality", "equals": "hd", "percent": 50}]; or "above": 5',
+                    ),
+                ),
+                ("model_id", models.CharField(blank=True, default="", help_text="empty: every model", max_length=200)),
+                ("effective_from", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('base_credits__gt', 0)), name='credits_rate_base_credits_positive'), models.UniqueConstraint(fields=('operation', 'model_id', 'effective_from'), name='credits_rate_one_per_moment')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("base_credits__gt", 0)), name="credits_rate_base_credits_positive"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("operation", "model_id", "effective_from"), name="credits_rate_one_per_moment"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='UsageDay',
+            name="UsageDay",
             fields=[
-                ('pk', models.CompositePrimaryKey('account_id', 'day_date', 'operation', 'model_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('day_date', models.DateField()),
-                ('operation', models.CharField(max_length=40)),
-                ('model_id', models.CharField(blank=True, max_length=200)),
-                ('captures', models.BigIntegerField()),
-                ('credits', credits.models.CreditsField(decimal_places=6, max_digits=20)),
-                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='usage_days', to='credits.account')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id",
+                        "day_date",
+                        "operation",
+                        "model_id",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("day_date", models.DateField()),
+                ("operation", models.CharField(max_length=40)),
+                ("model_id", models.CharField(blank=True, max_length=200)),
+                ("captures", models.BigIntegerField()),
+                ("credits", credits.models.CreditsField(decimal_places=6, max_digits=20)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="usage_days",
+                        to="credits.account",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('pk', models.CompositePrimaryKey('account_id', 'number', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('number', models.BigIntegerField()),
-                ('entry_type', models.CharField(choices=[('purchase', 'Purchase'), ('usage', 'Usage'), ('refund', 'Refund'), ('bonus', 'Bonus'), ('subscription', 'Subscription'), ('adjustment', 'Adjustment'), ('expiry', 'Expiry'), ('clawback', 'Clawback')], max_length=12)),
-                ('delta_credits', credits.models.CreditsField(decimal_places=6, help_text='signed: what the balance changed by', max_digits=20)),
-                ('balance_after', credits.models.CreditsField(decimal_places=6, help_text='available + held - debt, after this entry', max_digits=20)),
-                ('type_number', models.BigIntegerField(help_text='the how many-th entry of its type in the account')),
-                ('type_credits_after', credits.models.CreditsField(decimal_places=6, help_text='running sum of the entries of its type in the account', max_digits=20)),
-                ('hold_number', models.BigIntegerField(help_text='the hold that was captured or refunded', null=True)),
-                ('lot_numbers', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), help_text='lots that it took from, where no hold says so', null=True, size=None)),
-                ('lot_credits', django.contrib.postgres.fields.ArrayField(base_field=credits.models.CreditsField(decimal_places=6, max_digits=20), null=True, size=None)),
-                ('reference_type', models.CharField(blank=True, max_length=60)),
-                ('reference_id', models.CharField(blank=True, max_length=255)),
-                ('model_id', models.CharField(blank=True, max_length=200)),
-                ('description', models.CharField(blank=True, max_length=500)),
-                ('created_at', models.DateTimeField()),
-                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='credits.account')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id", "number", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.BigIntegerField()),
+                (
+                    "entry_type",
+                    models.CharField(
+                        choices=[
+                            ("purchase", "Purchase"),
+                            ("usage", "Usage"),
+                            ("refund", "Refund"),
+                            ("bonus", "Bonus"),
+                            ("subscription", "Subscription"),
+                            ("adjustment", "Adjustment"),
+                            ("expiry", "Expiry"),
+                            ("clawback", "Clawback"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "delta_credits",
+                    credits.models.CreditsField(
+                        decimal_places=6, help_text="signed: what the balance changed by", max_digits=20
+                    ),
+                ),
+                (
+                    "balance_after",
+                    credits.models.CreditsField(
+                        decimal_places=6, help_text="available + held - debt, after this entry", max_digits=20
+                    ),
+                ),
+                ("type_number", models.BigIntegerField(help_text="the how many-th entry of its type in the account")),
+                (
+                    "type_credits_after",
+                    credits.models.CreditsField(
+                        decimal_places=6,
+                        help_text="running sum of the entries of its type in the account",
+                        max_digits=20,
+                    ),
+                ),
+                ("hold_number", models.BigIntegerField(help_text="the hold that was captured or refunded", null=True)),
+                (
+                    "lot_numbers",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(),
+                        help_text="lots that it took from, where no hold says so",
+                        null=True,
+                        size=None,
+                    ),
+                ),
+                (
+                    "lot_credits",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=credits.models.CreditsField(decimal_places=6, max_digits=20), null=True, size=None
+                    ),
+                ),
+                ("reference_type", models.CharField(blank=True, max_length=60)),
+                ("reference_id", models.CharField(blank=True, max_length=255)),
+                ("model_id", models.CharField(blank=True, max_length=200)),
+                ("description", models.CharField(blank=True, max_length=500)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="credits.account",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'entries',
-                'constraints': [models.UniqueConstraint(fields=('account', 'entry_type', 'type_number'), name='credits_entry_type_number'), models.CheckConstraint(condition=models.Q(('number__gte', 1), ('type_number__gte', 1)), name='credits_entry_numbers_from_one'), models.CheckConstraint(condition=models.Q(('entry_type__in', ['purchase', 'usage', 'refund', 'bonus', 'subscription', 'adjustment', 'expiry', 'clawback'])), name='credits_entry_known_type'), models.CheckConstraint(condition=models.Q(models.Q(('delta_credits__gt', 0), ('entry_type__in', ['purchase', 'bonus', 'subscription', 'refund'])), models.Q(('delta_credits__lt', 0), ('entry_type__in', ['usage', 'expiry'])), models.Q(('entry_type', 'adjustment'), models.Q(('delta_credits', 0), _negated=True)), models.Q(('entry_type', 'clawback'), models.Q(('delta_credits', 0), _negated=True)), _connector='OR'), name='credits_entry_sign_fits_type')],
+                "verbose_name_plural": "entries",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account", "entry_type", "type_number"), name="credits_entry_type_number"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("number__gte", 1), ("type_number__gte", 1)),
+                        name="credits_entry_numbers_from_one",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "entry_type__in",
+                                [
+                                    "purchase",
+                                    "usage",
+                                    "refund",
+                                    "bonus",
+                                    "subscription",
+                                    "adjustment",
+                                    "expiry",
+                                    "clawback",
+                                ],
+                            )
+                        ),
+                        name="credits_entry_known_type",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("delta_credits__gt", 0),
+                                ("entry_type__in", ["purchase", "bonus", "subscription", "refund"]),
+                            ),
+                            models.Q(("delta_credits__lt", 0), ("entry_type__in", ["usage", "expiry"])),
+                            models.Q(("entry_type", "adjustment"), models.Q(("delta_credits", 0), _negated=True)),
+                            models.Q(("entry_type", "clawback"), models.Q(("delta_credits", 0), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="credits_entry_sign_fits_type",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='EntryTotal',
+            name="EntryTotal",
             fields=[
-                ('pk', models.CompositePrimaryKey('account_id', 'entry_type', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('entry_type', models.CharField(choices=[('purchase', 'Purchase'), ('usage', 'Usage'), ('refund', 'Refund'), ('bonus', 'Bonus'), ('subscription', 'Subscription'), ('adjustment', 'Adjustment'), ('expiry', 'Expiry'), ('clawback', 'Clawback')], max_length=12)),
-                ('entries', models.BigIntegerField()),
-                ('credits', credits.models.CreditsField(decimal_places=6, max_digits=20)),
-                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entry_totals', to='credits.account')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id", "entry_type", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "entry_type",
+                    models.CharField(
+                        choices=[
+                            ("purchase", "Purchase"),
+                            ("usage", "Usage"),
+                            ("refund", "Refund"),
+                            ("bonus", "Bonus"),
+                            ("subscription", "Subscription"),
+                            ("adjustment", "Adjustment"),
+                            ("expiry", "Expiry"),
+                            ("clawback", "Clawback"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("entries", models.BigIntegerField()),
+                ("credits", credits.models.CreditsField(decimal_places=6, max_digits=20)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entry_totals",
+                        to="credits.account",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('entries__gte', 1)), name='credits_entrytotal_entries_from_one')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("entries__gte", 1)), name="credits_entrytotal_entries_from_one"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Grant',
+            name="Grant",
             fields=[
-                ('pk', models.CompositePrimaryKey('account_id', 'number', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('number', models.BigIntegerField(help_text='of the entry that gave it')),
-                ('kind', models.CharField(choices=[('subscription', 'Subscription'), ('purchase', 'Purchase'), ('bonus', 'Bonus'), ('refund', 'Refund'), ('adjustment', 'Adjustment')], max_length=12)),
-                ('source', models.CharField(max_length=255)),
-                ('credits', credits.models.CreditsField(decimal_places=6, max_digits=20)),
-                ('remaining', credits.models.CreditsField(decimal_places=6, help_text='neither held, spent, expired nor taken back', max_digits=20)),
-                ('repaid', credits.models.CreditsField(decimal_places=6, default=Decimal('0'), help_text='what paid off debt when it was given', max_digits=20)),
-                ('expired', credits.models.CreditsField(decimal_places=6, default=Decimal('0'), help_text='what ended unspent', max_digits=20)),
-                ('clawed_back', credits.models.CreditsField(decimal_places=6, default=Decimal('0'), help_text='what was taken back for it, from any lot or as debt', max_digits=20)),
-                ('priority', models.SmallIntegerField()),
-                ('is_paid', models.BooleanField(help_text='bought; what was given burns first')),
-                ('is_open', models.BooleanField(help_text='something remains')),
-                ('effective_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(help_text='exclusive; empty: never', null=True)),
-                ('own_end_at', models.DateTimeField(help_text='its end before returned credits prolonged it, once', null=True)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='credits.account')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id", "number", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.BigIntegerField(help_text="of the entry that gave it")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("subscription", "Subscription"),
+                            ("purchase", "Purchase"),
+                            ("bonus", "Bonus"),
+                            ("refund", "Refund"),
+                            ("adjustment", "Adjustment"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("source", models.CharField(max_length=255)),
+                ("credits", credits.models.CreditsField(decimal_places=6, max_digits=20)),
+                (
+                    "remaining",
+                    credits.models.CreditsField(
+                        decimal_places=6, help_text="neither held, spent, expired nor taken back", max_digits=20
+                    ),
+                ),
+                (
+                    "repaid",
+                    credits.models.CreditsField(
+                        decimal_places=6,
+                        default=Decimal("0"),
+                        help_text="what paid off debt when it was given",
+                        max_digits=20,
+                    ),
+                ),
+                (
+                    "expired",
+                    credits.models.CreditsField(
+                        decimal_places=6, default=Decimal("0"), help_text="what ended unspent", max_digits=20
+                    ),
+                ),
+                (
+                    "clawed_back",
+                    credits.models.CreditsField(
+                        decimal_places=6,
+                        default=Decimal("0"),
+                        help_text="what was taken back for it, from any lot or as debt",
+                        max_digits=20,
+                    ),
+                ),
+                ("priority", models.SmallIntegerField()),
+                ("is_paid", models.BooleanField(help_text="bought; what was given burns first")),
+                ("is_open", models.BooleanField(help_text="something remains")),
+                ("effective_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(help_text="exclusive; empty: never", null=True)),
+                (
+                    "own_end_at",
+                    models.DateTimeField(help_text="its end before returned credits prolonged it, once", null=True),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="grants",
+                        to="credits.account",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('is_open', True)), fields=['account', 'priority', 'expires_at', 'is_paid', 'effective_at', 'number'], name='credits_grant_burn_order'), models.Index(condition=models.Q(('expires_at__isnull', False), ('is_open', True)), fields=['expires_at'], name='credits_grant_due')],
-                'constraints': [models.UniqueConstraint(fields=('account', 'kind', 'source'), name='credits_grant_one_per_source'), models.CheckConstraint(condition=models.Q(('kind__in', ['subscription', 'purchase', 'bonus', 'refund', 'adjustment'])), name='credits_grant_known_kind'), models.CheckConstraint(condition=models.Q(('credits__gt', 0)), name='credits_grant_credits_positive'), models.CheckConstraint(condition=models.Q(('remaining__gte', 0), ('remaining__lte', models.F('credits'))), name='credits_grant_remaining_in_range'), models.CheckConstraint(condition=models.Q(('repaid__gte', 0), ('repaid__lte', models.F('credits'))), name='credits_grant_repaid_in_range'), models.CheckConstraint(condition=models.Q(('expired__gte', 0)), name='credits_grant_expired_not_negative'), models.CheckConstraint(condition=models.Q(('clawed_back__gte', 0), ('clawed_back__lte', models.F('credits'))), name='credits_grant_clawed_back_in_range'), models.CheckConstraint(condition=models.Q(models.Q(('is_open', True), ('remaining__gt', 0)), models.Q(('is_open', False), ('remaining', 0)), _connector='OR'), name='credits_grant_open_while_something_remains'), models.CheckConstraint(condition=models.Q(('own_end_at__isnull', True), models.Q(('expires_at__gte', models.F('own_end_at')), ('expires_at__isnull', False)), _connector='OR'), name='credits_grant_prolonged_past_its_own_end')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("is_open", True)),
+                        fields=["account", "priority", "expires_at", "is_paid", "effective_at", "number"],
+                        name="credits_grant_burn_order",
+                    ),
+                    models.Index(
+                        condition=models.Q(("expires_at__isnull", False), ("is_open", True)),
+                        fields=["expires_at"],
+                        name="credits_grant_due",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("account", "kind", "source"), name="credits_grant_one_per_source"),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["subscription", "purchase", "bonus", "refund", "adjustment"])),
+                        name="credits_grant_known_kind",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("credits__gt", 0)), name="credits_grant_credits_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("remaining__gte", 0), ("remaining__lte", models.F("credits"))),
+                        name="credits_grant_remaining_in_range",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("repaid__gte", 0), ("repaid__lte", models.F("credits"))),
+                        name="credits_grant_repaid_in_range",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("expired__gte", 0)), name="credits_grant_expired_not_negative"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("clawed_back__gte", 0), ("clawed_back__lte", models.F("credits"))),
+                        name="credits_grant_clawed_back_in_range",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("is_open", True), ("remaining__gt", 0)),
+                            models.Q(("is_open", False), ("remaining", 0)),
+                            _connector="OR",
+                        ),
+                        name="credits_grant_open_while_something_remains",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("own_end_at__isnull", True),
+                            models.Q(("expires_at__gte", models.F("own_end_at")), ("expires_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="credits_grant_prolonged_past_its_own_end",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Hold',
+            name="Hold",
             fields=[
-                ('pk', models.CompositePrimaryKey('account_id', 'number', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('number', models.BigIntegerField()),
-                ('operation', models.CharField(max_length=40)),
-                ('model_id', models.CharField(blank=True, max_length=200)),
-                ('parameters', models.JSONField(help_text='quality, duration_seconds, quantity, where given', null=True)),
-                ('credits', credits.models.CreditsField(decimal_places=6, max_digits=20)),
-                ('captured', credits.models.CreditsField(decimal_places=6, default=Decimal('0'), max_digits=20)),
-                ('refunded', credits.models.CreditsField(decimal_places=6, default=Decimal('0'), help_text='of what was captured', max_digits=20)),
-                ('repaid', credits.models.CreditsField(decimal_places=6, default=Decimal('0'), help_text='of what came back: what paid off debt', max_digits=20)),
-                ('status', models.CharField(choices=[('open', 'Open'), ('captured', 'Captured'), ('released', 'Released'), ('expired', 'Expired')], max_length=10)),
-                ('high_priority', models.BooleanField(default=False)),
-                ('lot_numbers', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
-                ('lot_credits', django.contrib.postgres.fields.ArrayField(base_field=credits.models.CreditsField(decimal_places=6, max_digits=20), size=None)),
-                ('reference_id', models.CharField(blank=True, max_length=255)),
-                ('idempotency_key', models.CharField(max_length=255, null=True)),
-                ('fingerprint', models.UUIDField(help_text='digest of what was asked for, for replays', null=True)),
-                ('available_after', credits.models.CreditsField(decimal_places=6, max_digits=20)),
-                ('capture_entry', models.BigIntegerField(null=True)),
-                ('refund_entry', models.BigIntegerField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='credits.account')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id", "number", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.BigIntegerField()),
+                ("operation", models.CharField(max_length=40)),
+                ("model_id", models.CharField(blank=True, max_length=200)),
+                (
+                    "parameters",
+                    models.JSONField(help_text="quality, duration_seconds, quantity, where given", null=True),
+                ),
+                ("credits", credits.models.CreditsField(decimal_places=6, max_digits=20)),
+                ("captured", credits.models.CreditsField(decimal_places=6, default=Decimal("0"), max_digits=20)),
+                (
+                    "refunded",
+                    credits.models.CreditsField(
+                        decimal_places=6, default=Decimal("0"), help_text="of what was captured", max_digits=20
+                    ),
+                ),
+                (
+                    "repaid",
+                    credits.models.CreditsField(
+                        decimal_places=6,
+                        default=Decimal("0"),
+                        help_text="of what came back: what paid off debt",
+                        max_digits=20,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("captured", "Captured"),
+                            ("released", "Released"),
+                            ("expired", "Expired"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("high_priority", models.BooleanField(default=False)),
+                (
+                    "lot_numbers",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
+                (
+                    "lot_credits",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=credits.models.CreditsField(decimal_places=6, max_digits=20), size=None
+                    ),
+                ),
+                ("reference_id", models.CharField(blank=True, max_length=255)),
+                ("idempotency_key", models.CharField(max_length=255, null=True)),
+                ("fingerprint", models.UUIDField(help_text="digest of what was asked for, for replays", null=True)),
+                ("available_after", credits.models.CreditsField(decimal_places=6, max_digits=20)),
+                ("capture_entry", models.BigIntegerField(null=True)),
+                ("refund_entry", models.BigIntegerField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="holds",
+                        to="credits.account",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('status', 'open')), fields=['account', 'expires_at'], name='credits_hold_open')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False)), fields=('account', 'idempotency_key'), name='credits_hold_one_per_key'), models.CheckConstraint(condition=models.Q(('status__in', ['open', 'captured', 'released', 'expired'])), name='credits_hold_known_status'), models.CheckConstraint(condition=models.Q(('credits__gt', 0)), name='credits_hold_credits_positive'), models.CheckConstraint(condition=models.Q(('captured__gte', 0), ('captured__lte', models.F('credits'))), name='credits_hold_captured_in_range'), models.CheckConstraint(condition=models.Q(('refunded__gte', 0), ('refunded__lte', models.F('captured'))), name='credits_hold_refunded_in_range'), models.CheckConstraint(condition=models.Q(models.Q(('capture_entry__isnull', False), ('captured__gt', 0), ('status', 'captured')), models.Q(models.Q(('status', 'captured'), _negated=True), ('capture_entry__isnull', True), ('captured', 0)), _connector='OR'), name='credits_hold_captured_by_one_entry'), models.CheckConstraint(condition=models.Q(models.Q(('refund_entry__isnull', True), ('refunded', 0)), models.Q(('refund_entry__isnull', False), ('refunded__gt', 0)), _connector='OR'), name='credits_hold_refunded_by_one_entry'), models.CheckConstraint(condition=models.Q(('repaid__gte', 0), ('repaid__lte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('credits'), '-', models.F('captured')), '+', models.F('refunded')))), name='credits_hold_repaid_from_what_came_back'), models.CheckConstraint(condition=models.Q(('expires_at__gte', models.F('created_at'))), name='credits_hold_expires_after_creation')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "open")),
+                        fields=["account", "expires_at"],
+                        name="credits_hold_open",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("idempotency_key__isnull", False)),
+                        fields=("account", "idempotency_key"),
+                        name="credits_hold_one_per_key",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["open", "captured", "released", "expired"])),
+                        name="credits_hold_known_status",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("credits__gt", 0)), name="credits_hold_credits_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("captured__gte", 0), ("captured__lte", models.F("credits"))),
+                        name="credits_hold_captured_in_range",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("refunded__gte", 0), ("refunded__lte", models.F("captured"))),
+                        name="credits_hold_refunded_in_range",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("capture_entry__isnull", False), ("captured__gt", 0), ("status", "captured")),
+                            models.Q(
+                                models.Q(("status", "captured"), _negated=True),
+                                ("capture_entry__isnull", True),
+                                ("captured", 0),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="credits_hold_captured_by_one_entry",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("refund_entry__isnull", True), ("refunded", 0)),
+                            models.Q(("refund_entry__isnull", False), ("refunded__gt", 0)),
+                            _connector="OR",
+                        ),
+                        name="credits_hold_refunded_by_one_entry",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("repaid__gte", 0),
+                            (
+                                "repaid__lte",
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("credits"), "-", models.F("captured")
+                                    ),
+                                    "+",
+                                    models.F("refunded"),
+                                ),
+                            ),
+                        ),
+                        name="credits_hold_repaid_from_what_came_back",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("expires_at__gte", models.F("created_at"))),
+                        name="credits_hold_expires_after_creation",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('available__gte', 0)), name='credits_account_available_not_negative'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("available__gte", 0)), name="credits_account_available_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('held__gte', 0)), name='credits_account_held_not_negative'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("held__gte", 0)), name="credits_account_held_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('debt__gte', 0)), name='credits_account_debt_not_negative'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("debt__gte", 0)), name="credits_account_debt_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('debt', 0), ('available', 0), _connector='OR'), name='credits_account_debt_leaves_nothing_available'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("debt", 0), ("available", 0), _connector="OR"),
+                name="credits_account_debt_leaves_nothing_available",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('period_used__gte', 0)), name='credits_account_period_used_not_negative'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("period_used__gte", 0)), name="credits_account_period_used_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('period_start_at__lt', models.F('period_end_at'))), name='credits_account_period_has_length'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("period_start_at__lt", models.F("period_end_at"))),
+                name="credits_account_period_has_length",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('entry_count__gte', 0), ('hold_count__gte', 0)), name='credits_account_counts_not_negative'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("entry_count__gte", 0), ("hold_count__gte", 0)),
+                name="credits_account_counts_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='usageday',
-            constraint=models.CheckConstraint(condition=models.Q(('captures__gte', 1), ('credits__gte', 0)), name='credits_usageday_in_range'),
+            model_name="usageday",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("captures__gte", 1), ("credits__gte", 0)), name="credits_usageday_in_range"
+            ),
         ),
     ]

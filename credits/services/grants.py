@@ -153,7 +153,7 @@ def claw_back(
     reference_type: str = "",
     reference_id: str = "",
 ) -> ClawedBack:
-    """This will take back credits that a grant gave: from its own lot, then from others in burn order; the rest is debt.
+    """This will take back what a grant gave: from its own lot, then from others in burn order; the rest is debt.
 
     Never more in all than the grant gave, and nothing that expired unspent: what is beyond that is not taken, and the
     answer's `credits` tells what was.

@@ -135,7 +135,7 @@ class TestPaid:
     @pytest.fixture
     def subscribe(self, account_id: UUID, now: datetime) -> Callable[..., list[services.Granted]]:
         def run(paid_until: datetime | None, at: datetime = now, **changes: Any) -> list[services.Granted]:
-            state = {"plan": "pro", "anchor_at": now, "source": "sub_1"} | changes
+            state: dict[str, Any] = {"plan": "pro", "anchor_at": now, "source": "sub_1"} | changes
             services.set_plan(account_id=account_id, paid_until=paid_until, now=at, **state)
             return services.give_allowances(account_id=account_id, now=at)
 

@@ -41,7 +41,7 @@ class TestExpireCredits:
 
 class TestSweeper:
     def test_ends_what_is_due(self, overdue: datetime, account_id: UUID, run_jobs: Callable[[], int]) -> None:
-        tasks.expire_due.defer(timestamp=0)
+        tasks.expire_due.defer(timestamp=0)  # type: ignore[call-arg]
         assert run_jobs() == 1
         assert Hold.objects.get().status == "expired"
         assert Entry.objects.filter(entry_type="expiry").count() == 1

@@ -358,7 +358,7 @@ class TestCharge:
             account_id=account_id, operation="storage", credits=Decimal(1), idempotency_key="day", now=now
         )
         assert charged.entry is not None
-        hold = Hold.objects.get(account_id=account_id, number=charged.entry.hold_number)
+        hold = Hold.objects.get(account_id=account_id, number=charged.entry.hold_number or 0)
         services.refund_capture(hold_id=hold.public_id, reason="Charged by mistake", now=now)
         assert balance(account_id, now) == (1, 0, 0)
 

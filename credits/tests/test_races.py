@@ -80,13 +80,18 @@ class TestRace:
         give(20)
         for _ in range(5):
             hold = place(1)
-            calls: list[Callable[[], Any]] = [
-                lambda hold=hold: services.capture_hold(hold_id=hold.id, now=now),
-                lambda hold=hold: services.release_hold(hold_id=hold.id, now=now),
-                lambda hold=hold: services.capture_hold(hold_id=hold.id, credits=Decimal("0.5"), now=now),
-                lambda: services.expire(now=now + timedelta(hours=1)),
-            ]
-            at_once(4, lambda n, calls=calls: calls[n]())
+
+            def race(n: int, hold_id: str = hold.id) -> Any:
+                match n:
+                    case 0:
+                        return services.capture_hold(hold_id=hold_id, now=now)
+                    case 1:
+                        return services.release_hold(hold_id=hold_id, now=now)
+                    case 2:
+                        return services.capture_hold(hold_id=hold_id, credits=Decimal("0.5"), now=now)
+                return services.expire(now=now + timedelta(hours=1))
+
+            at_once(4, race)
             ended = Hold.objects.get(account_id=account_id, number=hold.number)
             assert ended.status != "open"
             entries = Entry.objects.filter(hold_number=hold.number)

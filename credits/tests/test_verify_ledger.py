@@ -2,6 +2,7 @@ import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -74,7 +75,7 @@ class TestFault:
 
     def test_in_what_an_account_caches(self, history: UUID, now: datetime) -> None:
         account = Account.objects.get(pk=history)
-        for change, fault in [
+        changes: list[tuple[dict[str, Any], str]] = [
             ({"available": 0, "debt": 50}, "account_debt"),
             ({"held": 9}, "account_held"),
             ({"entry_count": 99}, "account_entry_count"),
@@ -83,7 +84,8 @@ class TestFault:
             ({"next_due_at": now + timedelta(days=99)}, "account_next_due_at"),
             ({"period_used": 99}, "account_period_used"),
             ({"last_entry_at": now - timedelta(days=1)}, "account_last_entry_at"),
-        ]:
+        ]
+        for change, fault in changes:
             Account.objects.filter(pk=history).update(**change)
             assert fault in self.faults(history)
             account.save()
