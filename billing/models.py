@@ -271,7 +271,9 @@ class PaidInvoice(models.Model):
         constraints = (
             models.CheckConstraint(
                 name="paid_invoice_period_whole",
-                condition=Q(period_start__isnull=True, period_end__isnull=True) | Q(period_end__gt=F("period_start")),
+                # A comparison with NULL is no refusal, so both are named.
+                condition=Q(period_start__isnull=True, period_end__isnull=True)
+                | Q(period_start__isnull=False, period_end__isnull=False, period_end__gt=F("period_start")),
             ),
             models.CheckConstraint(
                 name="paid_invoice_upgrade_whole",

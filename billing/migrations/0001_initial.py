@@ -477,7 +477,11 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("period_end__isnull", True), ("period_start__isnull", True)),
-                    ("period_end__gt", models.F("period_start")),
+                    models.Q(
+                        ("period_end__gt", models.F("period_start")),
+                        ("period_end__isnull", False),
+                        ("period_start__isnull", False),
+                    ),
                     _connector="OR",
                 ),
                 name="paid_invoice_period_whole",

@@ -27,7 +27,7 @@ def stripe(db: None) -> None:
 
 @pytest.fixture
 def run_jobs(run_jobs: Callable[..., int]) -> Callable[..., int]:
-    """Run everything but dj-stripe's copying, which takes most of the time and no effect waits for; `mirror` runs it too."""
+    """Run everything but dj-stripe's copying, for which no effect waits; with `mirror` that as well."""
 
     def run(*, mirror: bool = False) -> int:
         return run_jobs(skip=() if mirror else ("billing.tasks.mirror_event",))
@@ -71,7 +71,7 @@ def open_plan(client: APIClient, plan: str = "pro", interval: str = "monthly", *
 
 @pytest.fixture
 def subscribe(run_jobs: Callable[[], int]) -> Callable[..., str]:
-    """Return a function that subscribes a client to a plan, works off the webhooks and returns the subscription's id."""
+    """Return a function that subscribes a client to a plan and returns the subscription's id."""
 
     def subscribe_client(client: APIClient, plan: str = "pro", interval: str = "monthly", card: str = GOOD_CARD) -> str:
         assert pay(open_plan(client, plan, interval), card).status == "complete"

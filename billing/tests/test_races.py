@@ -1,0 +1,135 @@
+"""Several at once, in real transactions: each thing happens once."""
+
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from procrastinate.contrib.django.models import ProcrastinateJob
+from rest_framework.test import APIClient
+
+from billing import services
+from billing.models import Customer, PaidInvoice, Purchase, Subscription
+from billing.sandbox import store
+from billing.tests.conftest import open_credits, open_plan, pay
+from credits.models import Grant
+from smartspec import clock
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THREADS = 6
+
+
+def at_once(operation: Callable[[], Any], threads: int = THREADS) -> list[Any]:
+    """Run the operation in several threads that start together; return what each returned or raised."""
+    results: list[Any] = []
+    barrier = threading.Barrier(threads)
+
+    def run() -> None:
+        try:
+            barrier.wait()
+            results.append(operation())
+        except Exception as error:
+            results.append(error)
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=run) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return results
+
+
+def purchased(user: Any) -> list[Decimal]:
+    grants = Grant.objects.filter(account_id=user.pk, source__startswith="purchase:").order_by("number")
+    return [grant.credits for grant in grants]
+
+
+def run_worker(*queues: str) -> None:
+    """Run the real worker until nothing is due."""
+    options = ["--queues", ",".join(queues)] if queues else []
+    call_command("procrastinate", "worker", "--one-shot", "--concurrency", "4", *options)
+
+
+class TestFulfilment:
+    def test_by_many_at_once_gives_once(self, alice: Any, alice_client: APIClient) -> None:
+        session_id = open_credits(alice_client, 100)
+        pay(session_id)
+        results = at_once(lambda: services.settle_session(session_id=session_id, now=clock.now()))
+        assert [result.state for result in results] == ["fulfilled"] * THREADS
+        assert purchased(alice) == [100, 5]
+
+    def test_of_a_subscription_by_many_at_once_gives_once(self, alice: Any, alice_client: APIClient) -> None:
+        session_id = open_plan(alice_client)
+        pay(session_id)
+        results = at_once(lambda: services.settle_session(session_id=session_id, now=clock.now()))
+        assert [getattr(result, "state", result) for result in results] == ["fulfilled"] * THREADS
+        assert Grant.objects.filter(account_id=alice.pk, source__startswith="allowance:sub_").count() == 1
+        assert Subscription.objects.count() == PaidInvoice.objects.count() == 1
+
+
+class TestCheckout:
+    def test_with_one_key_at_once_is_one_session(self, alice: Any) -> None:
+        def buy() -> str:
+            return services.open_credits_checkout(
+                user=alice, credits_amount=100, now=clock.now(), idempotency_key="k"
+            ).session_id
+
+        assert len(set(at_once(buy))) == 1
+        assert Purchase.objects.count() == Customer.objects.count() == 1
+        assert len(list(store.find("checkout.session"))) == 1
+
+    def test_without_a_key_is_a_session_each_for_one_customer(self, alice: Any) -> None:
+        results = at_once(
+            lambda: services.open_credits_checkout(user=alice, credits_amount=100, now=clock.now()).session_id
+        )
+        assert len(set(results)) == THREADS
+        assert Customer.objects.count() == 1
+
+
+class TestWorker:
+    def test_killed_between_payment_and_fulfilment_leaves_the_job_and_a_later_one_gives_once(
+        self, alice: Any, alice_client: APIClient
+    ) -> None:
+        pay(open_credits(alice_client, 100))
+        run_worker("sandbox")  # the webhooks have come in, and then the worker is killed
+        assert ProcrastinateJob.objects.filter(task_name="billing.tasks.apply_event", status="todo").exists()
+        assert purchased(alice) == []
+        run_worker("webhooks")
+        assert purchased(alice) == [100, 5]
+        run_worker("webhooks")
+        assert purchased(alice) == [100, 5]
+
+    def test_goes_on_with_a_customers_next_event_while_one_waits_for_its_retry(
+        self, alice: Any, alice_client: APIClient
+    ) -> None:
+        from billing import tasks
+
+        session_id = open_credits(alice_client, 100)
+        pay(session_id)
+        ProcrastinateJob.objects.all().delete()
+        lock = "effect:cus_1"
+        job = tasks.apply_event.configure(lock=lock)
+        job.defer(event_id="evt_bad", event_type="checkout.session.completed", object_id="cs_unknown")
+        job.defer(event_id="evt_good", event_type="checkout.session.completed", object_id=session_id)
+        for _ in range(2):  # one-shot: a job that found its lock taken is for the next run
+            run_worker("webhooks")
+        assert purchased(alice) == [100, 5]
+        waiting = ProcrastinateJob.objects.get(status="todo", queue_name="webhooks")
+        assert (waiting.args["event_id"], waiting.attempts, waiting.priority) == ("evt_bad", 1, -1)
+
+    def test_works_a_payment_off_from_end_to_end(self, alice: Any, alice_client: APIClient) -> None:
+        pay(open_credits(alice_client, 100))
+        pay(open_plan(alice_client))
+        for _ in range(10):
+            run_worker()
+            if not ProcrastinateJob.objects.filter(status="todo", scheduled_at=None).exists():
+                break
+        assert purchased(alice) == [100, 5]
+        assert Grant.objects.get(account_id=alice.pk, source__startswith="allowance:sub_").credits == 500
+        assert not ProcrastinateJob.objects.filter(status="failed").exists()

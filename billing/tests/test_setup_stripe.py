@@ -1,0 +1,80 @@
+"""manage.py setup_stripe: creates what is missing, once."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from billing import services
+from billing.sandbox import store
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("setup_stripe", *arguments, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+def count(kind: str) -> int:
+    return len(list(store.find(kind)))
+
+
+class TestSetup:
+    def test_finds_what_is_there_and_prints_the_environment(self, settings: Any) -> None:
+        output = run()
+        for plan, interval in settings.STRIPE_PRICES:
+            assert f"STRIPE_PRICE_{plan.upper()}_{interval.upper()}=price_smartspec_{plan}_{interval}" in output
+        assert "STRIPE_PORTAL_CONFIGURATION=bpc_" in output
+        assert count("price") == 4
+        assert count("webhook_endpoint") == 1
+
+    def test_does_nothing_the_second_time(self) -> None:
+        run()
+        kinds = ("product", "price", "webhook_endpoint", "billing_portal.configuration")
+        before = [count(kind) for kind in kinds]
+        assert "0 change(s) made." in run()
+        assert [count(kind) for kind in kinds] == before
+
+    def test_only_says_what_it_would_do_in_a_dry_run(self) -> None:
+        output = run("--dry-run")
+        assert "would create portal configuration" in output
+        assert count("billing_portal.configuration") == 0
+
+    def test_builds_everything_in_an_empty_account(self, settings: Any) -> None:
+        for kind in ("price", "product", "webhook_endpoint"):
+            store.rows(kind).delete()
+        output = run()
+        assert count("product") == 2
+        assert sorted(price["unit_amount"] for price in store.find("price")) == [2900, 19_900, 29_000, 199_000]
+        assert "STRIPE_WEBHOOK_SECRET=whsec_" in output
+        (endpoint,) = store.find("webhook_endpoint")
+        assert endpoint["url"] == f"{settings.SITE_URL}/api/webhooks/stripe"
+        assert {"checkout.session.completed", "invoice.paid", "refund.created"} <= set(endpoint["enabled_events"])
+
+    def test_replaces_a_price_that_differs_from_the_plan(self) -> None:
+        price = store.get("price", "price_smartspec_pro_monthly")
+        store.save(price | {"unit_amount": 1900, "unit_amount_decimal": "1900"})
+        assert len(services.compare_prices()) == 1
+        output = run()
+        assert "replace price smartspec_pro_monthly" in output
+        assert "STRIPE_PRICE_PRO_MONTHLY=price_smartspec_pro_monthly" not in output
+        assert "at Stripe, but the plan costs 2900" in output.replace("\n", " ")
+
+    def test_says_that_stripe_is_down(self, settings: Any) -> None:
+        settings.STRIPE_HTTP_CLIENT = "billing.tests.outage.NoStripe"
+        with pytest.raises(CommandError, match="cannot be reached"):
+            run()
+
+
+class TestComparingPrices:
+    def test_finds_nothing_where_all_agree(self) -> None:
+        assert services.compare_prices() == []
+
+    def test_names_a_price_that_does_not_exist(self, settings: Any) -> None:
+        settings.STRIPE_PRICES = settings.STRIPE_PRICES | {("pro", "monthly"): "price_gone"}
+        (difference,) = services.compare_prices()
+        assert "STRIPE_PRICE_PRO_MONTHLY" in difference
+        assert "price_gone" in difference
