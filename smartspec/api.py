@@ -5,6 +5,8 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Literal
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from drf_spectacular.openapi import AutoSchema
 from drf_standardized_errors.formatter import flatten_errors
 from drf_standardized_errors.handler import ExceptionHandler
@@ -69,6 +71,11 @@ class UtcDateTimeField(serializers.DateTimeField):
 # --- Errors -------------------------------------------------------------------------------------------------------
 
 
+class BodyTooLarge(exceptions.APIException):
+    status_code = 413
+    default_code = "body_too_large"
+
+
 class ProblemHandler(ExceptionHandler):
     """Turns every error into RFC 9457 `application/problem+json`."""
 
@@ -77,6 +84,8 @@ class ProblemHandler(ExceptionHandler):
             refusal = exceptions.APIException(exc.detail, exc.code)
             refusal.status_code = exc.status
             return refusal
+        if isinstance(exc, RequestDataTooBig):
+            return BodyTooLarge(f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
         return super().convert_known_exceptions(exc)
 
     def report_exception(self, exc: exceptions.APIException, response: Response) -> None:

@@ -291,6 +291,7 @@ UNFOLD = {
     "SIDEBAR": {"show_search": True, "show_all_applications": False},
 }
 
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -1,0 +1,22 @@
+"""What the queue does for itself."""
+
+from procrastinate import JobContext
+from procrastinate.contrib.django import app
+
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="smartspec.rescue_stalled_jobs", pass_context=True)
+async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
+    """Start the jobs again whose worker was killed in the middle: they hold their lock, and nobody else would touch them.
+
+    A worker counts as killed when it has not been heard of for 30 seconds. Jobs may therefore run twice, and are written
+    so that this changes nothing.
+    """
+    manager = context.app.job_manager
+    for job in await manager.get_stalled_jobs():
+        log.warning("Stalled job started again", job_id=job.id, task=job.task_name)
+        await manager.retry_job(job)
