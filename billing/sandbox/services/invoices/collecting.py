@@ -1,0 +1,117 @@
+"""Collecting an invoice: its payment intent, the attempts, and what became of them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from billing.sandbox import store
+from billing.sandbox.errors import UnexpectedState
+from billing.sandbox.objects import invoice as invoice_objects
+from billing.sandbox.services import events, payment_methods, payments
+from billing.sandbox.services.invoices import closing, reading
+
+Data = dict[str, Any]
+
+# How long after a failed renewal Stripe tries again (smart retries, about three weeks in all).
+FIRST_RETRY = timedelta(days=3)
+
+
+@transaction.atomic
+def open_payment(invoice_id: str, *, description: str, now: datetime) -> Data:
+    """This will make the payment intent that an open invoice is paid by, or return the one that it has."""
+    invoice = store.get("invoice", invoice_id)
+    payment = reading.find_default_payment(invoice_id)
+    if payment:
+        intent = store.get("payment_intent", payment["payment"]["payment_intent"])
+        if intent["status"] != "canceled":
+            return intent
+    subscription = reading.subscription_of(invoice)
+    intent = payments.create_intent(
+        amount=invoice["amount_remaining"],
+        currency=invoice["currency"],
+        customer=invoice["customer"],
+        payment_method_types=["card", "us_bank_account"],
+        description=description,
+        setup_future_usage="off_session" if subscription else None,
+        now=now,
+    )
+    attach_intent(invoice, intent, now=now)
+    return intent
+
+
+def attach_intent(invoice: Data, intent: Data, *, now: datetime) -> Data:
+    """This will note that an invoice is paid by this intent."""
+    payment = invoice_objects.new_invoice_payment(
+        invoice=invoice, payment_intent=intent["id"], amount=invoice["amount_remaining"], now=store.timestamp(now)
+    )
+    return store.add(payment)
+
+
+@transaction.atomic
+def pay_invoice(
+    invoice_id: str, *, now: datetime, payment_method_id: str | None = None, off_session: bool = True
+) -> Data:
+    """This will try to collect an open invoice and return the payment intent as it then is.
+
+    :raises UnexpectedState: when the invoice is not open, or there is nothing to pay it with.
+    """
+    invoice = store.lock("invoice", invoice_id, param="invoice")
+    if invoice["status"] == "draft":
+        invoice = closing.finalize_invoice(invoice_id, now=now)
+    if invoice["status"] == "paid":
+        raise UnexpectedState("Invoice is already paid", code="invoice_already_paid")
+    reading.require(invoice, ("open", "uncollectible"), "pay")
+    intent = open_payment(invoice_id, description=reading.describe(invoice), now=now)
+    if intent["status"] == "requires_action" and payment_method_id is None:
+        return intent
+    chosen = payment_method_id or reading.find_payment_method(invoice)
+    if chosen is None:
+        note_failure(invoice_id, intent, now=now)
+        raise UnexpectedState(
+            "There is no `default_payment_method` set on this Customer or Invoice. Please provide one with the "
+            "`payment_method` parameter or set one with `default_payment_method`.",
+            code="resource_missing",
+        )
+    payment_method = payment_methods.get_usable(chosen, now=now)
+    intent = payments.confirm_intent(intent["id"], payment_method, off_session=off_session, now=now)
+    settle_by_intent(intent, now=now)
+    return store.get("payment_intent", intent["id"])
+
+
+@transaction.atomic
+def settle_by_intent(intent: Data, *, now: datetime) -> None:
+    """This will bring an invoice in line with what became of its payment intent."""
+    payment = store.find_first("invoice_payment", payment_intent=intent["id"])
+    if payment is None:
+        return
+    invoice = store.lock("invoice", payment["invoice"])
+    if invoice["status"] not in ("open", "uncollectible"):
+        return
+    if intent["status"] == "succeeded":
+        closing.mark_paid(invoice["id"], amount=intent["amount_received"], now=now)
+    elif intent["status"] == "requires_action":
+        _note_attempt(invoice, now=now)
+        events.emit("invoice.payment_action_required", invoice, now=now)
+    elif intent["status"] == "requires_payment_method":
+        note_failure(invoice["id"], intent, now=now)
+
+
+@transaction.atomic
+def note_failure(invoice_id: str, intent: Data, *, now: datetime) -> Data:
+    """This will note that collecting an invoice failed and let its subscription know."""
+    from billing.sandbox.services import subscriptions
+
+    invoice = store.lock("invoice", invoice_id)
+    _note_attempt(invoice, now=now)
+    if invoice["billing_reason"] == "subscription_cycle":
+        invoice["next_payment_attempt"] = store.timestamp(now + FIRST_RETRY)
+        store.save(invoice)
+    events.emit("invoice.payment_failed", invoice, now=now)
+    subscriptions.note_invoice_failed(invoice, now=now)
+    return invoice
+
+
+def _note_attempt(invoice: Data, *, now: datetime) -> None:
+    invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + 1}
+    store.save(invoice)

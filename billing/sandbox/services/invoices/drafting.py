@@ -1,0 +1,185 @@
+"""Drafts: made from lines, added up, changed and deleted."""
+
+import copy
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from billing.sandbox import changes, ids, store
+from billing.sandbox.errors import ParameterMissing
+from billing.sandbox.objects import invoice as invoice_objects
+from billing.sandbox.services import events
+from billing.sandbox.services.invoices import reading
+
+Data = dict[str, Any]
+
+
+@transaction.atomic
+def create_draft(
+    *,
+    customer: str,
+    currency: str,
+    billing_reason: str,
+    lines: list[Data],
+    now: datetime,
+    subscription: Data | None = None,
+    period: tuple[int, int] | None = None,
+    proration_date: int | None = None,
+    extra: Data | None = None,
+) -> Data:
+    """This will create a draft invoice; `lines` are the arguments of `objects.invoice.new_line` but for `invoice`."""
+    invoice = build_invoice(
+        customer=store.get("customer", customer, param="customer", status=400),
+        currency=currency,
+        billing_reason=billing_reason,
+        lines=lines,
+        now=now,
+        subscription=subscription,
+        period=period,
+        proration_date=proration_date,
+    )
+    invoice |= extra or {}
+    store.add(invoice)
+    events.emit("invoice.created", invoice, now=now)
+    return invoice
+
+
+def build_invoice(
+    *,
+    customer: Data,
+    currency: str,
+    billing_reason: str,
+    lines: list[Data],
+    now: datetime,
+    subscription: Data | None = None,
+    period: tuple[int, int] | None = None,
+    proration_date: int | None = None,
+    invoice_id: str | None = None,
+) -> Data:
+    """This will build an invoice and add it up, without storing it."""
+    invoice = invoice_objects.new_invoice(
+        customer=customer,
+        currency=currency,
+        billing_reason=billing_reason,
+        now=store.timestamp(now),
+        invoice_id=invoice_id,
+    )
+    if subscription is not None:
+        invoice["parent"] = invoice_objects.subscription_parent(
+            subscription=subscription["id"], metadata=dict(subscription["metadata"]), proration_date=proration_date
+        )
+        invoice["default_payment_method"] = None
+        invoice["collection_method"] = subscription["collection_method"]
+    if period is not None:
+        invoice["period_start"], invoice["period_end"] = period
+    made = [invoice_objects.new_line(invoice=invoice["id"], **line) for line in lines]
+    invoice["lines"]["data"] = made
+    invoice["lines"]["total_count"] = len(made)
+    add_up(invoice, balance=customer["balance"])
+    return invoice
+
+
+def add_up(invoice: Data, *, balance: int) -> None:
+    """This will recompute what an unpaid invoice comes to, given the customer's credit balance in cents."""
+    lines = invoice["lines"]["data"]
+    subtotal = sum(line["amount"] for line in lines)
+    discounts: dict[str, int] = {}
+    for line in lines:
+        for part in line["discount_amounts"]:
+            discounts[part["discount"]] = discounts.get(part["discount"], 0) + part["amount"]
+    total = subtotal - sum(discounts.values())
+    # A negative balance pays for some of it; a positive one is owed from before and comes on top.
+    due = total - min(total, -balance) if total > 0 else 0
+    invoice |= {
+        "subtotal": subtotal,
+        "subtotal_excluding_tax": subtotal,
+        "total": total,
+        "total_excluding_tax": total,
+        "total_discount_amounts": [{"amount": amount, "discount": name} for name, amount in discounts.items()],
+        "total_pretax_credit_amounts": [
+            {"amount": amount, "discount": name, "type": "discount"} for name, amount in discounts.items()
+        ],
+        "discounts": list(discounts),
+        "starting_balance": balance,
+        "ending_balance": None,
+        "amount_due": due,
+        "amount_remaining": due,
+    }
+
+
+@transaction.atomic
+def create_invoice(params: Data, *, now: datetime) -> Data:
+    """This will create a draft by hand, from the customer's pending invoice items when asked to include them."""
+    if "customer" not in params:
+        raise ParameterMissing("customer")
+    customer = store.get("customer", params["customer"], param="customer", status=400)
+    includes = params.get("pending_invoice_items_behavior") == "include"
+    pending = store.find("invoiceitem", customer=customer["id"], invoice="") if includes else []
+    currency = params.get("currency") or (pending[0]["currency"] if pending else customer["currency"]) or "usd"
+    invoice = create_draft(
+        customer=customer["id"],
+        currency=currency,
+        billing_reason="manual",
+        lines=[line_of_item(item) for item in reversed(pending)],
+        now=now,
+        extra={"auto_advance": params.get("auto_advance", False)},
+    )
+    for item in pending:
+        store.save(item | {"invoice": invoice["id"]})
+    before = copy.deepcopy(invoice)
+    changes.set_fields(
+        invoice,
+        params,
+        ("collection_method", "description", "footer", "default_payment_method", "statement_descriptor"),
+    )
+    changes.set_metadata(invoice, params)
+    if invoice["collection_method"] == "send_invoice":
+        invoice["due_date"] = params.get("due_date") or store.timestamp(now) + params.get("days_until_due", 30) * 86400
+    return store.save(invoice) if invoice != before else invoice
+
+
+def line_of_item(item: Data) -> Data:
+    """This will return what a pending invoice item becomes on its invoice."""
+    subscription = (item["parent"] or {}).get("subscription_details", {}).get("subscription")
+    price = None
+    if item["pricing"]:
+        price = store.get("price", item["pricing"]["price_details"]["price"])
+    return {
+        "amount": item["amount"],
+        "currency": item["currency"],
+        "description": item["description"] or "",
+        "price": price,
+        "quantity": item["quantity"],
+        "period_start": item["period"]["start"],
+        "period_end": item["period"]["end"],
+        "metadata": item["metadata"],
+        "subscription": subscription,
+        "parent": invoice_objects.invoice_item_parent(
+            invoice_item=item["id"], proration=item["proration"], subscription=subscription
+        ),
+    }
+
+
+@transaction.atomic
+def update_invoice(invoice_id: str, params: Data, *, now: datetime) -> Data:
+    """This will change an invoice's notes, metadata or payment method."""
+    before = store.lock("invoice", invoice_id, param="invoice")
+    invoice = copy.deepcopy(before)
+    changes.set_fields(invoice, params, ("auto_advance", "description", "footer", "default_payment_method"))
+    changes.set_metadata(invoice, params)
+    return events.update(invoice, before=before, event_type="invoice.updated", now=now)
+
+
+@transaction.atomic
+def delete_invoice(invoice_id: str, *, now: datetime) -> Data:
+    """This will delete a draft."""
+    invoice = store.lock("invoice", invoice_id, param="invoice")
+    reading.require(invoice, ("draft",), "delete")
+    store.mark_deleted("invoice", invoice_id)
+    events.emit("invoice.deleted", invoice, now=now)
+    return {"id": invoice_id, "object": "invoice", "deleted": True}
+
+
+def new_preview_id() -> str:
+    return f"upcoming_in_1{ids.new_token(23)}"

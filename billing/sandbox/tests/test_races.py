@@ -1,0 +1,75 @@
+"""Two at the same time have one effect."""
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from billing.sandbox import store
+from billing.sandbox.api import dispatch
+from billing.sandbox.errors import StripeError
+from billing.sandbox.seed import seed
+from billing.sandbox.services import checkout
+from billing.sandbox.tests.whole_life import CARD
+from smartspec import clock
+
+PACKAGE = (
+    "mode=payment&success_url=https://example.com&customer_email=a@example.com&line_items[0][quantity]=1"
+    "&line_items[0][price_data][currency]=usd&line_items[0][price_data][unit_amount]=900"
+    "&line_items[0][price_data][product_data][name]=Credits&invoice_creation[enabled]=true"
+)
+
+
+def post(path: str, body: str, **headers: str) -> dict[str, Any]:
+    answered = dispatch.answer(
+        method="POST",
+        url=f"/v1/{path}",
+        headers={"Authorization": "Bearer sk_test_x", **headers},
+        body=body,
+        now=clock.now(),
+    )
+    parsed: dict[str, Any] = json.loads(answered.body)
+    return parsed
+
+
+def at_once(function: Callable[[], Any], count: int = 4) -> list[Any]:
+    """Run the function in so many threads that start together, and return what each returned or raised."""
+    results: list[Any] = []
+    barrier = threading.Barrier(count)
+
+    def run() -> None:
+        barrier.wait()
+        try:
+            results.append(function())
+        except StripeError as error:
+            results.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRaces:
+    def test_a_session_is_paid_once(self) -> None:
+        seed(clock.now(), f"{settings.SITE_URL}/api/webhooks/stripe")
+        session = post("checkout/sessions", PACKAGE)
+        outcomes = at_once(lambda: checkout.pay_with_card(session_id=session["id"], card=CARD, now=clock.now()))
+        paid = [outcome for outcome in outcomes if isinstance(outcome, checkout.PaymentOutcome)]
+        assert [outcome.status for outcome in paid] == ["complete"]
+        assert store.rows("charge").count() == 1
+        assert store.rows("event", name="checkout.session.completed").count() == 1
+
+    def test_an_idempotency_key_has_one_effect(self) -> None:
+        answers = at_once(lambda: post("customers", "email=a@example.com", **{"Idempotency-Key": "k1"}))
+        assert len({answer["id"] for answer in answers}) == 1
+        assert store.rows("customer").count() == 1
