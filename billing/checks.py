@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from billing.selectors import origin
+
 
 @register(Tags.security, deploy=False)
 def check_payment_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -52,3 +54,27 @@ def check_payment_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage
     if settings.STRIPE_LIVE_MODE and not settings.SITE_URL.startswith("https://"):
         messages.append(Error("Stripe's live mode needs SMARTSPEC_SITE_URL to be https.", id="billing.E003"))
     return messages
+
+
+@register(Tags.database)
+def check_database_belongs_to_this_stripe(databases: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Sandbox and real account never share a database: customers, prices and keys of one mean nothing to the other."""
+    if "default" not in (databases or []):
+        return []
+    if settings.STRIPE_SANDBOX and origin.has_seen_real_stripe():
+        return [
+            Error(
+                "This database holds customers of a real Stripe account, but STRIPE_SECRET_KEY is not set.",
+                hint="Set the key of that account, or use a fresh database for the sandbox.",
+                id="billing.E004",
+            )
+        ]
+    if not settings.STRIPE_SANDBOX and settings.STRIPE_SECRET_KEY and origin.has_seen_sandbox():
+        return [
+            Error(
+                "This database has been used with the Stripe sandbox; it cannot be used with STRIPE_SECRET_KEY.",
+                hint="Use a fresh database for the real account.",
+                id="billing.E005",
+            )
+        ]
+    return []

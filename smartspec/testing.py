@@ -83,7 +83,6 @@ def ensure_template() -> str:
             server.execute("CREATE DATABASE test_building")
             use_database("test_building")
             call_command("migrate", verbosity=0)
-            call_command("createcachetable", verbosity=0)
             connections.close_all()
             server.execute(sql.SQL("ALTER DATABASE test_building RENAME TO {}").format(sql.Identifier(template)))
     return template
@@ -307,8 +306,8 @@ def free_port() -> int:
 def run_product() -> Iterator[Product]:
     """Run a product of one's own.
 
-    Its data is not in pytest's folder: where root runs the tests, the database belongs to another user, and pytest takes
-    everybody else's access to its folder away whenever it starts.
+    Its data is not in pytest's folder: where root runs the tests, the database belongs to another user, and pytest
+    takes everybody else's access to its folder away whenever it starts.
     """
     with tempfile.TemporaryDirectory(prefix="smartspec-test-", ignore_cleanup_errors=True) as data_dir:
         product = Product(data_dir=Path(data_dir), port=free_port())

@@ -82,7 +82,7 @@ class Command(BaseCommand):
         """Migrate and seed; return the lines with the demo log-ins."""
         self.stdout.write("Preparing the database …")
         call_command("migrate", verbosity=0)
-        call_command("createcachetable", verbosity=0)
+        call_command("check", databases=["default"], tags=["database"], stdout=StringIO())
         if settings.STRIPE_SANDBOX:
             call_command("seed_sandbox", stdout=StringIO())
         call_command("sync_roles", stdout=StringIO())
