@@ -11,10 +11,10 @@ log = get_logger(__name__)
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="smartspec.rescue_stalled_jobs", pass_context=True)
 async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
-    """Start the jobs again whose worker was killed in the middle: they hold their lock, and nobody else would touch them.
+    """Start the jobs again whose worker was killed in the middle: they hold their lock, and nobody else touches them.
 
-    A worker counts as killed when it has not been heard of for 30 seconds. Jobs may therefore run twice, and are written
-    so that this changes nothing.
+    A worker counts as killed when it has not been heard of for 30 seconds. Jobs may therefore run twice, and are
+    written so that this changes nothing.
     """
     manager = context.app.job_manager
     for job in await manager.get_stalled_jobs():

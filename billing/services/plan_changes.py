@@ -286,7 +286,7 @@ def schedule_change(change: PlanChange, subscription: Subscription, now: datetim
             gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})
         resync(subscription, now)
         raise ChangeNotAvailable(
-            "This change cannot be scheduled here. You can cancel at the end of the paid period and subscribe again then."
+            "This change cannot be scheduled here. Cancel at the end of the paid period and subscribe again then."
         ) from error
     gateway.update_schedule(schedule["id"], schedule_values(change, subscription, schedule))
     return scheduled_answer(resync(subscription, now))

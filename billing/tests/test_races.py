@@ -105,6 +105,25 @@ class TestWorker:
         run_worker("webhooks")
         assert purchased(alice) == [100, 5]
 
+    def test_killed_in_the_middle_of_a_job_leaves_it_to_the_next_worker(
+        self, alice: Any, alice_client: APIClient
+    ) -> None:
+        from smartspec.tasks import rescue_stalled_jobs
+
+        pay(open_credits(alice_client, 100))
+        run_worker("sandbox")
+        with connection.cursor() as cursor:  # as a worker leaves it that was killed with the job in its hands
+            cursor.execute(
+                "UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL WHERE id ="
+                " (SELECT min(id) FROM procrastinate_jobs WHERE queue_name = 'webhooks')"
+            )
+        run_worker("webhooks")
+        assert purchased(alice) == []
+        rescue_stalled_jobs.configure(queueing_lock="of this test").defer(timestamp=0)
+        run_worker("default")
+        run_worker("webhooks")
+        assert purchased(alice) == [100, 5]
+
     def test_goes_on_with_a_customers_next_event_while_one_waits_for_its_retry(
         self, alice: Any, alice_client: APIClient
     ) -> None:
