@@ -88,7 +88,7 @@ def iterate_transactions(*, filter: TransactionFilter) -> Iterator[Entry]:
     while top > low:
         bottom = max(top - EXPORT_CHUNK, low)
         chunk = _between(filter, bottom, top)
-        yield from chunk.filter(_matches(filter)) if filter.search else chunk
+        yield from _matching(chunk, filter) if filter.search else chunk
         top = bottom
 
 
@@ -160,14 +160,14 @@ def _position(cursor: str | None) -> int | None:
 def _search_page(
     filter: TransactionFilter, low: int, high: int, limit: int, page: int, top: int | None
 ) -> TransactionPage:
-    matching = _between(filter, low, high).filter(_matches(filter))
+    matching = _matching(_between(filter, low, high), filter)
     numbers = list(matching.values_list(_number_field(filter), flat=True)[:MAXIMUM_SEARCH_TOTAL])
     start = (page - 1) * limit
     if top is not None:
         start = next((index for index, number in enumerate(numbers) if number <= top), len(numbers))
         page = start // limit + 1
     wanted = numbers[start : start + limit]
-    entries = list(_between(filter, wanted[-1] - 1, wanted[0]).filter(_matches(filter))) if wanted else []
+    entries = list(_matching(_between(filter, wanted[-1] - 1, wanted[0]), filter)) if wanted else []
     more = numbers[start + limit] if start + limit < len(numbers) else None
     total = len(numbers)
     return TransactionPage(entries, total, -(-total // limit), page, limit, None if more is None else str(more))
@@ -177,17 +177,14 @@ def _number_field(filter: TransactionFilter) -> str:
     return "number" if filter.entry_type is None else "type_number"
 
 
-def _matches(filter: TransactionFilter) -> Q:
+def _matching(entries: QuerySet[Entry], filter: TransactionFilter) -> QuerySet[Entry]:
     """Match ids, references and models from their start, and whole words of the description."""
     term = filter.search
-    words = Entry.objects.annotate(words=SearchVector("description", config="simple")).filter(
-        words=SearchQuery(term, config="simple"), account_id=filter.account_id
-    )
-    return (
+    return entries.alias(words=SearchVector("description", config="simple")).filter(
         Q(reference_id__istartswith=term)
         | Q(model_id__istartswith=term)
-        | Q(number__in=words.values("number"))
         | _numbers_of_ids(filter.account_id, term)
+        | Q(words=SearchQuery(term, config="simple"))
     )
 
 
