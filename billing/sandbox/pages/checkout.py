@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from billing.sandbox import cards, presentation, store
 from billing.sandbox.errors import ParameterInvalid, ResourceMissing, StripeError, UnexpectedState
-from billing.sandbox.pages import orders, responses, test_cards
+from billing.sandbox.pages import orders, responses, sample_cards
 from billing.sandbox.pages.forms import BankForm, CardForm, PayerForm
 from billing.sandbox.services import checkout
 from smartspec import clock
@@ -42,7 +42,7 @@ def pay(request: HttpRequest, session_id: str) -> HttpResponse:
         if outcome is not None:
             form.note(message=outcome.message, param=outcome.field)
         session = checkout.get_session(session_id, now=now)
-    return _show(request, "checkout.html", session, form, card_hints=test_cards.list_hints())
+    return _show(request, "checkout.html", session, form, card_hints=sample_cards.list_hints())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -76,7 +76,7 @@ def pay_by_bank(request: HttpRequest, session_id: str) -> HttpResponse:
             if outcome.status == "complete":
                 return responses.Leave(outcome.redirect_url)
             form.note(message=outcome.message, param=outcome.field)
-    return _show(request, "bank_debit.html", session, form, accounts=test_cards.list_accounts())
+    return _show(request, "bank_debit.html", session, form, accounts=sample_cards.list_accounts())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

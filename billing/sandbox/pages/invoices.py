@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.sandbox import presentation, store
 from billing.sandbox.errors import ResourceMissing, StripeError
-from billing.sandbox.pages import invoice_pdf, responses, test_cards
+from billing.sandbox.pages import invoice_pdf, responses, sample_cards
 from billing.sandbox.pages.forms import CardForm
 from billing.sandbox.services import hosted_invoices
 from smartspec import clock
@@ -92,7 +92,7 @@ def show(request: HttpRequest, invoice_id: str) -> HttpResponse:
         "authentication_url": reverse("sandbox_authenticate", args=[intent["id"]]) if waits and intent else "",
         "is_payable": is_open and not (intent and intent["status"] == "processing"),
         "form": form,
-        "card_hints": test_cards.list_hints(),
+        "card_hints": sample_cards.list_hints(),
     }
     return responses.show(request, "invoice.html", context)
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from billing.sandbox import store
 from billing.sandbox.errors import ResourceMissing, UnexpectedState
 from billing.sandbox.models import Delivery
-from billing.sandbox.pages import responses, test_cards
+from billing.sandbox.pages import responses, sample_cards
 from billing.sandbox.services import debits
 from smartspec import clock
 
@@ -29,7 +29,7 @@ def index(request: HttpRequest) -> HttpResponse:
     deliveries: dict[str, list[Data]] = {row.id: [] for row in event_rows}
     for delivery in Delivery.objects.filter(event__id__in=list(deliveries)).order_by("pk"):
         deliveries[delivery.event_id].append(_describe(delivery))
-    cards, more_cards = test_cards.list_cards()
+    cards, more_cards = sample_cards.list_cards()
     context = {
         "api_base": settings.STRIPE_API_BASE,
         "has_mail": settings.MAIL_SANDBOX,

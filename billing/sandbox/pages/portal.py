@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from billing.sandbox import presentation, store
 from billing.sandbox.errors import CardDeclined, ResourceMissing, StripeError
-from billing.sandbox.pages import invoices, responses, test_cards
+from billing.sandbox.pages import invoices, responses, sample_cards
 from billing.sandbox.pages.forms import CardForm
 from billing.sandbox.services import portal
 from smartspec import clock
@@ -111,7 +111,7 @@ def add_card(request: HttpRequest, secret: str) -> HttpResponse:
             except CardDeclined as error:
                 form.note(message=error.message, param=error.param or "")
     back_url, back_label = _way_back(session, secret)
-    context = {"form": form, "card_hints": test_cards.list_hints(), "back_url": back_url, "back_label": back_label}
+    context = {"form": form, "card_hints": sample_cards.list_hints(), "back_url": back_url, "back_label": back_label}
     return responses.show(request, "portal_card.html", context, leads_to=after if "://" in after else None)
 
 
