@@ -114,7 +114,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
     def copy_instead_of_flush(self: TransactionTestCase) -> None:
         copy_database(template, name)
 
-    TransactionTestCase._fixture_teardown = copy_instead_of_flush  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = copy_instead_of_flush  # type: ignore[attr-defined]
     yield
     with django_db_blocker.unblock():
         connections.close_all()

@@ -1,5 +1,8 @@
 """What operators and machines see of the server itself."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -41,7 +44,7 @@ class TestEveryAnswer:
 @pytest.mark.django_db
 class TestSentMail:
     @pytest.fixture(autouse=True)
-    def mail_in_a_folder(self, settings: pytest.FixtureRequest, tmp_path: object) -> None:
+    def mail_in_a_folder(self, settings: Any, tmp_path: Path) -> None:
         settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
         settings.EMAIL_FILE_PATH = tmp_path
 
