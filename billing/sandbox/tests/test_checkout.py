@@ -120,6 +120,23 @@ class TestPayWithCard:
         methods = client_of_stripe.v1.customers.payment_methods.list(subscription.customer).data
         assert [method.id for method in methods] == [subscription.default_payment_method]
 
+    def test_puts_what_is_bought_once_on_the_first_invoice(
+        self, client_of_stripe: stripe.StripeClient, plan: Open, card: Card
+    ) -> None:
+        once = {"currency": "usd", "unit_amount": 500, "product_data": {"name": "Setting up"}}
+        session = plan(
+            line_items=[
+                {"price": "price_smartspec_pro_monthly", "quantity": 1},
+                {"price_data": once, "quantity": 1},
+            ]
+        )
+        checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now())
+        paid: Any = client_of_stripe.v1.checkout.sessions.retrieve(session.id, params={"expand": ["invoice"]})
+        assert [line.amount for line in paid.invoice.lines.data] == [2900, 500]
+        assert (paid.amount_total, paid.invoice.amount_paid, paid.invoice.amount_due) == (3400, 3400, 3400)
+        pending = client_of_stripe.v1.invoice_items.list(params={"customer": paid.customer, "pending": True})
+        assert pending.data == []
+
     def test_refuses_a_session_that_is_paid(self, package: Open, card: Card) -> None:
         session = package()
         checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now())

@@ -172,8 +172,6 @@ def settle_bank_debit(*, session_id: str, now: datetime, outcome: Literal["succe
 
 def amount_due_now(session: Data) -> int:
     """This will return what has to be paid to complete a session, in cents: nothing during a trial."""
-    if session["mode"] == "setup":
-        return 0
     data = store.get_private(session["id"])["params"].get("subscription_data") or {}
     if session["mode"] == "subscription" and (data.get("trial_period_days") or data.get("trial_end")):
         return 0
@@ -231,10 +229,12 @@ def _complete(session: Data, intent: Data | None, payment_method: Data | None, *
 def _subscribe(session: Data, intent: Data | None, payment_method: Data | None, *, now: datetime) -> None:
     private = store.get_private(session["id"])
     recurring = [item for item in private["line_items"] if item["price"]["recurring"]]
+    once = [item for item in private["line_items"] if not item["price"]["recurring"]]
     discount = session["total_details"]["amount_discount"]
     subscription, invoice = subscriptions.create_paid_by_checkout(
         customer=session["customer"],
         items=[{"price": item["price"]["id"], "quantity": item["quantity"]} for item in recurring],
+        extra_lines=[_once_line(session, item, now=now) for item in once],
         data=private["params"].get("subscription_data") or {},
         intent=intent,
         payment_method=payment_method["id"] if payment_method else None,
@@ -242,6 +242,7 @@ def _subscribe(session: Data, intent: Data | None, payment_method: Data | None, 
         now=now,
     )
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
+    _note_invoiced(session)
 
 
 def _invoice_purchase(session: Data, intent: Data | None, *, now: datetime) -> None:
@@ -249,27 +250,13 @@ def _invoice_purchase(session: Data, intent: Data | None, *, now: datetime) -> N
     if not session["invoice_creation"]["enabled"] or session["invoice"]:
         return
     wanted = session["invoice_creation"]["invoice_data"]
-    seconds = store.timestamp(now)
     discount = session["total_details"]["amount_discount"]
     name = _discount_id(session, now=now) if discount else ""
     lines = []
     for item in store.get_private(session["id"])["line_items"]:
         part = item["amount_discount"]
-        lines.append(
-            {
-                "amount": item["amount_subtotal"],
-                "currency": item["currency"],
-                "description": item["description"],
-                "price": item["price"],
-                "quantity": item["quantity"],
-                "period_start": seconds,
-                "period_end": seconds,
-                "parent": invoice_objects.invoice_item_parent(
-                    invoice_item=_invoice_item(session, item, now=now), proration=False, subscription=None
-                ),
-                "discount_amounts": [{"amount": part, "discount": name}] if part else [],
-            }
-        )
+        discount_amounts = [{"amount": part, "discount": name}] if part else []
+        lines.append(_once_line(session, item, now=now) | {"discount_amounts": discount_amounts})
     invoice = invoices.create_draft(
         customer=session["customer"],
         currency=session["currency"],
@@ -285,12 +272,27 @@ def _invoice_purchase(session: Data, intent: Data | None, *, now: datetime) -> N
         },
     )
     session["invoice"] = invoice["id"]
-    for stored in store.find("invoiceitem", customer=session["customer"], private__session=session["id"]):
-        store.save(stored | {"invoice": invoice["id"]})
+    _note_invoiced(session)
     invoice = invoices.finalize_invoice(invoice["id"], now=now)
     if invoice["status"] == "open" and intent is not None:
         invoices.attach_intent(invoice, intent, now=now)
         invoices.mark_paid(invoice["id"], amount=intent["amount_received"], now=now)
+
+
+def _once_line(session: Data, item: Data, *, now: datetime) -> Data:
+    """The invoice line of something that is bought once."""
+    return {
+        "amount": item["amount_subtotal"],
+        "currency": item["currency"],
+        "description": item["description"],
+        "price": item["price"],
+        "quantity": item["quantity"],
+        "period_start": store.timestamp(now),
+        "period_end": store.timestamp(now),
+        "parent": invoice_objects.invoice_item_parent(
+            invoice_item=_invoice_item(session, item, now=now), proration=False, subscription=None
+        ),
+    }
 
 
 def _invoice_item(session: Data, item: Data, *, now: datetime) -> str:
@@ -307,6 +309,12 @@ def _invoice_item(session: Data, item: Data, *, now: datetime) -> str:
     )
     store.add(stored, private={"session": session["id"]})
     return str(stored["id"])
+
+
+def _note_invoiced(session: Data) -> None:
+    """Tie the session's invoice items to its invoice, so that they are not pending any more."""
+    for item in store.find("invoiceitem", customer=session["customer"], private__session=session["id"]):
+        store.save(item | {"invoice": session["invoice"]})
 
 
 def _discount_id(session: Data, *, now: datetime) -> str:

@@ -75,12 +75,14 @@ def create_paid_by_checkout(
     intent: Data | None,
     payment_method: str | None,
     discount_amounts: list[Data],
+    extra_lines: list[Data],
     now: datetime,
 ) -> tuple[Data, Data]:
     """This will create the subscription that a completed Checkout session bought, and return it with its first invoice.
 
     `items` are `{price, quantity}` with stored prices, `data` is the session's `subscription_data`, and `intent` the
-    payment intent that paid (or is being processed); None when there was nothing to pay.
+    payment intent that paid (or is being processed); None when there was nothing to pay. `extra_lines` are what was
+    bought once beside it, for the first invoice.
     """
     params = {"items": items, "default_payment_method": payment_method} | data
     subscription = build_subscription(customer, params, now=now)
@@ -89,7 +91,7 @@ def create_paid_by_checkout(
         subscription["status"] = "active"
     store_new(subscription, now=now)
     events.emit("customer.subscription.created", subscription, now=now)
-    invoice = invoice_first_period(subscription, discount_amounts=discount_amounts, now=now)
+    invoice = invoice_first_period(subscription, discount_amounts=discount_amounts, extra_lines=extra_lines, now=now)
     if intent is not None and invoice["status"] == "open":
         invoices.attach_intent(invoice, intent, now=now)
         if intent["status"] == "succeeded":
@@ -126,7 +128,13 @@ def store_new(subscription: Data, *, now: datetime) -> None:
     customers.note_currency(subscription["customer"], subscription["currency"], now=now)
 
 
-def invoice_first_period(subscription: Data, *, now: datetime, discount_amounts: list[Data] | None = None) -> Data:
+def invoice_first_period(
+    subscription: Data,
+    *,
+    now: datetime,
+    discount_amounts: list[Data] | None = None,
+    extra_lines: list[Data] | None = None,
+) -> Data:
     """This will make and finalise the first invoice; a trial's comes to nothing."""
     seconds = store.timestamp(now)
     items = subscription["items"]["data"]
@@ -142,7 +150,7 @@ def invoice_first_period(subscription: Data, *, now: datetime, discount_amounts:
         customer=subscription["customer"],
         currency=subscription["currency"],
         billing_reason="subscription_create",
-        lines=lines,
+        lines=[*lines, *(extra_lines or [])],
         subscription=subscription,
         period=(seconds, seconds),
         now=now,
