@@ -1,7 +1,7 @@
 """What the Payment endpoints take and give, field by field as API.md fixes it."""
 
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework import serializers
 
@@ -13,26 +13,21 @@ PAID_PLANS = ("pro", "enterprise")
 PLANS = ("free", *PAID_PLANS)
 
 
-class MajorUnitsField(serializers.DecimalField):
-    """Money in the currency's major unit, as a JSON number: 29 means $29. The value is given in cents."""
+class MajorUnitsField(CreditsField):
+    """Money in the currency's major unit, as an exact JSON number: 29 means $29. The value is given in cents."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**({"max_digits": 12, "decimal_places": 4, "coerce_to_string": False} | options))
-
-    def to_representation(self, value: Any) -> Decimal:
-        number = (Decimal(value) / 100).normalize()
-        return number.quantize(Decimal(1)) if number == number.to_integral_value() else number
+    def to_representation(self, value: Any) -> Decimal:  # type: ignore[override]
+        return super().to_representation(Decimal(value) / 100)
 
 
 class ReturnUrlField(serializers.CharField):
     """An address on the allow-list; an app scheme (`smartspec://…`) is one."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
-        "not_allowed": "This address is not allowed. Use one of the app's origins or its URL scheme."
-    }
-
     def __init__(self, **options: Any) -> None:
         super().__init__(**({"max_length": return_urls.MAX_LENGTH} | options))
+        self.error_messages["not_allowed"] = (
+            "This address is not allowed. Use one of the app's origins or its URL scheme."
+        )
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

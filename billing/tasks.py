@@ -43,3 +43,18 @@ def apply_event(event_id: str, event_type: str, object_id: str) -> None:
 def mirror_event(trigger_id: int) -> None:
     """Bring dj-stripe's rows up to date."""
     services.mirror_event(trigger_id=trigger_id)
+
+
+@app.periodic(cron="41 3 * * *")
+@app.task(queueing_lock="billing.compare_prices", retry=BackOff())
+def compare_prices(timestamp: int) -> None:
+    """Say in the log, every day, where a price at Stripe is not what our plan costs."""
+    for difference in services.compare_prices():
+        log.error("Price differs from the plan's", difference=difference)
+
+
+@app.periodic(cron="53 * * * *")
+@app.task(queueing_lock="billing.clear_old")
+def clear_old(timestamp: int) -> None:
+    """Delete, every hour, what webhooks left behind and nobody needs any more."""
+    log.info("Old webhook rows cleared", **services.clear_old_webhooks(now=clock.now()))

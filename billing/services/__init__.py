@@ -1,5 +1,13 @@
 """The only writers of billing. Every one may be called again with what it was called with before."""
 
+from billing.services.cancellations import (
+    NoPendingChange,
+    SubscriptionEnded,
+    SubscriptionNotFound,
+    cancel_pending_change,
+    cancel_subscription,
+    reactivate_subscription,
+)
 from billing.services.cards import (
     PaymentMethodNotFound,
     delete_payment_method,
@@ -15,20 +23,14 @@ from billing.services.checkouts import (
 )
 from billing.services.customers import ensure_customer
 from billing.services.invoices import record_invoice
-from billing.services.mirror import mirror_event
+from billing.services.mirror import clear_old_webhooks, mirror_event
 from billing.services.plan_changes import (
     ChangeInProgress,
     ChangeNotAvailable,
     NoChange,
-    NoPendingChange,
     PlanChangeAnswer,
-    SubscriptionEnded,
     SubscriptionNotActive,
-    SubscriptionNotFound,
-    cancel_pending_change,
-    cancel_subscription,
     change_plan,
-    reactivate_subscription,
 )
 from billing.services.settlement import refresh_checkout, settle_payment_intent, settle_session
 from billing.services.setup import Setup, compare_prices, set_up_stripe
@@ -53,6 +55,7 @@ __all__ = [
     "cancel_pending_change",
     "cancel_subscription",
     "change_plan",
+    "clear_old_webhooks",
     "compare_prices",
     "delete_payment_method",
     "ensure_customer",

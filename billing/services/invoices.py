@@ -110,10 +110,12 @@ def give_for_invoice(*, subscription: Subscription, invoice: dict[str, Any], now
             return recorded
         paid_until = PaidInvoice.objects.filter(subscription=subscription).aggregate(end=Max("period_end"))["end"]
         Subscription.objects.filter(pk=subscription.pk).update(paid_until=paid_until)
+        # The months before an upgrade, and those of an invoice that we learn of late, are given by the plan of then.
+        apply_plan(customer, now, plan=upgrade.old_plan if upgrade else find_paid_plan(invoice))
+        given = credits_services.give_allowances(account_id=customer.user_id, now=now)
         apply_plan(customer, now)
         if upgrade is not None:
             recorded.upgrade_credits = give_upgrade(customer, recorded, upgrade, now)
-        given = credits_services.give_allowances(account_id=customer.user_id, now=now)
         recorded.allowance_credits = sum((granted.grant.credits for granted in given), ZERO)
         recorded.save(update_fields=["upgrade_credits", "allowance_credits"])
     if recorded.allowance_credits or recorded.upgrade_credits:
@@ -122,6 +124,12 @@ def give_for_invoice(*, subscription: Subscription, invoice: dict[str, Any], now
             invoice_id=recorded.pk, credits=str(recorded.allowance_credits + recorded.upgrade_credits),
         )  # fmt: skip
     return recorded
+
+
+def find_paid_plan(invoice: dict[str, Any]) -> str | None:
+    """Return the plan of the period that an invoice pays for, None when it pays for none."""
+    paid = [line for line in stripe_data.invoice_lines(invoice) if not line.is_proration and line.amount_cents > 0]
+    return require_plan_of_price(paid[0].price_id)[0] if paid else None
 
 
 # --- Upgrades -----------------------------------------------------------------------------------------------------

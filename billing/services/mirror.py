@@ -1,13 +1,18 @@
 """dj-stripe's copy of Stripe's objects. For reading by staff and reports; nothing that gives credits waits for it."""
 
+from datetime import datetime, timedelta
 from traceback import format_exc
 
 from django.conf import settings
 from djstripe.models import WebhookEventTrigger
 
+from billing.models import WebhookRefusal
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
+
+# As long as Stripe itself keeps events.
+KEPT_DAYS = 30
 
 
 def mirror_event(*, trigger_id: int) -> None:
@@ -24,3 +29,14 @@ def mirror_event(*, trigger_id: int) -> None:
         WebhookEventTrigger.objects.filter(pk=trigger_id).update(exception=str(error)[:128], traceback=format_exc())
         log.warning("Mirror failed", trigger_id=trigger_id, error=str(error))
         raise
+
+
+def clear_old_webhooks(*, now: datetime) -> dict[str, int]:
+    """This will delete counts of refused calls, and webhooks that were mirrored, once they are a month old.
+
+    One whose mirror failed stays until somebody has seen to it. Returns how many rows of each went.
+    """
+    before = now - timedelta(days=KEPT_DAYS)
+    refusals, _ = WebhookRefusal.objects.filter(minute_at__lt=before).delete()
+    triggers, _ = WebhookEventTrigger.objects.filter(processed=True, created__lt=before).delete()
+    return {"refusals": refusals, "webhooks": triggers}

@@ -1,7 +1,6 @@
 """Keeping our row of a subscription, and the account's plan, equal to what is true at Stripe."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -18,7 +17,7 @@ log = get_logger(__name__)
 
 # More than this many writers overtaking one sync is no race but a fault.
 SYNC_ATTEMPTS = 10
-NOTHING = Decimal(0)
+FREE = "free"
 
 
 class UnknownPrice(DomainError):
@@ -166,13 +165,16 @@ def is_entitled(subscription: Subscription | None) -> bool:
     )
 
 
-def apply_plan(customer: Customer, now: datetime) -> None:
-    """Tell the ledger which plan the user has, from our rows alone; the caller holds the customer's lock."""
+def apply_plan(customer: Customer, now: datetime, *, plan: str | None = None) -> None:
+    """Tell the ledger which plan the user has, from our rows alone; the caller holds the customer's lock.
+
+    `plan` stands in for the subscription's, while something is given that was paid for under an earlier plan.
+    """
     current = selectors.current_subscription(user_id=customer.user_id)
     if current is not None and is_entitled(current):
         credits_services.set_plan(
             account_id=customer.user_id,
-            plan=current.plan,
+            plan=plan or current.plan,
             anchor_at=current.anchor_at,
             paid_until=current.paid_until,
             source=current.pk,
@@ -182,10 +184,10 @@ def apply_plan(customer: Customer, now: datetime) -> None:
         # Not ended, but unpaid or paused: Free's features, without Free's allowance, which is for `source` "free".
         credits_services.set_plan(
             account_id=customer.user_id,
-            plan="free",
+            plan=FREE,
             anchor_at=customer.user.created_at,
             paid_until=None,
-            source=current.pk if current else "free",
+            source=current.pk if current else FREE,
             now=now,
         )
 

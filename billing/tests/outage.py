@@ -12,8 +12,14 @@ class NoStripe(stripe.HTTPClient):
     name = "no-stripe"
 
     def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
         raise stripe.APIConnectionError("Network is unreachable", should_retry=False)
 
     def close(self) -> None:

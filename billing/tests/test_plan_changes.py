@@ -6,15 +6,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
-from billing import gateway
+from billing import gateway, services
 from billing.models import PaidInvoice, PlanChange, Subscription
 from billing.sandbox import store
 from billing.services.invoices import Upgrade, upgrade_credits
-from billing.tests.conftest import FAILS_LATER_CARD
+from billing.tests.conftest import FAILS_LATER_CARD, open_plan, pay
 from billing.tests.test_subscriptions import allowances, tier
 from smartspec import clock
+from smartspec.testing import make_client, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +126,40 @@ class TestUpgrade:
         assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
 
 
+class TestLostWebhooks:
+    def test_of_the_first_month_do_not_make_an_upgrade_give_more(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: Callable[[], int]
+    ) -> None:
+        """The same month and the same upgrade, but we hear of the first invoice only with the second."""
+        subscription_id = subscribe(alice_client)
+        change(alice_client, subscription_id, "enterprise")
+        run_jobs()
+        expected = sum(allowances(alice))
+        newest = PaidInvoice.objects.order_by("-paid_at", "-upgraded_at").first()
+
+        bob = make_user("carol@smartspec.test")
+        client = make_client(bob)
+        assert pay(open_plan(client)).status == "complete"
+        ProcrastinateJob.objects.all().delete()
+        (subscription,) = [row for row in store.find("subscription") if row["id"] != subscription_id]
+        gateway.update_subscription(
+            subscription["id"],
+            {
+                "items": [
+                    {"id": subscription["items"]["data"][0]["id"], "price": "price_smartspec_enterprise_monthly"}
+                ],
+                "proration_behavior": "always_invoice",
+            },
+        )
+        upgrade_invoice = store.get("subscription", subscription["id"])["latest_invoice"]
+        assert newest is not None
+        assert upgrade_invoice != newest.pk
+        services.record_invoice(invoice_id=upgrade_invoice, now=clock.now())
+        run_jobs()
+        assert allowances(bob)[0] == 500
+        assert abs(sum(allowances(bob)) - expected) <= 5  # seconds apart
+
+
 class TestUpgradeCredits:
     """max(0, old x elapsed + new x left - what the month gave)."""
 
@@ -225,9 +261,10 @@ class TestRefusal:
         assert [error["attr"] for error in answer.json()["errors"]] == [field]
 
     def test_of_a_subscription_that_has_ended(self, alice_client: APIClient, subscribe: Subscribe) -> None:
-        body = {"subscription_id": subscribe(alice_client), "at_period_end": False}
+        subscription_id = subscribe(alice_client)
+        body: dict[str, Any] = {"subscription_id": subscription_id, "at_period_end": False}
         alice_client.post("/api/payment/subscription/cancel", body)
-        answer = change(alice_client, body["subscription_id"], "enterprise")
+        answer = change(alice_client, subscription_id, "enterprise")
         assert (answer.status_code, answer.json()["code"]) == (409, "subscription_ended")
 
     def test_of_undoing_what_is_not_scheduled(self, alice_client: APIClient, subscribe: Subscribe) -> None:
@@ -240,8 +277,6 @@ class TestUpgradeWithABadCardFromTheStart:
     def test_is_refused_and_nothing_is_given(
         self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int]
     ) -> None:
-        from billing.tests.conftest import open_plan, pay
-
         assert pay(open_plan(alice_client), FAILS_LATER_CARD).status == "declined"
         run_jobs()
         assert tier(alice) == "free"
