@@ -1,12 +1,12 @@
-"""What happens because time passed: sessions expire; later also renewals, retries and schedules."""
+"""What happens because time passed: sessions expire, subscriptions end, what nobody paid lapses."""
 
 from datetime import datetime
 
 from billing.sandbox import store
-from billing.sandbox.services import checkout
+from billing.sandbox.services import checkout, subscriptions
 
 # What time does to each kind, called with the object's id and the moment at which it is due.
-CHANGES = {"checkout.session": checkout.expire_if_due}
+CHANGES = {"checkout.session": checkout.expire_if_due, "subscription": subscriptions.do_what_is_due}
 
 
 def pass_time(*, now: datetime, clock: str = "") -> int:
@@ -17,6 +17,7 @@ def pass_time(*, now: datetime, clock: str = "") -> int:
     played = 0
     while due := store.find_due(now=now, clock=clock, kinds=CHANGES):
         for row in due:
-            CHANGES[row.kind](object_id=row.id, now=now)
+            # As of the moment itself, however long ago: events and the end of things carry that time.
+            CHANGES[row.kind](object_id=row.id, now=row.due_at or now)
             played += 1
     return played

@@ -10,7 +10,7 @@ import pytest
 import stripe
 
 from billing.sandbox import periods, store
-from billing.sandbox.services import invoices, payments, subscriptions
+from billing.sandbox.services import invoices, payments, subscriptions, timekeeping
 from billing.sandbox.tests.conftest import emitted_types
 from smartspec import clock
 
@@ -204,6 +204,46 @@ class TestCancel:
             api.update(subscription.id, params={"cancel_at_period_end": True})
         assert api.list(params={"customer": subscription.customer}).data == []
         assert len(api.list(params={"customer": subscription.customer, "status": "all"}).data) == 1
+
+
+class TestTime:
+    def test_ends_what_was_cancelled_at_its_period_end(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = subscribe(client_of_stripe)
+        client_of_stripe.v1.subscriptions.update(subscription.id, params={"cancel_at_period_end": True})
+        end = subscription["items"]["data"][0].current_period_end
+        timekeeping.pass_time(now=store.moment(end - 1))
+        assert store.get("subscription", subscription.id)["status"] == "active"
+        timekeeping.pass_time(now=store.moment(end + 3600))
+        ended = store.get("subscription", subscription.id)
+        assert (ended["status"], ended["ended_at"], ended["cancel_at_period_end"]) == ("canceled", end, True)
+        event = store.find("event", name="customer.subscription.deleted")[0]
+        assert event["created"] == end
+
+    def test_expires_what_nobody_pays_for_23_hours(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = subscribe(client_of_stripe, card="pm_card_chargeCustomerFail")
+        timekeeping.pass_time(now=clock.now() + timedelta(hours=22))
+        assert store.get("subscription", subscription.id)["status"] == "incomplete"
+        timekeeping.pass_time(now=clock.now() + timedelta(hours=24))
+        assert store.get("subscription", subscription.id)["status"] == "incomplete_expired"
+        assert store.get("invoice", subscription.latest_invoice)["status"] == "void"
+
+    def test_lets_a_change_lapse_that_nobody_pays(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = store.get("subscription", subscribe(client_of_stripe).id)
+        method = client_of_stripe.v1.payment_methods.attach(
+            "pm_card_chargeCustomerFail", params={"customer": subscription["customer"]}
+        )
+        client_of_stripe.v1.subscriptions.update(subscription["id"], params={"default_payment_method": method.id})
+        wanted = change(
+            subscription, ENTERPRISE, proration_behavior="always_invoice", payment_behavior="pending_if_incomplete"
+        )
+        waiting = subscriptions.update_subscription(subscription["id"], wanted, now=clock.now())
+        assert waiting["pending_update"]
+        timekeeping.pass_time(now=clock.now() + timedelta(hours=24))
+        lapsed = store.get("subscription", subscription["id"])
+        assert (lapsed["pending_update"], lapsed["status"]) == (None, "active")
+        assert lapsed["items"]["data"][0]["price"]["id"] == MONTHLY
+        assert store.get("invoice", waiting["latest_invoice"])["status"] == "void"
+        assert emitted_types()[-1] == "customer.subscription.pending_update_expired"
 
 
 class TestItems:

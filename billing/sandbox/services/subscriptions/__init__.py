@@ -6,6 +6,7 @@ from billing.sandbox.services.subscriptions.cancelling import (
 )
 from billing.sandbox.services.subscriptions.changing import preview_invoice, update_subscription
 from billing.sandbox.services.subscriptions.creating import create_paid_by_checkout, create_subscription
+from billing.sandbox.services.subscriptions.ending import do_what_is_due
 from billing.sandbox.services.subscriptions.paying import (
     note_invoice_failed,
     note_invoice_paid,
@@ -18,6 +19,7 @@ __all__ = [
     "cancel_subscription",
     "create_paid_by_checkout",
     "create_subscription",
+    "do_what_is_due",
     "note_invoice_failed",
     "note_invoice_paid",
     "note_invoice_voided",

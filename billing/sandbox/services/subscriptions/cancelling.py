@@ -29,15 +29,14 @@ def cancel_subscription(
         "status": "canceled",
         "canceled_at": before["canceled_at"] or seconds,
         "ended_at": seconds,
-        "cancel_at_period_end": False,
-        "cancel_at": before["cancel_at"],
+        # What ends as it was told to keeps saying so; what is ended before that does not.
+        "cancel_at_period_end": before["cancel_at_period_end"] and before["cancel_at"] <= seconds,
         "pending_update": None,
     }
     subscription["cancellation_details"] |= {"reason": reason} | {
         name: details[name] or None for name in ("comment", "feedback") if name in details
     }
     state.save_subscription(subscription)
-    store.set_due(subscription_id, None)
     if before["schedule"]:
         _end_schedule(before["schedule"], now=now)
     for invoice in store.find("invoice", subscription=subscription_id, status="draft"):

@@ -11,9 +11,6 @@ from billing.sandbox.services.subscriptions import state
 
 Data = dict[str, Any]
 
-# https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
-INCOMPLETE_FOR = timedelta(hours=23)
-
 
 @transaction.atomic
 def create_subscription(params: Data, *, now: datetime) -> Data:

@@ -1,7 +1,7 @@
 """What the other modules of a subscription share: writing it with its items, its periods and its lines."""
 
 import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from billing.sandbox import periods, store
@@ -14,6 +14,7 @@ from billing.sandbox.services import events, products
 Data = dict[str, Any]
 
 ENDED = {"canceled", "incomplete_expired"}
+INCOMPLETE_FOR = timedelta(hours=23)
 
 
 def save_subscription(subscription: Data) -> Data:
@@ -29,7 +30,26 @@ def save_subscription(subscription: Data) -> Data:
             store.add(item)
     for item_id in stored - {item["id"] for item in items}:
         store.mark_deleted("subscription_item", item_id)
+    store.set_due(subscription["id"], due_at(subscription))
     return subscription
+
+
+def due_at(subscription: Data) -> datetime | None:
+    """This will return when time next changes the subscription by itself, or None."""
+    if subscription["status"] in ENDED:
+        return None
+    moments = [subscription["cancel_at"]]
+    if subscription["status"] == "incomplete":
+        moments.append(incomplete_until(subscription))
+    if subscription["pending_update"]:
+        moments.append(subscription["pending_update"]["expires_at"])
+    due = [moment for moment in moments if moment]
+    return store.moment(min(due)) if due else None
+
+
+def incomplete_until(subscription: Data) -> int:
+    """This will return when a first invoice that nobody pays ends the subscription."""
+    return int(subscription["created"] + INCOMPLETE_FOR.total_seconds())
 
 
 def update(subscription: Data, *, before: Data, now: datetime) -> Data:
