@@ -210,7 +210,7 @@ class TestDowngrade:
         ("plan", "interval", "new_plan", "new_interval"),
         [("enterprise", "monthly", "pro", "monthly"), ("pro", "yearly", "pro", "monthly")],
     )
-    def test_waits_for_the_end_of_the_period_or_changes_nothing(
+    def test_waits_for_the_end_of_the_paid_period_and_can_be_undone(
         self,
         alice: Any,
         alice_client: APIClient,
@@ -226,10 +226,6 @@ class TestDowngrade:
         answer = change(alice_client, subscription_id, new_plan, new_interval=new_interval)
         view = alice_client.get("/api/payment/subscription").json()
         assert (view["plan"], view["interval"]) == (plan, interval)
-        if answer.status_code == 422:
-            assert answer.json()["code"] == "change_not_available"
-            assert view["pending_change"] is None
-            return
         assert answer.json()["status"] == "scheduled"
         assert view["pending_change"] == {
             "plan": new_plan,
@@ -239,6 +235,40 @@ class TestDowngrade:
         undone = alice_client.post("/api/payment/subscription/cancel-change", {"subscription_id": subscription_id})
         assert undone.json() == {"success": True}
         assert alice_client.get("/api/payment/subscription").json()["pending_change"] is None
+
+    def test_gives_way_to_an_upgrade_a_cancellation_and_a_resumption(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: Callable[[], int]
+    ) -> None:
+        subscription_id = subscribe(alice_client, "pro", "yearly")
+        body = {"subscription_id": subscription_id}
+        assert change(alice_client, subscription_id, "pro", new_interval="monthly").json()["status"] == "scheduled"
+        assert alice_client.post("/api/payment/subscription/cancel", body).status_code == 200
+        view = alice_client.get("/api/payment/subscription").json()
+        assert (view["pending_change"], view["cancel_at_period_end"]) == (None, True)
+        # and a change takes the place of a cancellation
+        assert change(alice_client, subscription_id, "pro", new_interval="monthly").json()["status"] == "scheduled"
+        view = alice_client.get("/api/payment/subscription").json()
+        assert view["pending_change"]["interval"] == "monthly"
+        assert view["cancel_at_period_end"] is False
+        assert change(alice_client, subscription_id, "enterprise").json()["status"] == "done"
+        run_jobs()
+        view = alice_client.get("/api/payment/subscription").json()
+        assert (view["plan"], view["interval"], view["pending_change"]) == ("enterprise", "yearly", None)
+
+    def test_that_stripe_refuses_changes_nothing(
+        self, alice_client: APIClient, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        subscription_id = subscribe(alice_client, "enterprise")
+        alice_client.post("/api/payment/subscription/cancel", {"subscription_id": subscription_id})
+
+        def refuse(**_: Any) -> None:
+            raise gateway.StripeRefused("no schedules here")
+
+        monkeypatch.setattr(gateway, "create_schedule", refuse)
+        answer = change(alice_client, subscription_id, "pro")
+        assert (answer.status_code, answer.json()["code"]) == (422, "change_not_available")
+        view = alice_client.get("/api/payment/subscription").json()
+        assert (view["plan"], view["pending_change"], view["cancel_at_period_end"]) == ("enterprise", None, True)
 
 
 class TestRefusal:
