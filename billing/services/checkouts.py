@@ -224,6 +224,7 @@ def common_session_values(checkout: Checkout, customer: Customer) -> dict[str, A
     return {
         "customer": customer.pk,
         "client_reference_id": str(checkout.user_id),
+        "allow_promotion_codes": True,
         "success_url": f"{settings.SITE_URL}{reverse('pay-return')}?session_id={{CHECKOUT_SESSION_ID}}",
         "cancel_url": f"{settings.SITE_URL}{reverse('pay-cancel')}?checkout={checkout.pk}",
     }

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from traceback import format_exc
 
 from django.conf import settings
-from djstripe.models import WebhookEventTrigger
+from djstripe.enums import APIKeyType
+from djstripe.models import APIKey, WebhookEventTrigger
 
 from billing.models import WebhookRefusal
 from smartspec.logs import get_logger
@@ -23,12 +24,19 @@ def mirror_event(*, trigger_id: int) -> None:
     trigger = WebhookEventTrigger.objects.filter(pk=trigger_id).first()
     if trigger is None or trigger.processed:
         return
+    forget_old_keys()
     try:
         trigger.process(api_key=settings.STRIPE_SECRET_KEY)
     except Exception as error:
         WebhookEventTrigger.objects.filter(pk=trigger_id).update(exception=str(error)[:128], traceback=format_exc())
         log.warning("Mirror failed", trigger_id=trigger_id, error=str(error))
         raise
+
+
+def forget_old_keys() -> None:
+    """Delete keys that are no longer ours: dj-stripe notes the first key that it sees, and would prefer it for ever."""
+    old = APIKey.objects.filter(type=APIKeyType.secret, livemode=settings.STRIPE_LIVE_MODE)
+    old.exclude(secret=settings.STRIPE_SECRET_KEY).delete()
 
 
 def clear_old_webhooks(*, now: datetime) -> dict[str, int]:

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from billing import services
 from billing.models import Purchase
 from billing.sandbox import store
+from billing.sandbox.services import checkout
 from billing.tests.conftest import (
     ASKING_CARD,
     DECLINED_CARD,
@@ -218,8 +219,6 @@ class TestPaying:
     def test_with_authentication_waits_for_it(
         self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int]
     ) -> None:
-        from billing.sandbox.services import checkout
-
         session_id = open_credits(alice_client, 100)
         assert pay(session_id, ASKING_CARD).status == "requires_authentication"
         run_jobs()
@@ -245,6 +244,33 @@ class TestPaying:
         assert [(invoice["amount_paid"], invoice["status"]) for invoice in invoices] == [(500, "paid")]
         services.record_invoice(invoice_id=invoices[0]["id"], now=clock.now())
         assert bought(alice) == [("purchase", Decimal(50))]
+
+
+class TestPromotionCode:
+    @pytest.mark.parametrize(("percent_off", "paid_cents"), [(50, 450), (100, 0)])
+    def test_lowers_what_is_paid_and_not_what_is_given(
+        self,
+        alice: Any,
+        alice_client: APIClient,
+        run_jobs: Callable[[], int],
+        percent_off: int,
+        paid_cents: int,
+    ) -> None:
+        from billing import gateway
+
+        client = gateway.client()
+        coupon = client.v1.coupons.create({"percent_off": percent_off, "duration": "once"})
+        client.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "SPRING"})
+        session_id = open_credits(alice_client, 100)
+        checkout.apply_promotion_code(session_id, "SPRING", now=clock.now())
+        if paid_cents:
+            pay(session_id)
+        else:
+            checkout.complete_without_payment(session_id=session_id, now=clock.now())
+        run_jobs()
+        purchase = Purchase.objects.get()
+        assert (purchase.state, purchase.price_cents, purchase.paid_cents) == ("fulfilled", 900, paid_cents)
+        assert bought(alice) == [("purchase", Decimal(100)), ("bonus", Decimal(5))]
 
 
 class TestDelayedPayment:

@@ -242,6 +242,21 @@ class TestMirror:
         assert not WebhookEventTrigger.objects.filter(processed=False).exists()
         assert PaymentIntent.objects.count() == Invoice.objects.count() == Customer.objects.count() == 1
 
+    def test_goes_on_after_the_key_was_changed(
+        self, alice_client: APIClient, run_jobs: Callable[..., int], settings: Any
+    ) -> None:
+        from djstripe.models import APIKey
+
+        pay(open_credits(alice_client))
+        run_jobs(mirror=True)
+        old, new = settings.STRIPE_SECRET_KEY, "sk_test_" + "rolled" + "0" * 18
+        assert APIKey.objects.filter(secret=old).exists()
+        settings.STRIPE_SECRET_KEY = settings.STRIPE_TEST_SECRET_KEY = new
+        pay(open_credits(alice_client))
+        run_jobs(mirror=True)
+        assert not APIKey.objects.filter(secret=old).exists()
+        assert not WebhookEventTrigger.objects.filter(processed=False).exists()
+
     def test_that_fails_is_shown_and_blocks_no_credits(
         self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
