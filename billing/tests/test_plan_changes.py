@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from billing import gateway, services
 from billing.models import PaidInvoice, PlanChange, Subscription
 from billing.sandbox import store
+from billing.sandbox.services import authentication
 from billing.services.invoices import Upgrade, upgrade_credits
 from billing.tests.conftest import FAILS_LATER_CARD, open_plan, pay
 from billing.tests.test_subscriptions import allowances, tier
@@ -113,6 +114,13 @@ class TestUpgrade:
         assert tier(alice) == "pro"
         second = change(alice_client, subscription_id, "enterprise")
         assert (second.status_code, second.json()["code"]) == (409, "change_in_progress")
+        (waiting,) = [intent for intent in store.find("payment_intent") if intent["status"] == "requires_action"]
+        authentication.answer(waiting["id"], outcome="complete", now=clock.now())
+        run_jobs()
+        assert tier(alice) == "enterprise"
+        first, upgrade = allowances(alice)
+        assert first == 500
+        assert 4_490 <= upgrade <= 4_500
 
     def test_with_the_same_key_is_answered_again(
         self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: Callable[[], int]

@@ -12,9 +12,10 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import services
-from billing.models import Customer, PaidInvoice, Purchase, Subscription
+from billing.models import Customer, PaidInvoice, Purchase, Subscription, SubscriptionCheckout
 from billing.sandbox import store
 from billing.tests.conftest import open_credits, open_plan, pay
+from credits import selectors as credits_selectors
 from credits.models import Grant
 from smartspec import clock
 
@@ -71,6 +72,25 @@ class TestFulfilment:
         assert [getattr(result, "state", result) for result in results] == ["fulfilled"] * THREADS
         assert Grant.objects.filter(account_id=alice.pk, source__startswith="allowance:sub_").count() == 1
         assert Subscription.objects.count() == PaidInvoice.objects.count() == 1
+
+
+class TestTwoSubscriptions:
+    def test_paid_and_settled_at_once_end_as_one_and_a_refund(self, alice: Any, alice_client: APIClient) -> None:
+        first = open_plan(alice_client)
+        SubscriptionCheckout.objects.update(state="processing")  # so that the second one's opening cannot expire it
+        second = open_plan(alice_client, "enterprise")
+        for session_id in (first, second):
+            assert pay(session_id).status == "complete"
+        sessions = iter([first, second] * 3)
+        results = at_once(lambda: services.settle_session(session_id=next(sessions), now=clock.now()))
+        assert not [result for result in results if isinstance(result, Exception)]
+        kept, surplus = Subscription.objects.order_by("is_surplus")
+        assert (kept.is_surplus, kept.status, surplus.is_surplus, surplus.status) == (False, "active", True, "canceled")
+        (refund,) = store.find("refund")
+        assert refund["amount"] == {"pro": 2900, "enterprise": 19_900}[surplus.plan]
+        (grant,) = Grant.objects.filter(account_id=alice.pk, source__startswith="allowance:sub_")
+        assert grant.source.startswith(f"allowance:{kept.pk}:")
+        assert credits_selectors.get_plan_state(account_id=alice.pk, now=clock.now()).plan == kept.plan
 
 
 class TestCheckout:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from rest_framework.test import APIClient
 from billing import gateway, services
 from billing.models import PaidInvoice, Subscription, SubscriptionCheckout
 from billing.sandbox import store
+from billing.sandbox.services import timekeeping
 from billing.tests.conftest import open_plan, pay
 from billing.tests.test_webhooks import post
 from credits import selectors as credits_selectors
@@ -201,6 +203,26 @@ class TestCancelling:
         }
         assert view["access_ends_at"] == view["current_period_end"]
         assert (view["status"], view["plan"]) == ("active", "pro")
+        assert allowances(alice) == [500]
+
+    def test_comes_true_when_the_period_is_over(
+        self,
+        alice: Any,
+        alice_client: APIClient,
+        subscribe: Subscribe,
+        run_jobs: Callable[[], int],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        alice_client.post("/api/payment/subscription/cancel", {"subscription_id": subscribe(alice_client)})
+        end = Subscription.objects.get().current_period_end
+        monkeypatch.setattr(clock, "now", lambda: end + timedelta(minutes=1))
+        timekeeping.pass_time(now=clock.now())
+        run_jobs()
+        row = Subscription.objects.get()
+        assert (row.status, row.ended_at) == ("canceled", end)
+        assert tier(alice) == "free"
+        view = alice_client.get("/api/payment/subscription").json()
+        assert (view["id"], view["plan"]) == (None, "free")
         assert allowances(alice) == [500]
 
     def test_can_be_undone(self, alice_client: APIClient, subscribe: Subscribe) -> None:
