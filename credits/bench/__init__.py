@@ -1,0 +1,1 @@
+"""What `manage.py bench_ledger` measures, and how. `plan.py` is the list of measures; start there."""
