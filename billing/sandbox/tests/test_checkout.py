@@ -144,6 +144,22 @@ class TestPayWithCard:
             checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now())
 
 
+class TestSetupMode:
+    def test_saves_the_card_and_charges_nothing(self, client_of_stripe: stripe.StripeClient, card: Card) -> None:
+        customer = client_of_stripe.v1.customers.create(params={"email": "alice@example.com"})
+        session = client_of_stripe.v1.checkout.sessions.create(
+            params={"mode": "setup", "customer": customer.id, "success_url": "https://example.com", "currency": "usd"}
+        )
+        refused = checkout.pay_with_card(session_id=session.id, card=card("4000000000000002"), now=clock.now())
+        assert refused.message == "Your card was declined."
+        checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now())
+        saved: Any = client_of_stripe.v1.checkout.sessions.retrieve(session.id, params={"expand": ["setup_intent"]})
+        assert (saved.status, saved.payment_status) == ("complete", "no_payment_required")
+        assert saved.setup_intent.status == "succeeded"
+        methods = client_of_stripe.v1.customers.payment_methods.list(customer.id).data
+        assert [method.id for method in methods] == [saved.setup_intent.payment_method]
+
+
 class TestAuthentication:
     def test_pays_when_completed(self, client_of_stripe: stripe.StripeClient, package: Open, card: Card) -> None:
         session = package()

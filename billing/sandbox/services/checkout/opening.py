@@ -52,10 +52,13 @@ def create_session(params: Data, *, now: datetime) -> Data:
     if types := params.get("payment_method_types"):
         session["payment_method_types"] = types
     items = _line_items(params, mode=mode, now=now)
-    session["currency"] = items[0]["currency"]
+    session["currency"] = items[0]["currency"] if items else params.get("currency")
     _set_customer(session, params)
     _set_invoice_creation(session, params, mode=mode)
-    sessions.add_up(session, items)
+    if mode == "setup":
+        session["payment_status"] = "no_payment_required"
+    else:
+        sessions.add_up(session, items)
     if mode == "payment" and 0 < session["amount_total"] < 50:
         raise ParameterInvalid(
             "line_items",
@@ -122,8 +125,6 @@ def _discount(session: Data, *, coupon: Data | None, promotion_code: str | None,
 
 
 def _check(params: Data, *, mode: str) -> None:
-    if mode == "setup":
-        raise ParameterInvalid("mode", "The sandbox has only the modes payment and subscription.")
     if params.get("ui_mode", "hosted_page") != "hosted_page":
         raise ParameterInvalid("ui_mode", "The sandbox has only the hosted_page.")
     if "success_url" not in params:
@@ -131,7 +132,7 @@ def _check(params: Data, *, mode: str) -> None:
     for name in ("success_url", "cancel_url"):
         if name in params:
             _check_url(params[name], param=name)
-    if not params.get("line_items"):
+    if mode != "setup" and not params.get("line_items"):
         raise ParameterMissing("line_items")
     if params.get("customer") and params.get("customer_email"):
         raise ParameterInvalid(

@@ -11,7 +11,16 @@ from billing.sandbox import cards, store
 from billing.sandbox.errors import CardDeclined, ParameterInvalid, UnexpectedState
 from billing.sandbox.objects import checkout as checkout_objects
 from billing.sandbox.objects import invoice as invoice_objects
-from billing.sandbox.services import customers, discounts, events, invoices, payment_methods, payments, subscriptions
+from billing.sandbox.services import (
+    customers,
+    discounts,
+    events,
+    invoices,
+    payment_methods,
+    payments,
+    setup_intents,
+    subscriptions,
+)
 from billing.sandbox.services.checkout import sessions
 
 Data = dict[str, Any]
@@ -172,6 +181,8 @@ def settle_bank_debit(*, session_id: str, now: datetime, outcome: Literal["succe
 
 def amount_due_now(session: Data) -> int:
     """This will return what has to be paid to complete a session, in cents: nothing during a trial."""
+    if session["mode"] == "setup":
+        return 0
     data = store.get_private(session["id"])["params"].get("subscription_data") or {}
     if session["mode"] == "subscription" and (data.get("trial_period_days") or data.get("trial_end")):
         return 0
@@ -181,6 +192,8 @@ def amount_due_now(session: Data) -> int:
 
 def _pay(session: Data, payment_method: Data, *, now: datetime) -> PaymentOutcome:
     _ensure_customer(session, payment_method["billing_details"], now=now)
+    if session["mode"] == "setup":
+        payment_methods.refuse_unless_savable(payment_method)
     if not amount_due_now(session):
         return _complete(session, None, payment_method, now=now)
     intent = _ensure_intent(session, now=now)
@@ -213,7 +226,9 @@ def _complete(session: Data, intent: Data | None, payment_method: Data | None, *
     }
     store.set_due(session["id"], None)
     private = store.get_private(session["id"])
-    if payment_method and session["customer"]:
+    if payment_method and session["mode"] == "setup":
+        _set_up(session, payment_method, now=now)
+    elif payment_method and session["customer"]:
         _save_payment_method(session, payment_method, intent, now=now)
     if session["mode"] == "subscription":
         _subscribe(session, intent, payment_method, now=now)
@@ -224,6 +239,16 @@ def _complete(session: Data, intent: Data | None, payment_method: Data | None, *
     store.save(session)
     events.emit("checkout.session.completed", session, now=now)
     return PaymentOutcome("complete", session, redirect_url=_return_url(session))
+
+
+def _set_up(session: Data, payment_method: Data, *, now: datetime) -> None:
+    """Save the card that a session in setup mode was opened for; the page authenticates it on the way."""
+    wanted = store.get_private(session["id"])["params"].get("setup_intent_data") or {}
+    store.set_private(payment_method["id"], is_set_up=True)
+    params = {"customer": session["customer"], "metadata": wanted.get("metadata")}
+    intent = setup_intents.create_setup_intent({name: value for name, value in params.items() if value}, now=now)
+    setup_intents.confirm_setup_intent(intent["id"], payment_method["id"], now=now)
+    session["setup_intent"] = intent["id"]
 
 
 def _subscribe(session: Data, intent: Data | None, payment_method: Data | None, *, now: datetime) -> None:
