@@ -15,7 +15,7 @@ def get_logger(name: str) -> Any:
 
 def configure(config: dict[str, str]) -> None:
     """Configure logging and structlog; `config` is settings.LOGGING: `format` (json or console) and `level`."""
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,

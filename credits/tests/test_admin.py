@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.contrib import admin
@@ -22,6 +22,8 @@ from credits.tests.conftest import Give
 from smartspec import admin as smartspec_admin
 from smartspec import clock
 from smartspec.testing import make_user
+
+UNKNOWN = UUID("00000000-0000-4000-8000-000000000000")
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ class TestEntries:
         for text in (entry.public_id, "-2.25", "10.25", "12.5", "2.25 from lot 1", "Given by mistake"):
             assert text in page
 
-    @pytest.mark.parametrize("key", ["1", "x~1", f"{uuid4()}~1", f"{uuid4()}~x", f"{uuid4()}~{10**30}", "~"])
+    @pytest.mark.parametrize("key", ["1", "x~1", f"{UNKNOWN}~1", f"{UNKNOWN}~x", f"{UNKNOWN}~{10**30}", "~"])
     def test_that_do_not_exist_are_a_sentence(self, administrator: Client, key: str) -> None:
         answer = administrator.get(reverse("admin:credits_entry_change", args=[quote(key)]), follow=True)
         assert "Perhaps it was deleted?" in answer.content.decode()
