@@ -84,6 +84,8 @@ class QuoteView(APIView):
 
 
 class CreditsCheckoutView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(
         operation_id="open_credits_checkout",
         parameters=[IDEMPOTENCY_HEADER],
@@ -100,6 +102,8 @@ class CreditsCheckoutView(APIView):
 
 
 class SubscriptionCheckoutView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(
         operation_id="open_subscription_checkout",
         parameters=[IDEMPOTENCY_HEADER],
@@ -170,6 +174,8 @@ class ReactivateView(APIView):
 
 
 class ChangePlanView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(
         operation_id="change_plan",
         parameters=[IDEMPOTENCY_HEADER],
@@ -203,6 +209,8 @@ class CancelChangeView(APIView):
 
 
 class PortalView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(
         operation_id="open_billing_portal", request=serializers.PortalSerializer, responses=serializers.UrlSerializer
     )
