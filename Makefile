@@ -29,7 +29,7 @@ run: .venv/installed ## serve the whole product on this machine until Ctrl-C
 	@exec $(BIN)/python manage.py run_local
 
 test: .venv/installed-dev ## every test, on two processes
-	$(BIN)/pytest -q -n 2 --dist loadscope -m "not long"
+	$(BIN)/pytest -q -n 2 --dist loadgroup -m "not long"
 
 test-long: .venv/installed-dev ## the tests that take minutes
 	$(BIN)/pytest -q -m long

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from smartspec.management.commands.seed_demo import DEMO_PEOPLE
 from smartspec.testing import Product
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("product")]
 
 EMAIL = "demo@smartspec.test"
 FUTURE = "12 / 34"

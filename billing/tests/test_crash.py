@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import psutil
+import pytest
 import requests
 
 from smartspec.management.commands.seed_demo import DEMO_PEOPLE
@@ -68,6 +69,7 @@ def children(product: Product) -> list[psutil.Process]:
     return psutil.Process(product.process.pid).children(recursive=True)
 
 
+@pytest.mark.xdist_group("product")
 def test_credits_arrive_once_though_everything_was_killed() -> None:
     with run_product() as product:
         stranger = Stranger(product)

@@ -14,6 +14,8 @@ import pytest
 
 from smartspec.testing import Product, run_product
 
+pytestmark = pytest.mark.xdist_group("product")
+
 
 @pytest.fixture(scope="module")
 def own_product() -> Iterator[Product]:
