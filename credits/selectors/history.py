@@ -11,14 +11,13 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from credits import ids
 from credits.models import Entry, EntryTotal
+from credits.selectors.search import Search
 
-MAXIMUM_SEARCH_TOTAL = 10_000
 EXPORT_CHUNK = 1000
 
 
@@ -88,7 +87,7 @@ def iterate_transactions(*, filter: TransactionFilter) -> Iterator[Entry]:
     while top > low:
         bottom = max(top - EXPORT_CHUNK, low)
         chunk = _between(filter, bottom, top)
-        yield from _matching(chunk, filter) if filter.search else chunk
+        yield from _search(filter, bottom, top).narrow(chunk) if filter.search else chunk
         top = bottom
 
 
@@ -157,46 +156,21 @@ def _position(cursor: str | None) -> int | None:
 # --- Search -------------------------------------------------------------------------------------------------------
 
 
+def _search(filter: TransactionFilter, low: int, high: int) -> Search:
+    return Search(filter.account_id, filter.search, filter.entry_type, low, high)
+
+
 def _search_page(
     filter: TransactionFilter, low: int, high: int, limit: int, page: int, top: int | None
 ) -> TransactionPage:
-    matching = _matching(_between(filter, low, high), filter)
-    numbers = list(matching.values_list(_number_field(filter), flat=True)[:MAXIMUM_SEARCH_TOTAL])
+    search = _search(filter, low, high)
+    numbers = search.find()
     start = (page - 1) * limit
     if top is not None:
         start = next((index for index, number in enumerate(numbers) if number <= top), len(numbers))
         page = start // limit + 1
     wanted = numbers[start : start + limit]
-    entries = list(_matching(_between(filter, wanted[-1] - 1, wanted[0]), filter)) if wanted else []
+    entries = _between(filter, low, high).filter(**{f"{search.number_field}__in": wanted})
     more = numbers[start + limit] if start + limit < len(numbers) else None
     total = len(numbers)
-    return TransactionPage(entries, total, -(-total // limit), page, limit, None if more is None else str(more))
-
-
-def _number_field(filter: TransactionFilter) -> str:
-    return "number" if filter.entry_type is None else "type_number"
-
-
-def _matching(entries: QuerySet[Entry], filter: TransactionFilter) -> QuerySet[Entry]:
-    """Match ids, references and models from their start, and whole words of the description."""
-    term = filter.search
-    return entries.alias(words=SearchVector("description", config="simple")).filter(
-        Q(reference_id__istartswith=term)
-        | Q(model_id__istartswith=term)
-        | _numbers_of_ids(filter.account_id, term)
-        | Q(words=SearchQuery(term, config="simple"))
-    )
-
-
-def _numbers_of_ids(account_id: UUID, term: str) -> Q:
-    """Match the entries whose public id, or whose hold's, begins with the term: an id ends in its number."""
-    matches = Q(pk__in=[])
-    for field, prefix in (("number", ids.ENTRY_PREFIX), ("hold_number", ids.HOLD_PREFIX)):
-        start = prefix + ids.account_part(account_id)
-        if start.startswith(term):
-            matches |= Q(**{f"{field}__isnull": False})
-        elif term.startswith(start) and re.fullmatch(r"[1-9][0-9]{0,17}", term[len(start) :]):
-            number = int(term[len(start) :])
-            for power in range(19 - len(str(number))):
-                matches |= Q(**{f"{field}__gte": number * 10**power, f"{field}__lt": (number + 1) * 10**power})
-    return matches
+    return TransactionPage(list(entries), total, -(-total // limit), page, limit, None if more is None else str(more))

@@ -7,6 +7,7 @@ FUNCTIONS = (
     "refuse_change",
     "period_start",
     "find_entry",
+    "entry_words",
     "write_entry",
     "record_usage",
     "remember",
@@ -40,8 +41,8 @@ FUNCTIONS = (
     "touch",
     "verify_account",
 )
-# What a server under a role of its own may call; the rest is called by these alone.
-OPERATIONS = ("find_entry", *FUNCTIONS[FUNCTIONS.index("grant_credits") :])
+# What a server under a role of its own may call (to read, and the operations); the rest is called by these alone.
+OPERATIONS = ("find_entry", "entry_words", *FUNCTIONS[FUNCTIONS.index("grant_credits") :])
 
 
 def read(name: str) -> str:
