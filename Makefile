@@ -46,5 +46,9 @@ format: .venv/installed-dev ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed-dev ## measure; nothing in it can fail a test
+.venv/installed-bench: .venv/installed-dev requirements-bench.txt
+	-$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
+
+bench: .venv/installed-bench ## measure; nothing in it can fail a test
 	$(BIN)/python manage.py bench_ledger

@@ -16,7 +16,7 @@ THREADS = 2
 SMOKE_CALLS = 20
 
 # The writes of credits_place_hold for a hold that fits into the first lot, and nothing else: no key is looked up,
-# nothing is compared, no plan, no freeze, no due date. The floor below which the function cannot come.
+# nothing is compared, no plan, no freeze. The floor below which the function cannot come.
 UNCHECKED = """
 CREATE FUNCTION bench_unchecked_hold(
   p_account uuid, p_credits numeric, p_operation text, p_model text, p_reference text, p_key text, p_fingerprint uuid,
@@ -28,7 +28,7 @@ DECLARE
 BEGIN
   UPDATE credits_account x
      SET available = x.available - p_credits, held = x.held + p_credits, hold_count = x.hold_count + 1,
-         next_due_at = x.next_due_at
+         next_due_at = least(x.next_due_at, p_expires)
    WHERE x.account_id = p_account
   RETURNING x.hold_count, x.available, x.head_grant INTO number, available, v_head;
   UPDATE credits_grant g SET remaining = g.remaining - p_credits WHERE g.account_id = p_account AND g.number = v_head;

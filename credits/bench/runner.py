@@ -40,19 +40,17 @@ SMOKE = Length(rounds=1, seconds=0.05, warm_up=False, accounts=50, history_entri
 
 @dataclass
 class Run:
-    """What a run has seen so far; it is there to be read when the run was interrupted, too."""
+    """What a run has seen. When it was interrupted, or something failed, that is what there was until then."""
 
     rounds: list[Round] = field(default_factory=list)
     server: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
+    failure: str = ""
 
 
 def run(length: Length, groups: set[str], *, progress: Callable[[str], None]) -> Run:
-    """Measure some groups. Ctrl-C ends it in order, with the rounds that were finished.
-
-    :raises BenchError: something that was to be measured did not work.
-    """
+    """Measure some groups. Ctrl-C or a failure ends it in order, with the rounds that were finished."""
     seen = Run()
     try:
         with bench_database():
@@ -65,6 +63,8 @@ def run(length: Length, groups: set[str], *, progress: Callable[[str], None]) ->
             _verify(dataset, progress)
     except KeyboardInterrupt:
         seen.interrupted = True
+    except BenchError as error:
+        seen.failure = str(error)
     return seen
 
 

@@ -11,11 +11,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 
 from credits.bench import chart, report, runner
-from credits.bench.errors import BenchError
 from credits.bench.plan import GROUPS
 from smartspec import clock
 
 SVG = Path("docs/ledger-throughput.svg")
+JSON = "bench-ledger.json"  # in the data folder
 INTERRUPTED = 130
 
 HELP = f"""\
@@ -65,7 +65,11 @@ class Command(BaseCommand):
         parser.add_argument("--rounds", type=int, help=f"how many; {runner.FULL.rounds} unless given")
         parser.add_argument("--seconds", type=int, help=f"of each step in a round; {runner.FULL.seconds} unless given")
         parser.add_argument("--only", help="comma-separated groups")
-        parser.add_argument("--json", metavar="FILE", help="write everything that was seen to FILE; - is the output")
+        parser.add_argument(
+            "--json",
+            metavar="FILE",
+            help=f"write everything that was seen to FILE (- is the output); {JSON} in SMARTSPEC_DATA_DIR unless given",
+        )
         parser.add_argument("--svg", metavar="FILE", help=f"draw throughput by clients; {SVG} unless given")
         parser.add_argument("--smoke", action="store_true", help="seconds instead of minutes: does it all work?")
 
@@ -75,10 +79,7 @@ class Command(BaseCommand):
         length = length_of(options)
         groups = groups_of(options["only"])
         signal.signal(signal.SIGTERM, runner.stop)
-        try:
-            seen = runner.run(length, groups, progress=self.progress)
-        except BenchError as error:
-            raise CommandError(str(error)) from error
+        seen = runner.run(length, groups, progress=self.progress)
         self.progress("")
         found = report.results(seen.rounds, groups, seen.missing)
         series = report.by_clients(seen.rounds)
@@ -97,8 +98,12 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(answer, indent=1))
         else:
             self.show(seen, found, series)
-            if options["json"]:
-                Path(options["json"]).write_text(json.dumps(answer, indent=1) + "\n")
+            path = Path(options["json"] or Path(settings.DATA_DIR) / JSON)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(answer, indent=1) + "\n")
+            self.stdout.write(f"\nEverything that was seen is in {path}.")
+        if seen.failure:
+            raise CommandError(seen.failure)
         if "clients" in groups and not seen.interrupted and (options["svg"] or not options["smoke"]):
             self.draw(Path(options["svg"] or settings.BASE_DIR / SVG), series, seen.server)
         if seen.interrupted:
