@@ -15,8 +15,10 @@ from smartspec.logs import get_logger
 
 log = get_logger(__name__)
 
-# More than this many writers overtaking one sync is no race but a fault.
-SYNC_ATTEMPTS = 10
+# Only a write that changes something overtakes a sync, and each change is looked at once more. A customer's events run
+# one after the other, but polls, the return page and reconcile come beside them, and on a loaded machine a fetch may
+# take longer than several of their writes. More than this is no race but a fault.
+SYNC_ATTEMPTS = 100
 FREE = "free"
 
 
@@ -49,6 +51,7 @@ def sync_subscription(*, subscription_id: str, now: datetime) -> Subscription | 
     if customer is None:
         log.warning("Subscription of an unknown customer", subscription_id=subscription_id)
         return None
+    is_activated = False
     for _ in range(SYNC_ATTEMPTS):
         version = Customer.objects.values_list("state_version", flat=True).get(pk=customer.pk)
         fetched = gateway.retrieve_subscription(subscription_id)
@@ -58,17 +61,22 @@ def sync_subscription(*, subscription_id: str, now: datetime) -> Subscription | 
             locked = Customer.objects.select_for_update().select_related("user").get(pk=customer.pk)
             if locked.state_version != version:
                 continue  # somebody wrote since we looked, perhaps something newer than what we hold
-            was_entitled = is_entitled(Subscription.objects.filter(pk=subscription_id).first())
-            subscription = write_subscription(locked, fetched, pending, is_surplus=is_surplus)
-            locked.state_version += 1
-            locked.save(update_fields=["state_version"])
+            known = Subscription.objects.filter(pk=subscription_id).first()
+            subscription, is_changed = write_subscription(locked, known, fetched, pending, is_surplus=is_surplus)
             apply_plan(locked, now)
-        break
+            if is_changed:
+                is_activated = is_activated or (is_entitled(subscription) and not is_entitled(known))
+                locked.state_version += 1
+                locked.save(update_fields=["state_version"])
+        # What was written may have been fetched before something newer that another found written already, and so left
+        # no trace of: a change is final when a further look at Stripe finds nothing to change.
+        if not is_changed:
+            break
     else:
         raise SyncContended("This subscription is being changed by others. Please try again.")
     if subscription.is_surplus:
         end_surplus(subscription, now)
-    elif is_entitled(subscription) and not was_entitled:
+    elif is_activated:
         log.info(
             "Subscription activated", user_id=str(subscription.user_id), subscription_id=subscription.pk,
             customer_id=customer.pk, plan=subscription.plan, interval=subscription.interval,
@@ -116,37 +124,41 @@ def require_plan_of_price(price_id: str, lookup_key: str | None = None) -> tuple
 
 
 def write_subscription(
-    customer: Customer, fetched: dict[str, Any], pending: tuple[str, str, datetime] | None, *, is_surplus: bool
-) -> Subscription:
-    """Write the row; the caller holds the customer's lock."""
+    customer: Customer,
+    known: Subscription | None,
+    fetched: dict[str, Any],
+    pending: tuple[str, str, datetime] | None,
+    *,
+    is_surplus: bool,
+) -> tuple[Subscription, bool]:
+    """Write the row if anything of it is new, and tell whether it was; the caller holds the customer's lock."""
     item = stripe_data.subscription_item(fetched)
     plan, interval = require_plan_of_price(item.price_id, item.lookup_key)
-    known = Subscription.objects.filter(pk=fetched["id"]).first()
-    subscription, _ = Subscription.objects.update_or_create(
-        pk=fetched["id"],
-        defaults={
-            "customer": customer,
-            "user_id": customer.user_id,
-            "plan": plan,
-            "interval": interval,
-            "price_id": item.price_id,
-            "item_id": item.id,
-            "status": fetched["status"],
-            "anchor_at": anchor_of(known, fetched),
-            "current_period_start": item.current_period_start,
-            "current_period_end": item.current_period_end,
-            "cancel_at_period_end": bool(fetched["cancel_at_period_end"]),
-            "cancel_at": stripe_data.moment(fetched["cancel_at"]),
-            "ended_at": stripe_data.subscription_ended_at(fetched),
-            "schedule_id": stripe_data.object_id(fetched.get("schedule")) if pending else "",
-            "pending_plan": pending[0] if pending else "",
-            "pending_interval": pending[1] if pending else "",
-            "pending_at": pending[2] if pending else None,
-            "is_surplus": is_surplus,
-            "created_at": stripe_data.required_moment(fetched["created"]),
-        },
-    )
-    return subscription
+    fields: dict[str, Any] = {
+        "customer_id": customer.pk,
+        "user_id": customer.user_id,
+        "plan": plan,
+        "interval": interval,
+        "price_id": item.price_id,
+        "item_id": item.id,
+        "status": fetched["status"],
+        "anchor_at": anchor_of(known, fetched),
+        "current_period_start": item.current_period_start,
+        "current_period_end": item.current_period_end,
+        "cancel_at_period_end": bool(fetched["cancel_at_period_end"]),
+        "cancel_at": stripe_data.moment(fetched["cancel_at"]),
+        "ended_at": stripe_data.subscription_ended_at(fetched),
+        "schedule_id": stripe_data.object_id(fetched.get("schedule")) if pending else "",
+        "pending_plan": pending[0] if pending else "",
+        "pending_interval": pending[1] if pending else "",
+        "pending_at": pending[2] if pending else None,
+        "is_surplus": is_surplus,
+        "created_at": stripe_data.required_moment(fetched["created"]),
+    }
+    if known is not None and all(getattr(known, name) == value for name, value in fields.items()):
+        return known, False
+    subscription, _ = Subscription.objects.update_or_create(pk=fetched["id"], defaults=fields)
+    return subscription, True
 
 
 def anchor_of(known: Subscription | None, fetched: dict[str, Any]) -> datetime:

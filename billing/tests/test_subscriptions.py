@@ -11,7 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import gateway, services
-from billing.models import PaidInvoice, Subscription, SubscriptionCheckout
+from billing.models import Customer, PaidInvoice, Subscription, SubscriptionCheckout
 from billing.sandbox import store
 from billing.sandbox.services import timekeeping
 from billing.tests.conftest import open_plan, pay
@@ -155,6 +155,21 @@ class TestSubscribing:
         assert activated[0]["user_id"] == str(alice.pk)
         assert activated[0]["subscription_id"] == subscription_id
         assert activated[0]["event_id"].startswith("evt_")
+
+
+class TestSyncing:
+    def test_what_is_known_already_overtakes_nobody(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        version = Customer.objects.get(user=alice).state_version
+        for _ in range(2):
+            services.sync_subscription(subscription_id=subscription_id, now=clock.now())
+        assert Customer.objects.get(user=alice).state_version == version
+        gateway.update_subscription(subscription_id, {"cancel_at_period_end": True})
+        synced = services.sync_subscription(subscription_id=subscription_id, now=clock.now())
+        assert synced is not None and synced.cancel_at_period_end
+        assert Customer.objects.get(user=alice).state_version == version + 1
 
 
 class TestSecondSubscription:
