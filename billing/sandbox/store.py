@@ -110,10 +110,20 @@ def find_first(kind: str, **filters: Any) -> Data | None:
     return copy.deepcopy(row.data) if row else None
 
 
-def find_due(*, now: datetime, clock: str, kinds: Iterable[str]) -> list[StoredObject]:
-    """This will return what time changes up to `now`, in the order in which it happens."""
-    due = StoredObject.objects.filter(clock=clock, due_at__lte=now, kind__in=list(kinds), is_deleted=False)
-    return list(due.order_by("due_at", "number"))
+def find_next_due(*, now: datetime, clock: str, kinds: Iterable[str]) -> StoredObject | None:
+    """This will return what time changes first up to `now`; of what is due at the same moment, the earlier kind."""
+    ranks = {kind: rank for rank, kind in enumerate(kinds)}
+    due = StoredObject.objects.filter(clock=clock, due_at__lte=now, kind__in=list(ranks), is_deleted=False)
+    first = due.order_by("due_at", "number").only("due_at").first()
+    if first is None:
+        return None
+    return min(due.filter(due_at=first.due_at), key=lambda row: (ranks[row.kind], row.number))
+
+
+def is_still_due(row: StoredObject) -> bool:
+    """This will lock a due object and say whether nobody has played it in the meantime."""
+    locked = StoredObject.objects.select_for_update().only("due_at", "is_deleted").get(pk=row.pk)
+    return locked.due_at == row.due_at and not locked.is_deleted
 
 
 def _row(
@@ -141,6 +151,28 @@ def _fill(row: StoredObject, data: Data) -> None:
     row.payment_intent = _id_of(data.get("payment_intent") or (data.get("payment") or {}).get("payment_intent"))
     row.status = str(data.get("status") or "")
     row.name = str(data.get(NAME_FIELDS.get(row.kind, "")) or "")
+    if row.kind in DUE_FROM_DATA:
+        seconds = DUE_FROM_DATA[row.kind](data)
+        row.due_at = None if seconds is None else moment(seconds)
+
+
+def _invoice_due(data: Data) -> int | None:
+    """A draft is finalised, and an open invoice is tried again, by itself."""
+    if not data["auto_advance"]:
+        return None
+    due: int | None = {"draft": data["automatically_finalizes_at"], "open": data["next_payment_attempt"]}.get(
+        data["status"]
+    )
+    return due
+
+
+def _schedule_due(data: Data) -> int | None:
+    """A schedule at work goes on when its phase ends."""
+    return data["current_phase"]["end_date"] if data["status"] == "active" and data["current_phase"] else None
+
+
+# Kinds that say in their own fields when time next changes them.
+DUE_FROM_DATA = {"invoice": _invoice_due, "subscription_schedule": _schedule_due}
 
 
 def _id_of(value: Any) -> str:

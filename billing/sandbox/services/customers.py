@@ -90,6 +90,14 @@ def note_currency(customer_id: str, currency: str, *, now: datetime) -> None:
         events.update(before | {"currency": currency}, before=before, event_type="customer.updated", now=now)
 
 
+@transaction.atomic
+def set_delinquent(customer_id: str, *, is_delinquent: bool, now: datetime) -> None:
+    """This will note whether the customer's latest invoice is overdue."""
+    before = store.lock("customer", customer_id)
+    customer = before | {"delinquent": is_delinquent}
+    events.update(customer, before=before, event_type="customer.updated", now=now)
+
+
 def _change(customer: Data, params: Data) -> None:
     changes.set_fields(customer, params, FIELDS)
     changes.set_metadata(customer, params)

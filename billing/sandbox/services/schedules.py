@@ -125,6 +125,46 @@ def cancel_schedule(schedule_id: str, *, now: datetime) -> Data:
     return events.update(schedule, before=before, event_type="subscription_schedule.canceled", now=now)
 
 
+@transaction.atomic
+def do_what_is_due(*, object_id: str, now: datetime) -> Data:
+    """This will move a schedule on to its next phase, or end it as its `end_behavior` says."""
+    before = store.lock("subscription_schedule", object_id)
+    if before["status"] != "active" or before["current_phase"]["end_date"] > store.timestamp(now):
+        return before
+    phase = _current_phase(before, now=now)
+    if phase is not None:
+        _enter(before["subscription"], phase, now=now)
+        current = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
+        return events.update(
+            before | {"current_phase": current},
+            before=before,
+            event_type="subscription_schedule.updated",
+            now=now,
+        )
+    if before["end_behavior"] == "release":
+        return release_schedule(object_id, now=now)
+    _let_go(before["subscription"], now=now)
+    subscriptions.cancel_subscription(before["subscription"], {}, now=now)
+    completed = before | {"status": "completed", "completed_at": store.timestamp(now), "current_phase": None}
+    return events.update(completed, before=before, event_type="subscription_schedule.completed", now=now)
+
+
+def _enter(subscription_id: str, phase: Data, *, now: datetime) -> None:
+    """Give the subscription what a phase says. At the end of a period the renewal that follows bills it."""
+    before = store.lock("subscription", subscription_id)
+    existing = [item["id"] for item in before["items"]["data"]]
+    wanted: list[Data] = []
+    for index, item in enumerate(phase["items"]):
+        named = {"id": existing[index]} if index < len(existing) else {}
+        wanted.append(named | {"price": item["price"], "quantity": item["quantity"]})
+    wanted += [{"id": item_id, "deleted": True} for item_id in existing[len(wanted) :]]
+    subscriptions.enter_phase(
+        subscription_id,
+        {"items": wanted, "proration_behavior": phase["proration_behavior"], "metadata": phase["metadata"]},
+        now=now,
+    )
+
+
 def _let_go(subscription_id: str, *, now: datetime) -> None:
     before = store.lock("subscription", subscription_id)
     state.update(before | {"schedule": None}, before=before, now=now)

@@ -8,6 +8,7 @@ from billing.sandbox.services.invoices.closing import (
 )
 from billing.sandbox.services.invoices.collecting import (
     attach_intent,
+    do_what_is_due,
     note_failure,
     open_payment,
     pay_invoice,
@@ -44,6 +45,7 @@ __all__ = [
     "delete_invoice",
     "delete_item",
     "describe",
+    "do_what_is_due",
     "finalize_invoice",
     "find_default_payment",
     "find_payment_method",

@@ -85,6 +85,7 @@ def mark_paid(invoice_id: str, *, amount: int, now: datetime, out_of_band: bool 
         payment["status_transitions"][moment] = store.timestamp(now)
         store.save(payment)
     subscriptions.note_invoice_paid(invoice, now=now)
+    customers.set_delinquent(invoice["customer"], is_delinquent=False, now=now)
     events.emit("invoice.paid", invoice, now=now)
     events.emit("invoice.payment_succeeded", invoice, now=now)
     if payment and payment["status"] == "paid":

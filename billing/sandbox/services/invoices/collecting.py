@@ -8,13 +8,14 @@ from django.db import transaction
 from billing.sandbox import store
 from billing.sandbox.errors import UnexpectedState
 from billing.sandbox.objects import invoice as invoice_objects
-from billing.sandbox.services import events, payment_methods, payments
+from billing.sandbox.services import customers, events, payment_methods, payments
 from billing.sandbox.services.invoices import closing, reading
 
 Data = dict[str, Any]
 
-# How long after a failed renewal Stripe tries again (smart retries, about three weeks in all).
-FIRST_RETRY = timedelta(days=3)
+# Days from one failed automatic attempt to the next: four retries within three weeks, then Stripe gives up.
+# https://docs.stripe.com/billing/revenue-recovery/smart-retries
+RETRY_DAYS = (3, 5, 7, 6)
 
 
 @transaction.atomic
@@ -50,9 +51,16 @@ def attach_intent(invoice: Data, intent: Data, *, now: datetime) -> Data:
 
 @transaction.atomic
 def pay_invoice(
-    invoice_id: str, *, now: datetime, payment_method_id: str | None = None, off_session: bool = True
+    invoice_id: str,
+    *,
+    now: datetime,
+    payment_method_id: str | None = None,
+    off_session: bool = True,
+    is_automatic: bool = False,
 ) -> Data:
     """This will try to collect an open invoice and return the payment intent as it then is.
+
+    Only automatic attempts after the first one move the schedule of retries on.
 
     :raises UnexpectedState: when the invoice is not open, or there is nothing to pay it with.
     """
@@ -67,7 +75,6 @@ def pay_invoice(
         return intent
     chosen = payment_method_id or reading.find_payment_method(invoice)
     if chosen is None:
-        note_failure(invoice_id, intent, now=now)
         raise UnexpectedState(
             "There is no `default_payment_method` set on this Customer or Invoice. Please provide one with the "
             "`payment_method` parameter or set one with `default_payment_method`.",
@@ -75,12 +82,33 @@ def pay_invoice(
         )
     payment_method = payment_methods.get_usable(chosen, now=now)
     intent = payments.confirm_intent(intent["id"], payment_method, off_session=off_session, now=now)
-    settle_by_intent(intent, now=now)
+    settle_by_intent(intent, is_automatic=is_automatic, now=now)
     return store.get("payment_intent", intent["id"])
 
 
 @transaction.atomic
-def settle_by_intent(intent: Data, *, now: datetime) -> None:
+def do_what_is_due(*, object_id: str, now: datetime) -> Data:
+    """This will finalise a draft whose hour is over and try to collect it, or try an open invoice again."""
+    invoice = store.lock("invoice", object_id)
+    if invoice["status"] == "draft":
+        invoice = closing.finalize_invoice(object_id, now=now)
+    if invoice["status"] != "open" or invoice["collection_method"] != "charge_automatically":
+        return invoice
+    intent = open_payment(object_id, description=reading.describe(invoice), now=now)
+    if intent["status"] in ("processing", "succeeded"):
+        store.save(store.get("invoice", object_id) | {"next_payment_attempt": None})
+    elif reading.find_payment_method(invoice) is None:
+        note_failure(object_id, is_automatic=True, now=now)
+    else:
+        if intent["status"] == "requires_action":
+            # The customer never came back for the earlier attempt; this one begins anew.
+            store.save(intent | {"status": "requires_payment_method", "next_action": None})
+        pay_invoice(object_id, off_session=False, is_automatic=True, now=now)
+    return store.get("invoice", object_id)
+
+
+@transaction.atomic
+def settle_by_intent(intent: Data, *, now: datetime, is_automatic: bool = False) -> None:
     """This will bring an invoice in line with what became of its payment intent."""
     payment = store.find_first("invoice_payment", payment_intent=intent["id"])
     if payment is None:
@@ -91,27 +119,42 @@ def settle_by_intent(intent: Data, *, now: datetime) -> None:
     if intent["status"] == "succeeded":
         closing.mark_paid(invoice["id"], amount=intent["amount_received"], now=now)
     elif intent["status"] == "requires_action":
-        _note_attempt(invoice, now=now)
+        if invoice["billing_reason"] == "subscription_cycle":
+            note_failure(invoice["id"], is_automatic=is_automatic, now=now)
+            invoice = store.get("invoice", invoice["id"])
+        else:
+            _note_attempt(invoice, is_automatic=is_automatic)
         events.emit("invoice.payment_action_required", invoice, now=now)
     elif intent["status"] == "requires_payment_method":
-        note_failure(invoice["id"], intent, now=now)
+        note_failure(invoice["id"], is_automatic=is_automatic, now=now)
 
 
 @transaction.atomic
-def note_failure(invoice_id: str, intent: Data, *, now: datetime) -> Data:
-    """This will note that collecting an invoice failed and let its subscription know."""
+def note_failure(invoice_id: str, *, now: datetime, is_automatic: bool = False) -> Data:
+    """This will note that collecting an invoice failed, say when it is tried again, and let its subscription know.
+
+    What a subscription was changed for and what it is renewed by is tried again; a first invoice is not.
+    """
     from billing.sandbox.services import subscriptions
 
     invoice = store.lock("invoice", invoice_id)
-    _note_attempt(invoice, now=now)
-    if invoice["billing_reason"] == "subscription_cycle":
-        invoice["next_payment_attempt"] = store.timestamp(now + FIRST_RETRY)
+    counts = _note_attempt(invoice, is_automatic=is_automatic)
+    if subscriptions.is_retried(invoice):
+        if counts:
+            number = invoice["attempt_count"]
+            is_last = number > len(RETRY_DAYS)
+            next_at = None if is_last else store.timestamp(now + timedelta(days=RETRY_DAYS[number - 1]))
+            invoice["next_payment_attempt"] = next_at
         store.save(invoice)
+        customers.set_delinquent(invoice["customer"], is_delinquent=True, now=now)
     events.emit("invoice.payment_failed", invoice, now=now)
     subscriptions.note_invoice_failed(invoice, now=now)
     return invoice
 
 
-def _note_attempt(invoice: Data, *, now: datetime) -> None:
-    invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + 1}
+def _note_attempt(invoice: Data, *, is_automatic: bool) -> bool:
+    """Count an attempt, unless it is one that a person makes between the automatic ones."""
+    counts = is_automatic or invoice["attempt_count"] == 0
+    invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + (1 if counts else 0)}
     store.save(invoice)
+    return counts

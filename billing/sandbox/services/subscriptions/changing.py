@@ -67,6 +67,28 @@ def update_subscription(subscription_id: str, params: Data, *, now: datetime) ->
     return store.get("subscription", subscription_id)
 
 
+@transaction.atomic
+def enter_phase(subscription_id: str, params: Data, *, now: datetime) -> Data:
+    """This will change a subscription as a schedule's next phase says.
+
+    At the end of a period nothing is left to prorate: the renewal, due at the same moment, bills the new items. A new
+    interval begins with it.
+    """
+    before = state.lock_subscription(subscription_id)
+    seconds = store.timestamp(now)
+    if state.period_of(before)[1] > seconds:
+        return update_subscription(subscription_id, params, now=now)
+    subscription = state.copy_of(before)
+    changes.set_metadata(subscription, params)
+    items = merge_items(subscription, params["items"], now=now)
+    if _interval(items[0]) != _interval(before["items"]["data"][0]):
+        subscription["billing_cycle_anchor"] = seconds
+    for item in items:
+        item["current_period_end"] = min(item["current_period_end"], seconds)
+    subscription["items"]["data"] = items
+    return state.update(subscription, before=before, now=now)
+
+
 def plan_change(subscription: Data, params: Data, *, now: datetime) -> Change | None:
     """This will work out what the request's items, anchor and prorations mean; None when they change nothing."""
     items = merge_items(subscription, params.get("items") or [], now=now)

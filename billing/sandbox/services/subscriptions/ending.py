@@ -1,4 +1,4 @@
-"""What time does to a subscription by itself: it ends as told, stays unpaid for too long, or a change lapses.
+"""What time does to a subscription by itself: it renews, ends as told, stays unpaid for too long, a change lapses.
 
 https://docs.stripe.com/billing/subscriptions/overview#subscription-lifecycle
 """
@@ -10,14 +10,14 @@ from django.db import transaction
 
 from billing.sandbox import store
 from billing.sandbox.services import events, invoices
-from billing.sandbox.services.subscriptions import cancelling, state
+from billing.sandbox.services.subscriptions import cancelling, renewing, state
 
 Data = dict[str, Any]
 
 
 @transaction.atomic
 def do_what_is_due(*, object_id: str, now: datetime) -> Data:
-    """This will end, expire or clear what is due, and leave any other subscription as it is."""
+    """This will end, renew, expire or clear what is due, and leave any other subscription as it is."""
     subscription = state.lock_subscription(object_id)
     seconds = store.timestamp(now)
     if subscription["status"] == "incomplete" and state.incomplete_until(subscription) <= seconds:
@@ -28,6 +28,8 @@ def do_what_is_due(*, object_id: str, now: datetime) -> Data:
     if subscription["cancel_at"] and subscription["cancel_at"] <= seconds and subscription["ended_at"] is None:
         cancelling.cancel_subscription(object_id, {}, now=now)
     current = store.get("subscription", object_id)
+    if current["status"] in state.RENEWED and renewing.ends_a_period(current, seconds):
+        current = renewing.renew(current, now=now)
     store.set_due(object_id, state.due_at(current))
     return current
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.sandbox import store
 from billing.sandbox.services import invoices
-from billing.sandbox.services.subscriptions import changing, state
+from billing.sandbox.services.subscriptions import cancelling, changing, state
 
 Data = dict[str, Any]
 
@@ -26,14 +26,20 @@ def note_invoice_paid(invoice: Data, *, now: datetime) -> None:
 
 
 def note_invoice_failed(invoice: Data, *, now: datetime) -> None:
-    """This will put the subscription of an invoice that could not be collected past due; a new one stays incomplete."""
+    """This will put the subscription of an invoice that could not be collected past due; a new one stays incomplete.
+
+    When the last retry has failed, the subscription is cancelled and its invoice stays open.
+    """
     subscription_id = invoices.subscription_of(invoice)
     if subscription_id is None:
         return
     before = state.lock_subscription(subscription_id)
     waits = store.get_private(subscription_id).get("pending")
     if before["status"] == "active" and not waits and before["latest_invoice"] == invoice["id"]:
-        state.update(before | {"status": "past_due"}, before=before, now=now)
+        before = state.update(before | {"status": "past_due"}, before=before, now=now)
+    is_over = before["status"] == "past_due" and invoice["next_payment_attempt"] is None
+    if is_over and before["latest_invoice"] == invoice["id"]:
+        cancelling.cancel_subscription(subscription_id, {}, reason="payment_failed", now=now)
 
 
 def note_invoice_voided(invoice: Data, *, now: datetime) -> None:

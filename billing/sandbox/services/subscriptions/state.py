@@ -14,6 +14,7 @@ from billing.sandbox.services import events, products
 Data = dict[str, Any]
 
 ENDED = {"canceled", "incomplete_expired"}
+RENEWED = {"trialing", "active", "past_due"}
 INCOMPLETE_FOR = timedelta(hours=23)
 
 
@@ -41,6 +42,8 @@ def due_at(subscription: Data) -> datetime | None:
     moments = [subscription["cancel_at"]]
     if subscription["status"] == "incomplete":
         moments.append(incomplete_until(subscription))
+    if subscription["status"] in RENEWED:
+        moments.append(min(item["current_period_end"] for item in subscription["items"]["data"]))
     if subscription["pending_update"]:
         moments.append(subscription["pending_update"]["expires_at"])
     due = [moment for moment in moments if moment]
