@@ -161,12 +161,13 @@ def _all_steps(session: Session) -> Iterator[Step]:
         if session.pgbench is not None:
             wanted = {"clients"} | ({"hold"} if count in needs else {"unchecked"} if count == 8 else set())
             yield _pgbench(session.pgbench, f"pgbench {count}", wanted, "hold", uniform, count)
+        if count == 4:
+            yield _clients("orm 4", {"orm"}, operations.orm_hold(anyone), count)
+        if session.hordak is not None and count == 4:
+            yield _hordak(session.hordak, "hordak 4", "plain")
+            yield _hordak(session.hordak, "hordak guarded 4", "guarded")
         if session.pgbench is not None and count == 8:
             yield _pgbench(session.pgbench, "unchecked 8", {"unchecked"}, "unchecked", uniform, count)
-    yield _clients("orm 4", {"orm"}, operations.orm_hold(anyone), 4)
-    if session.hordak is not None:
-        yield _hordak(session.hordak, "hordak 4", "plain")
-        yield _hordak(session.hordak, "hordak guarded 4", "guarded")
     if session.pgbench is not None:
         yield _clients("pair 4", {"pair"}, operations.service_pair(anyone), 4)
         yield _pgbench(session.pgbench, "pgbench pair 4", {"pair"}, "pair", uniform, 4)

@@ -114,8 +114,8 @@ def _verify(dataset: Dataset, progress: Callable[[str], None]) -> None:
     """Look whether the books of some accounts add up: speed that breaks them would be worth nothing."""
     connections.close_all()
     step = max(dataset.accounts // VERIFIED_ACCOUNTS, 1)
-    for number_ in range(1, dataset.accounts + 1, step):
-        faults = selectors.verify_account(account_id=data.account_id(number_))
+    for one in range(1, dataset.accounts + 1, step):
+        faults = selectors.verify_account(account_id=data.account_id(one))
         if faults:
             raise BenchError(f"The books do not add up after the run: {faults[0]}")
     progress("the books of the accounts add up")
