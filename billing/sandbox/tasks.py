@@ -4,7 +4,7 @@ from typing import Any
 
 from procrastinate.contrib.django import app
 
-from billing.sandbox.services import checkout, deliveries, timekeeping
+from billing.sandbox.services import checkout, clocks, deliveries, timekeeping
 from smartspec import clock
 
 
@@ -18,6 +18,12 @@ def deliver_event(delivery_id: int) -> None:
 def settle_bank_debit(session_id: str) -> None:
     """The bank's answer to a debit, as its test account number has it; nothing when it was settled by hand before."""
     checkout.settle_bank_debit(session_id=session_id, now=clock.now())
+
+
+@app.task(queue="sandbox", name="billing.sandbox.tasks.arrive")
+def arrive(clock_id: str) -> None:
+    """Bring a test clock to where it was sent, unless somebody who polled it did."""
+    clocks.arrive(clock_id=clock_id, now=clock.now())
 
 
 @app.periodic(cron="* * * * *")

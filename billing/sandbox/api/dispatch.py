@@ -12,15 +12,18 @@ from urllib.parse import urlsplit
 
 from django.db import connection, transaction
 
-from billing.sandbox import ids
+from billing.sandbox import ids, store
 from billing.sandbox.api import expanding, parameters
 from billing.sandbox.api.routes import Call, Route, find_route
 from billing.sandbox.errors import CardDeclined, StripeError
 from billing.sandbox.models import IdempotentRequest
 from billing.sandbox.objects.event import API_VERSION
-from billing.sandbox.services import events
+from billing.sandbox.services import clocks, events
 
 REMEMBERED_FOR = timedelta(hours=24)
+
+# Parameters that name something that may live by a test clock.
+NAMING = {"customer", "subscription", "from_subscription", "invoice", "payment_intent", "charge"}
 
 
 @dataclass
@@ -76,6 +79,7 @@ def _perform(route: Route, path_ids: list[str], given: dict[str, Any], *, now: d
     checked = parameters.check(given, route.parameters)
     refusal: CardDeclined | None = None
     result: dict[str, Any] = {}
+    now = _time_of(route, path_ids, checked, now=now)
     with transaction.atomic():
         try:
             result = route.handler(Call(ids=path_ids, params=checked, now=now))
@@ -86,6 +90,23 @@ def _perform(route: Route, path_ids: list[str], given: dict[str, Any], *, now: d
     if refusal is not None:
         raise refusal
     return Answer(200, _to_text(result))
+
+
+def _time_of(route: Route, path_ids: list[str], params: dict[str, Any], *, now: datetime) -> datetime:
+    """Return the time by which this request happens: the test clock's of what it names, else the real one.
+
+    :raises StripeError: 429 for a change while that clock is advancing.
+    """
+    if "/test_clocks" in route.path:
+        return now
+    named = [*path_ids, *(value for name, value in params.items() if name in NAMING and isinstance(value, str))]
+    moment, test_clock = clocks.present(named, now=now)
+    if test_clock is None and isinstance(params.get("test_clock"), str) and route.method == "POST":
+        test_clock = store.get(clocks.KIND, params["test_clock"], param="test_clock", status=400)
+        moment = store.moment(test_clock["frozen_time"])
+    if test_clock is not None and route.method != "GET":
+        clocks.refuse_while_advancing(test_clock)
+    return moment
 
 
 def _perform_once(

@@ -3,6 +3,7 @@
 import re
 from functools import cache
 
+from billing.sandbox.api.clocks import CLOCK_ROUTES
 from billing.sandbox.api.customers import CUSTOMER_ROUTES
 from billing.sandbox.api.invoicing import INVOICE_ROUTES
 from billing.sandbox.api.payments import PAYMENT_ROUTES
@@ -23,6 +24,7 @@ ROUTES: list[Route] = [
     *SUBSCRIPTION_ROUTES,
     *INVOICE_ROUTES,
     *PLATFORM_ROUTES,
+    *CLOCK_ROUTES,
 ]
 
 

@@ -16,6 +16,8 @@ FIELDS = ("description", "email", "name", "phone", "preferred_locales", "tax_exe
 def create_customer(params: Data, *, now: datetime) -> Data:
     """This will create a customer."""
     customer = customer_objects.new_customer(now=store.timestamp(now))
+    if clock := params.get("test_clock"):
+        customer["test_clock"] = store.get("test_helpers.test_clock", clock, param="test_clock", status=400)["id"]
     _change(customer, params)
     customer["invoice_prefix"] = params.get("invoice_prefix") or customer["invoice_prefix"]
     store.add(customer)
