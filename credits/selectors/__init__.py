@@ -5,8 +5,10 @@ from credits.selectors.accounts import (
     Balance,
     DueAccount,
     ExpiringCredits,
+    GivenAllowance,
     PlanState,
     allowance_given,
+    allowances_given,
     balance_at,
     find_open_account,
     get_balance,
@@ -26,7 +28,15 @@ from credits.selectors.history import (
     summarise_transactions,
 )
 from credits.selectors.holds import get_hold, list_holds
-from credits.selectors.usage import ModelUsage, UsageOfDay, UsageSummary, usage_by_day, usage_by_model, usage_summary
+from credits.selectors.usage import (
+    ModelUsage,
+    UsageOfDay,
+    UsageSummary,
+    usage_by_day,
+    usage_by_model,
+    usage_since,
+    usage_summary,
+)
 from credits.selectors.verification import Fault, verify_account, verify_ledger
 
 __all__ = [
@@ -35,6 +45,7 @@ __all__ = [
     "DueAccount",
     "ExpiringCredits",
     "Fault",
+    "GivenAllowance",
     "ModelUsage",
     "PlanState",
     "Quote",
@@ -44,6 +55,7 @@ __all__ = [
     "UsageOfDay",
     "UsageSummary",
     "allowance_given",
+    "allowances_given",
     "balance_at",
     "find_open_account",
     "get_balance",
@@ -63,6 +75,7 @@ __all__ = [
     "summarise_transactions",
     "usage_by_day",
     "usage_by_model",
+    "usage_since",
     "usage_summary",
     "verify_account",
     "verify_ledger",

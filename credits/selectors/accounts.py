@@ -252,3 +252,22 @@ def allowance_given(*, account_id: UUID, source: str, period_start: datetime) ->
         source=f"allowance:{source}:{period_start:%Y-%m-%dT%H:%M:%SZ}",
     ).first()
     return ZERO if given is None else given.credits
+
+
+@dataclass(frozen=True)
+class GivenAllowance:
+    """The allowance of one period of a plan source."""
+
+    source: str
+    period_start: datetime
+    credits: Decimal
+
+
+def allowances_given(*, account_id: UUID, source: str) -> list[GivenAllowance]:
+    """Return every allowance that a plan source has given, oldest first."""
+    prefix = f"allowance:{source}:"
+    given = Grant.objects.filter(account_id=account_id, kind=Grant.Kind.SUBSCRIPTION, source__startswith=prefix)
+    return [
+        GivenAllowance(lot.source, datetime.fromisoformat(lot.source.removeprefix(prefix)), lot.credits)
+        for lot in given.order_by("source")
+    ]

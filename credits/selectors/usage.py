@@ -1,10 +1,11 @@
 """What was spent, from the daily rollup: captures, less what was refunded of them. Days are UTC."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Sum
 
 from credits.models import UsageDay
@@ -48,6 +49,35 @@ def usage_summary(*, account_id: UUID, first_date: date, last_date: date) -> lis
         .order_by("operation")
     )
     return [UsageSummary(row["operation"], row["total"], row["count"]) for row in rows]
+
+
+def usage_since(*, account_id: UUID, since: datetime) -> list[UsageSummary]:
+    """Return what each operation cost from a moment on, by name: the sum is what the account counts as used.
+
+    Whole days come from the rollup; the captures of the first day, which the moment cuts in two, are counted singly.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT operation, sum(credits), sum(captures)::bigint FROM (
+              SELECT operation, credits, captures FROM credits_usageday
+               WHERE account_id = %(account)s AND day_date > %(day)s
+              UNION ALL
+              SELECT h.operation, h.captured - h.refunded, 1
+                FROM credits_entry e JOIN credits_hold h ON h.account_id = e.account_id AND h.number = e.hold_number
+               WHERE e.account_id = %(account)s AND e.entry_type = 'usage'
+                 AND e.type_number > credits_find_entry(%(account)s, %(since)s, 'usage')
+                 AND e.type_number <= credits_find_entry(%(account)s, %(next_day)s, 'usage')) used
+            GROUP BY operation ORDER BY operation
+            """,
+            {
+                "account": account_id,
+                "since": since,
+                "day": since.astimezone(UTC).date(),
+                "next_day": datetime.combine(since.astimezone(UTC).date() + timedelta(days=1), time(), tzinfo=UTC),
+            },
+        )
+        return [UsageSummary(*row) for row in cursor.fetchall()]
 
 
 def usage_by_day(*, account_id: UUID, days: int, now: datetime) -> list[UsageOfDay]:

@@ -8,7 +8,9 @@ from django.db import connection
 
 from credits.models import Account
 
-BATCH = 500
+# Enough accounts that one reading serves many, few enough rows that they are sorted in memory.
+BATCH_ACCOUNTS = 2000
+BATCH_ENTRIES = 100_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,13 @@ def verify_ledger() -> Iterator[tuple[int, list[Fault]]]:
         accounts = Account.objects.order_by("pk")
         if last is not None:
             accounts = accounts.filter(pk__gt=last)
-        batch = list(accounts.values_list("pk", flat=True)[:BATCH])
+        batch: list[UUID] = []
+        entries = 0
+        for account_id, count in accounts.values_list("pk", "entry_count")[:BATCH_ACCOUNTS]:
+            batch.append(account_id)
+            entries += count
+            if entries >= BATCH_ENTRIES:
+                break
         if not batch:
             return
         last = batch[-1]
@@ -47,8 +55,5 @@ def verify_ledger() -> Iterator[tuple[int, list[Fault]]]:
 
 def _verify(account_ids: list[UUID]) -> list[Fault]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT a.id, v.* FROM unnest(%s::uuid[]) AS a (id) CROSS JOIN LATERAL credits_verify_account(a.id) v",
-            [account_ids],
-        )
+        cursor.execute("SELECT * FROM credits_verify_accounts(%s) ORDER BY account_id, fault", [account_ids])
         return [Fault(*row) for row in cursor.fetchall()]

@@ -39,7 +39,7 @@ FUNCTIONS = (
     "set_plan",
     "give_allowance",
     "touch",
-    "verify_account",
+    "verify_accounts",
 )
 # What a server under a role of its own may call (to read, and the operations); the rest is called by these alone.
 OPERATIONS = ("find_entry", "entry_words", *FUNCTIONS[FUNCTIONS.index("grant_credits") :])

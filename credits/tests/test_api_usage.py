@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from credits import services
+from credits import selectors, services
 from smartspec import clock
 
 SUMMARY = "/api/credits/usage/summary"
@@ -30,17 +30,19 @@ def usage(alice: Any, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: now)
 
 
-def spend(user: Any, at: datetime, operation: str, quantity: int, model_id: str) -> None:
+def spend(user: Any, at: datetime, operation: str, quantity: int, model_id: str) -> str:
     hold = services.place_hold(
         account_id=user.id,
         operation=operation,
         quantity=quantity,
         model_id=model_id,
+        duration_seconds=30 if operation == "audio_generation" else None,
         reference_id="job",
         idempotency_key=str(at),
         now=at,
     )
     services.capture_hold(hold_id=hold.id, now=at)
+    return hold.id
 
 
 @pytest.fixture
@@ -58,6 +60,30 @@ class TestSummary:
             "period_start": "2026-03-05T12:00:00Z",
             "period_end": "2026-04-05T12:00:00Z",
         }
+
+    def test_is_what_the_balance_calls_used(self, client: APIClient, alice: Any, now: datetime) -> None:
+        start = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
+        spend(alice, now, "audio_generation", 1, "eleven")
+        summary = client.get(SUMMARY).json()["summary"]
+        assert sum(found["total_credits"] for found in summary.values()) == 8.5
+        assert selectors.get_balance(account_id=alice.id, now=now).used == Decimal("8.5")
+        assert selectors.usage_since(account_id=alice.id, since=start) == [
+            selectors.UsageSummary("audio_generation", Decimal("0.5"), 1),
+            selectors.UsageSummary("image_generation", Decimal(3), 2),
+            selectors.UsageSummary("video_generation", Decimal(5), 1),
+        ]
+
+    def test_cuts_the_day_on_which_the_period_began(self, client: APIClient, alice: Any) -> None:
+        noon = datetime(2026, 4, 5, 12, 0, tzinfo=UTC)
+        before = spend(alice, noon - timedelta(microseconds=1), "image_generation", 1, "")
+        spend(alice, noon, "image_generation", 2, "")
+        refunded = spend(alice, noon + timedelta(hours=1), "image_generation", 4, "")
+        spend(alice, noon + timedelta(days=2), "image_generation", 8, "")
+        for hold_id in (before, refunded):
+            services.refund_capture(hold_id=hold_id, reason="", now=noon + timedelta(days=2))
+        used = selectors.usage_since(account_id=alice.id, since=noon)
+        assert used == [selectors.UsageSummary("image_generation", Decimal(10), 3)]
+        assert selectors.get_balance(account_id=alice.id, now=noon + timedelta(days=3)).used == 10
 
     def test_is_of_the_days_asked_for(self, client: APIClient) -> None:
         assert client.get(SUMMARY, {"date_from": "2026-02-20", "date_to": "2026-03-08"}).json() == {

@@ -36,8 +36,9 @@ def long_history(alice: Any, request: pytest.FixtureRequest) -> UUID:
         cursor.execute(
             "INSERT INTO credits_hold (account_id, number, operation, model_id, credits, captured, refunded, repaid,"
             " status, high_priority, lot_numbers, lot_credits, reference_id, available_after, capture_entry,"
-            " created_at, expires_at) SELECT account_id, hold_number, 'image_generation', '', 1, 1, 0, 0, 'captured', false, '{1}',"
-            " '{1}', reference_id, 0, number, created_at, created_at FROM credits_entry WHERE hold_number IS NOT NULL"
+            " created_at, expires_at) SELECT account_id, hold_number, 'image_generation', '', 1, 1, 0, 0, 'captured',"
+            " false, '{1}', '{1}', reference_id, 0, number, created_at, created_at FROM credits_entry"
+            " WHERE hold_number IS NOT NULL"
         )
         cursor.execute("UPDATE credits_account SET entry_count = %s", [LENGTH])
         cursor.execute(
@@ -45,7 +46,7 @@ def long_history(alice: Any, request: pytest.FixtureRequest) -> UUID:
             " SELECT account_id, entry_type, count(*), sum(delta_credits) FROM credits_entry GROUP BY 1, 2"
         )
         cursor.execute("ANALYZE credits_entry")
-    return alice.pk  # type: ignore[no-any-return]
+    return alice.pk
 
 
 def find(account_id: UUID, term: str, entry_type: str | None = None) -> selectors.TransactionPage:
