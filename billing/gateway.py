@@ -264,6 +264,36 @@ def create_refund(*, values: Params, idempotency_key: str) -> StripeObject:
     return call(lambda c: c.v1.refunds.create(params(values), options(idempotency_key)))
 
 
+def retrieve_refund(refund_id: str) -> StripeObject:
+    return call(lambda c: c.v1.refunds.retrieve(refund_id))
+
+
+def list_refunds(values: Params) -> Iterator[StripeObject]:
+    return pages(lambda c, page: c.v1.refunds.list(params(page)), values)
+
+
+def retrieve_charge(charge_id: str) -> StripeObject:
+    return call(lambda c: c.v1.charges.retrieve(charge_id))
+
+
+def retrieve_dispute(dispute_id: str) -> StripeObject:
+    return call(lambda c: c.v1.disputes.retrieve(dispute_id))
+
+
+def list_disputes(values: Params) -> Iterator[StripeObject]:
+    return pages(lambda c, page: c.v1.disputes.list(params(page)), values)
+
+
+def list_checkout_sessions(values: Params) -> Iterator[StripeObject]:
+    return pages(lambda c, page: c.v1.checkout.sessions.list(params(page)), values)
+
+
+def list_payments_of_intent(payment_intent_id: str) -> list[StripeObject]:
+    """Return the invoice payments that a payment intent made."""
+    values = {"payment": {"type": "payment_intent", "payment_intent": payment_intent_id}}
+    return list(pages(lambda c, page: c.v1.invoice_payments.list(params(page)), values))
+
+
 # --- Subscriptions and invoices -----------------------------------------------------------------------------------
 
 

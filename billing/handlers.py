@@ -25,6 +25,18 @@ def invoice_changed(invoice_id: str, now: datetime) -> object:
     return services.record_invoice(invoice_id=invoice_id, now=now)
 
 
+def refund_changed(refund_id: str, now: datetime) -> object:
+    return services.settle_refund(refund_id=refund_id, now=now)
+
+
+def charge_refunded(charge_id: str, now: datetime) -> object:
+    return services.settle_refunds_of_charge(charge_id=charge_id, now=now)
+
+
+def dispute_changed(dispute_id: str, now: datetime) -> object:
+    return services.settle_dispute(dispute_id=dispute_id, now=now)
+
+
 HANDLERS: dict[str, Handler] = {
     "checkout.session.completed": checkout_session_changed,
     "checkout.session.async_payment_succeeded": checkout_session_changed,
@@ -36,4 +48,14 @@ HANDLERS: dict[str, Handler] = {
     "customer.subscription.deleted": subscription_changed,
     "invoice.paid": invoice_changed,
     "invoice.payment_failed": invoice_changed,
+    "refund.created": refund_changed,
+    "refund.updated": refund_changed,
+    "refund.failed": refund_changed,
+    "charge.refund.updated": refund_changed,
+    "charge.refunded": charge_refunded,
+    "charge.dispute.created": dispute_changed,
+    "charge.dispute.updated": dispute_changed,
+    "charge.dispute.closed": dispute_changed,
+    "charge.dispute.funds_withdrawn": dispute_changed,
+    "charge.dispute.funds_reinstated": dispute_changed,
 }

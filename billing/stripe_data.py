@@ -220,6 +220,45 @@ def invoice_description(invoice: StripeObject) -> str:
     return invoice.get("description") or (lines[0].get("description") if lines else "") or ""
 
 
+# --- Refunds and disputes -----------------------------------------------------------------------------------------
+
+REFUND_REQUEST_ID = "refund_request_id"
+# The money stays: whatever was taken for such a refund is given back. Final.
+VOID_REFUND_STATUSES = frozenset({"failed", "canceled"})
+# A bank that only asks: no money has moved.
+INQUIRY_STATUSES = frozenset({"warning_needs_response", "warning_under_review", "warning_closed"})
+FINAL_DISPUTE_STATUSES = frozenset({"won", "lost", "warning_closed", "prevented"})
+
+
+def payment_intent_id(obj: StripeObject) -> str:
+    """Return the payment intent of a charge, refund or dispute."""
+    return object_id(obj.get("payment_intent"))
+
+
+def charge_id(obj: StripeObject) -> str:
+    """Return the charge of a refund or dispute."""
+    return object_id(obj.get("charge"))
+
+
+def dispute_is_reinstated(dispute: StripeObject) -> bool:
+    """Tell whether the money that the bank withdrew has been put back: the lines on our balance add up to nothing."""
+    lines = dispute.get("balance_transactions") or []
+    return len(lines) > 1 and sum(line["amount"] for line in lines) >= 0
+
+
+def dispute_took_money(dispute: StripeObject) -> bool:
+    """Tell whether money has left our balance for it and not come back."""
+    return sum(line["amount"] for line in dispute.get("balance_transactions") or []) < 0
+
+
+def dispute_evidence_due_at(dispute: StripeObject) -> datetime | None:
+    return moment((dispute.get("evidence_details") or {}).get("due_by"))
+
+
+def payment_invoice_id(invoice_payment: StripeObject) -> str:
+    return object_id(invoice_payment["invoice"])
+
+
 # --- Customers and cards ------------------------------------------------------------------------------------------
 
 

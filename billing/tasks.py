@@ -53,6 +53,13 @@ def compare_prices(timestamp: int) -> None:
         log.error("Price differs from the plan's", difference=difference)
 
 
+@app.periodic(cron="8 * * * *")
+@app.task(queueing_lock="billing.settle_later_allowances", retry=BackOff())
+def settle_later_allowances(timestamp: int) -> None:
+    """Take their share, every hour, from the months that a partly refunded year has given since (at minute 5)."""
+    services.settle_later_allowances(now=clock.now())
+
+
 @app.periodic(cron="53 * * * *")
 @app.task(queueing_lock="billing.clear_old")
 def clear_old(timestamp: int) -> None:

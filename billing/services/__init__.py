@@ -22,8 +22,10 @@ from billing.services.checkouts import (
     open_subscription_checkout,
 )
 from billing.services.customers import ensure_customer
+from billing.services.disputes import settle_dispute
 from billing.services.invoices import record_invoice
 from billing.services.mirror import clear_old_webhooks, mirror_event
+from billing.services.money_back import settle_later_allowances
 from billing.services.plan_changes import (
     ChangeInProgress,
     ChangeNotAvailable,
@@ -31,6 +33,13 @@ from billing.services.plan_changes import (
     PlanChangeAnswer,
     SubscriptionNotActive,
     change_plan,
+)
+from billing.services.refunds import (
+    NotRefundable,
+    refund_purchase,
+    send_refund,
+    settle_refund,
+    settle_refunds_of_charge,
 )
 from billing.services.settlement import refresh_checkout, settle_payment_intent, settle_session
 from billing.services.setup import Setup, compare_prices, set_up_stripe
@@ -43,6 +52,7 @@ __all__ = [
     "IdempotencyConflict",
     "NoChange",
     "NoPendingChange",
+    "NotRefundable",
     "OpenedCheckout",
     "PaymentMethodNotFound",
     "PlanChangeAnswer",
@@ -67,8 +77,14 @@ __all__ = [
     "reactivate_subscription",
     "record_invoice",
     "refresh_checkout",
+    "refund_purchase",
+    "send_refund",
     "set_up_stripe",
+    "settle_dispute",
+    "settle_later_allowances",
     "settle_payment_intent",
+    "settle_refund",
+    "settle_refunds_of_charge",
     "settle_session",
     "sync_subscription",
 ]

@@ -108,8 +108,7 @@ def give_for_invoice(*, subscription: Subscription, invoice: dict[str, Any], now
         )
         if not is_new:
             return recorded
-        paid_until = PaidInvoice.objects.filter(subscription=subscription).aggregate(end=Max("period_end"))["end"]
-        Subscription.objects.filter(pk=subscription.pk).update(paid_until=paid_until)
+        pay_until(subscription)
         # The months before an upgrade, and those of an invoice that we learn of late, are given by the plan of then.
         apply_plan(customer, now, plan=upgrade.old_plan if upgrade else find_paid_plan(invoice))
         given = credits_services.give_allowances(account_id=customer.user_id, now=now)
@@ -124,6 +123,13 @@ def give_for_invoice(*, subscription: Subscription, invoice: dict[str, Any], now
             invoice_id=recorded.pk, credits=str(recorded.allowance_credits + recorded.upgrade_credits),
         )  # fmt: skip
     return recorded
+
+
+def pay_until(subscription: Subscription) -> None:
+    """Note until when a subscription is paid: the last period of an invoice whose money we still have."""
+    kept = PaidInvoice.objects.filter(subscription=subscription, is_returned=False)
+    paid_until = kept.aggregate(end=Max("period_end"))["end"]
+    Subscription.objects.filter(pk=subscription.pk).update(paid_until=paid_until)
 
 
 def find_paid_plan(invoice: dict[str, Any]) -> str | None:

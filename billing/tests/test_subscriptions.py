@@ -168,7 +168,8 @@ class TestSyncing:
         assert Customer.objects.get(user=alice).state_version == version
         gateway.update_subscription(subscription_id, {"cancel_at_period_end": True})
         synced = services.sync_subscription(subscription_id=subscription_id, now=clock.now())
-        assert synced is not None and synced.cancel_at_period_end
+        assert synced is not None
+        assert synced.cancel_at_period_end
         assert Customer.objects.get(user=alice).state_version == version + 1
 
 

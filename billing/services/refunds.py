@@ -1,0 +1,163 @@
+"""Refunds: what Stripe says became of them, and those that our staff send."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Sum
+
+from billing import gateway, stripe_data
+from billing.models import CheckoutState, Purchase, Refund
+from billing.services.money_back import Payment, find_payment, lock_payment, settle_money_back
+from smartspec.errors import DomainError
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class NotRefundable(DomainError):
+    """Nothing was paid for this purchase, or nothing is left to refund, or less than was asked for."""
+
+    code = "not_refundable"
+    status = 409
+    title = "Not refundable"
+
+
+def settle_refund(*, refund_id: str, now: datetime) -> Refund | None:
+    """This will look at what a refund is now and take, or give back, its share of the credits, any number of times.
+
+    Returns None when it is of no payment that gave credits.
+
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    return write_refund(gateway.retrieve_refund(refund_id), now)
+
+
+def settle_refunds_of_charge(*, charge_id: str, now: datetime) -> list[Refund]:
+    """This will settle every refund of a charge, and return those that are of payments of ours.
+
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    written = [write_refund(fetched, now) for fetched in gateway.list_refunds({"charge": charge_id})]
+    return [refund for refund in written if refund is not None]
+
+
+def write_refund(fetched: dict[str, Any], now: datetime) -> Refund | None:
+    payment_intent_id = stripe_data.payment_intent_id(fetched)
+    payment = find_payment(payment_intent_id=payment_intent_id, now=now) if payment_intent_id else None
+    if payment is None:
+        log.info("Refund of a payment that gave nothing", refund_id=fetched["id"])
+        return None
+    with transaction.atomic():
+        lock_payment(payment)
+        refund = find_row(fetched, payment)
+        if refund.status not in stripe_data.VOID_REFUND_STATUSES:  # final: a state fetched earlier cannot undo it
+            refund.status = fetched["status"]
+        refund.refund_id = fetched["id"]
+        refund.amount_cents = fetched["amount"]
+        refund.currency = fetched["currency"]
+        refund.payment_intent_id = payment_intent_id
+        refund.created_at = stripe_data.required_moment(fetched["created"])
+        refund.save()
+        settle_money_back(payment=payment, now=now)
+    return refund
+
+
+def find_row(fetched: dict[str, Any], payment: Payment) -> Refund:
+    """Return the row of a refund: known, written down before it was sent, or new."""
+    known = Refund.objects.filter(refund_id=fetched["id"]).first()
+    if known is not None:
+        return known
+    requested = find_requested(stripe_data.metadata(fetched).get(stripe_data.REFUND_REQUEST_ID, ""), payment)
+    if requested is not None:
+        return requested
+    if isinstance(payment, Purchase):
+        return Refund(user_id=payment.user_id, purchase=payment)
+    return Refund(user_id=payment.subscription.user_id, invoice=payment)
+
+
+def find_requested(row_id: str, payment: Payment) -> Refund | None:
+    try:
+        return payment.refunds.filter(pk=UUID(row_id), refund_id__isnull=True).first()
+    except ValueError:
+        return None
+
+
+# --- By our staff -------------------------------------------------------------------------------------------------
+
+
+def refund_purchase(
+    *,
+    purchase: Purchase,
+    amount_cents: int | None,
+    keep_credits: bool,
+    reason: str,
+    actor: str,
+    now: datetime,
+    idempotency_key: str | None = None,
+) -> Refund:
+    """This will send money back for a purchase, all that is left when `amount_cents` is None, and take the credits that
+    it paid for unless the customer keeps them. It is written down first: a crash in between is made good by calling
+    again with the same key, or by reconcile.
+
+    :raises NotRefundable: not paid, or less is left than was asked for, or Stripe does not do it.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached; the request stays written down.
+    """
+    with transaction.atomic():
+        locked = Purchase.objects.select_for_update().get(pk=purchase.pk)
+        known = locked.refunds.filter(idempotency_key=idempotency_key).first() if idempotency_key else None
+        if known is None:
+            known = Refund.objects.create(
+                user_id=locked.user_id,
+                purchase=locked,
+                payment_intent_id=locked.payment_intent_id,
+                amount_cents=checked_amount(locked, amount_cents),
+                currency=locked.currency,
+                keep_credits=keep_credits,
+                reason=reason,
+                actor=actor,
+                idempotency_key=idempotency_key,
+                created_at=now,
+            )
+    return send_refund(refund=known, now=now)
+
+
+def send_refund(*, refund: Refund, now: datetime) -> Refund:
+    """This will send a refund that is written down, if it was not sent. However often it is called, Stripe makes one.
+
+    :raises NotRefundable: Stripe does not do it.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    if refund.refund_id or refund.status == Refund.Status.REFUSED:
+        return refund
+    try:
+        sent = gateway.create_refund(
+            values={
+                "payment_intent": refund.payment_intent_id,
+                "amount": refund.amount_cents,
+                "reason": "requested_by_customer",
+                "metadata": {stripe_data.REFUND_REQUEST_ID: str(refund.pk)},
+            },
+            idempotency_key=f"refund:{refund.pk}",
+        )
+    except gateway.StripeRefused as error:
+        Refund.objects.filter(pk=refund.pk, refund_id__isnull=True).update(status=Refund.Status.REFUSED)
+        raise NotRefundable("Stripe did not make this refund: it may have been refunded already.") from error
+    return write_refund(sent, now) or refund
+
+
+def checked_amount(purchase: Purchase, amount_cents: int | None) -> int:
+    """Return what to refund; the caller holds the purchase's lock.
+
+    :raises NotRefundable: not paid, or less is left than was asked for.
+    """
+    paid_cents = purchase.paid_cents or 0
+    if purchase.state not in (CheckoutState.FULFILLED, CheckoutState.NEEDS_REVIEW) or not purchase.payment_intent_id:
+        raise NotRefundable("Nothing has been paid for this purchase.")
+    gone = purchase.refunds.exclude(status__in=("refused", "failed", "canceled"))
+    left_cents = paid_cents - (gone.aggregate(total=Sum("amount_cents"))["total"] or 0)
+    asked_cents = left_cents if amount_cents is None else amount_cents
+    if not 0 < asked_cents <= left_cents:
+        raise NotRefundable("Less than that is left to refund.", left_cents=left_cents)
+    return asked_cents
