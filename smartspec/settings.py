@@ -35,6 +35,8 @@ LOG_LEVEL = env.choice("SMARTSPEC_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING
 SECRET_KEY = env.text(
     "SMARTSPEC_SECRET_KEY", "" if PRODUCTION else "local-only-secret-key-never-used-in-production-" + "0" * 20
 )
+# Digests the addresses that had Free's allowance. It must outlive a change of SECRET_KEY, which ends sessions.
+ADDRESS_HASH_KEY = env.text("SMARTSPEC_ADDRESS_HASH_KEY", "" if PRODUCTION else f"address-hash-{SECRET_KEY}")
 
 # --- Database and mail --------------------------------------------------------------------------------------------
 
@@ -78,7 +80,9 @@ if STRIPE_SANDBOX:
     STRIPE_API_BASE = f"{SITE_URL}/sandbox/stripe"
     STRIPE_HTTP_CLIENT = "billing.sandbox.client.InProcessClient"
     STRIPE_SANDBOX_TRANSPORT = "billing.sandbox.delivery.post_over_http"
+    CLOCK_OFFSET = "" if TESTING else "billing.sandbox.services.moving.read_offset"
 else:
+    CLOCK_OFFSET = ""
     STRIPE_API_BASE = ""
     STRIPE_HTTP_CLIENT = ""
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
@@ -107,6 +111,8 @@ DATABASES["default"] |= {
 }
 if PRODUCTION and not SECRET_KEY:
     raise ImproperlyConfigured("SMARTSPEC_SECRET_KEY must be set in production: 50 or more random characters.")
+if PRODUCTION and not ADDRESS_HASH_KEY:
+    raise ImproperlyConfigured("SMARTSPEC_ADDRESS_HASH_KEY must be set in production: 50 or more random characters.")
 
 INSTALLED_APPS = [
     "unfold",

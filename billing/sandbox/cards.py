@@ -12,6 +12,18 @@ PAYS = "pays"
 AUTHENTICATES = "authenticates"  # asks for 3-D Secure until it was set up for later use
 ALWAYS_AUTHENTICATES = "always_authenticates"
 FAILS_LATER = "fails_later"  # can be saved, and then fails every payment
+IS_DISPUTED = "is_disputed"  # pays, and is disputed as fraudulent soon after
+IS_NOT_RECEIVED = "is_not_received"  # pays, and is disputed because nothing arrived
+IS_INQUIRED = "is_inquired"  # pays, and the bank asks about it
+REFUNDS_LATER = "refunds_later"  # pays; a refund is pending at first
+REFUND_FAILS = "refund_fails"  # pays; a refund succeeds at first and fails later
+
+# What a card's payment is disputed for: Stripe's `reason`, and whether it is only an inquiry.
+DISPUTES = {
+    IS_DISPUTED: ("fraudulent", False),
+    IS_NOT_RECEIVED: ("product_not_received", False),
+    IS_INQUIRED: ("fraudulent", True),
+}
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,11 @@ CARDS = {
     "4000002760003184": TestCard("visa", ALWAYS_AUTHENTICATES),
     "4000000000003220": TestCard("visa", ALWAYS_AUTHENTICATES),
     "4000000000000341": TestCard("visa", FAILS_LATER),
+    "4000000000000259": TestCard("visa", IS_DISPUTED),
+    "4000000000002685": TestCard("visa", IS_NOT_RECEIVED),
+    "4000000000001976": TestCard("visa", IS_INQUIRED),
+    "4000000000007726": TestCard("visa", REFUNDS_LATER),
+    "4000000000005126": TestCard("visa", REFUND_FAILS),
     "4000000000000002": TestCard("visa", "generic_decline"),
     "4000000000009995": TestCard("visa", "insufficient_funds"),
     "4000000000009987": TestCard("visa", "lost_card"),
@@ -125,6 +142,11 @@ NAMED_CARDS = {
     "pm_card_chargeDeclinedIncorrectCvc": "4000000000000127",
     "pm_card_chargeDeclinedProcessingError": "4000000000000119",
     "pm_card_chargeCustomerFail": "4000000000000341",
+    "pm_card_createDispute": "4000000000000259",
+    "pm_card_createDisputeProductNotReceived": "4000000000002685",
+    "pm_card_createDisputeInquiry": "4000000000001976",
+    "pm_card_pendingRefund": "4000000000007726",
+    "pm_card_refundFail": "4000000000005126",
     "pm_card_authenticationRequired": "4000002760003184",
     "pm_card_authenticationRequiredOnSetup": "4000002500003155",
     "pm_card_threeDSecure2Required": "4000000000003220",

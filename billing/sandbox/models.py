@@ -70,6 +70,7 @@ class Delivery(models.Model):
         WAITING = "waiting"
         DELIVERED = "delivered"
         GIVEN_UP = "given_up"
+        DROPPED = "dropped"  # lost on purpose
 
     event = models.ForeignKey(StoredObject, on_delete=models.CASCADE, to_field="id", related_name="deliveries")
     endpoint = models.ForeignKey(StoredObject, on_delete=models.CASCADE, to_field="id", related_name="+")
@@ -87,3 +88,35 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_id} to {self.endpoint_id}: {self.state}"
+
+
+class WebhookFault(models.Model):
+    """Webhooks of one type, or of all, that go wrong on purpose: the next `remaining` ones, or every one (None)."""
+
+    class Effect(models.TextChoices):
+        DUPLICATE = "duplicate"
+        REORDER = "reorder"
+        DELAY = "delay"
+        DROP = "drop"
+
+    effect = models.CharField(max_length=20, choices=Effect.choices)
+    event_type = models.CharField(max_length=255, default="*")
+    remaining = models.PositiveIntegerField(null=True, blank=True)
+    seconds = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        count = "every" if self.remaining is None else f"the next {self.remaining}"
+        late = f" by {self.seconds} s" if self.seconds else ""
+        return f"{self.effect} {count} {self.event_type}{late}"
+
+
+class ClockOffset(models.Model):
+    """How far the clock of this machine was moved, in seconds: one row, or none where it never was."""
+
+    seconds = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=models.Q(id=1), name="sandbox_one_clock_offset")]
+
+    def __str__(self) -> str:
+        return f"{self.seconds} s"

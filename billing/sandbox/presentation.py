@@ -41,6 +41,11 @@ EFFECTS = {
     cards.AUTHENTICATES: "Asks for 3-D Secure, until it is saved",
     cards.ALWAYS_AUTHENTICATES: "Asks for 3-D Secure every time",
     cards.FAILS_LATER: "Can be saved, and is then refused at every payment",
+    cards.IS_DISPUTED: "Pays, and is disputed as fraudulent a minute later",
+    cards.IS_NOT_RECEIVED: "Pays, and is disputed as not received a minute later",
+    cards.IS_INQUIRED: "Pays, and the bank inquires about it a minute later",
+    cards.REFUNDS_LATER: "Pays; a refund is pending for a minute",
+    cards.REFUND_FAILS: "Pays; a refund fails a minute later",
 }
 
 

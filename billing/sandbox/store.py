@@ -92,6 +92,17 @@ def find_clock(object_ids: list[str]) -> str:
     return found.first() or ""
 
 
+def put_on_clock(customer: str, clock: str) -> None:
+    """This will let a customer and all that is theirs live by a test clock."""
+    theirs = StoredObject.objects.filter(Q(id=customer) | Q(customer=customer))
+    subscriptions = theirs.filter(kind="subscription").values("id")
+    StoredObject.objects.filter(kind="subscription_item", subscription__in=subscriptions).update(clock=clock)
+    for row in theirs.filter(data__has_key="test_clock"):
+        row.data["test_clock"] = clock
+        row.save(update_fields=["data"])
+    theirs.update(clock=clock)
+
+
 def mark_clock_deleted(clock: str) -> None:
     """This will hide everything that lives by a test clock."""
     StoredObject.objects.filter(clock=clock).update(is_deleted=True, due_at=None)

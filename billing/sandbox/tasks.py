@@ -9,9 +9,12 @@ from smartspec import clock
 
 
 @app.task(queue="sandbox", name="billing.sandbox.tasks.deliver_event")
-def deliver_event(delivery_id: int) -> None:
+def deliver_event(delivery_id: int, is_repeat: bool = False) -> None:
     """Try one delivery; a failed one puts its next try on the queue itself."""
-    deliveries.attempt(delivery_id=delivery_id, now=clock.now())
+    if is_repeat:
+        deliveries.repeat(delivery_id=delivery_id, now=clock.now())
+    else:
+        deliveries.attempt(delivery_id=delivery_id, now=clock.now())
 
 
 @app.task(queue="sandbox", name="billing.sandbox.tasks.settle_bank_debit")

@@ -3,7 +3,7 @@
 from billing.sandbox import changes, store
 from billing.sandbox.api.routing import Call, Data, Route, get, list_of
 from billing.sandbox.errors import ParameterMissing
-from billing.sandbox.services import events, invoices, payment_methods, payments, refunds
+from billing.sandbox.services import disputes, events, invoices, payment_methods, payments, refunds
 
 
 def _create_intent(call: Call) -> Data:
@@ -91,6 +91,13 @@ PAYMENT_ROUTES = [
     ),
     Route("GET", "/v1/disputes", list_of("dispute", "/v1/disputes"), "DisputeListParams"),
     Route("GET", "/v1/disputes/{id}", get("dispute", "dispute")),
+    Route(
+        "POST",
+        "/v1/disputes/{id}",
+        lambda call: disputes.update_dispute(call.id, call.params, now=call.now),
+        "DisputeModifyParams",
+    ),
+    Route("POST", "/v1/disputes/{id}/close", lambda call: disputes.close_dispute(call.id, now=call.now)),
     Route(
         "GET",
         "/v1/balance_transactions",

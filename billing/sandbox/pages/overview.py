@@ -19,7 +19,7 @@ Data = dict[str, Any]
 
 SESSIONS, EVENTS = 15, 40
 SESSION_TAGS = {"complete": "good", "expired": "", "open": "warm"}
-DELIVERY_TAGS = {"delivered": "good", "waiting": "warm", "given_up": "bad"}
+DELIVERY_TAGS = {"delivered": "good", "waiting": "warm", "given_up": "bad", "dropped": "bad"}
 
 
 @require_safe

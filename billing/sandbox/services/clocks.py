@@ -4,7 +4,7 @@ https://docs.stripe.com/billing/testing/test-clocks/api-advanced-usage
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -91,6 +91,18 @@ def arrive(*, clock_id: str, now: datetime) -> None:
             return
         clock = before | {"status": "ready", "frozen_time": target, "status_details": {}}
         events.update(clock, before=before, event_type="test_helpers.test_clock.ready", now=now)
+
+
+def move(clock_id: str, *, by: timedelta, now: datetime) -> int:
+    """This will bring a clock forward at once, however far, and return how much happened on the way."""
+    before = store.get(KIND, clock_id)
+    target = store.moment(before["frozen_time"]) + by
+    played = timekeeping.pass_time(now=target, clock=clock_id)
+    with transaction.atomic():
+        before = store.lock(KIND, clock_id)
+        moved = before | {"frozen_time": store.timestamp(target)}
+        events.update(moved, before=before, event_type="test_helpers.test_clock.ready", now=now)
+    return played
 
 
 def find_limit(clock: Data) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from billing.sandbox import changes, store
+from billing.sandbox.objects import clock as clock_objects
 from billing.sandbox.objects import customer as customer_objects
 from billing.sandbox.services import events, payment_methods
 
@@ -47,6 +48,19 @@ def set_default_payment_method(customer_id: str, payment_method_id: str, *, now:
     """This will make an attached payment method the one that invoices are paid with."""
     params = {"invoice_settings": {"default_payment_method": payment_method_id}}
     return update_customer(customer_id, params, now=now)
+
+
+@transaction.atomic
+def ensure_own_clock(customer_id: str, *, name: str, now: datetime) -> str:
+    """This will return the test clock of a customer; one without gets their own, as the dashboard's simulations do."""
+    customer = store.lock("customer", customer_id)
+    if customer["test_clock"]:
+        return str(customer["test_clock"])
+    clock = clock_objects.new_test_clock(frozen_time=store.timestamp(now), name=name, now=store.timestamp(now))
+    store.add(clock)
+    events.emit("test_helpers.test_clock.created", clock, now=now)
+    store.put_on_clock(customer_id, clock["id"])
+    return str(clock["id"])
 
 
 @transaction.atomic

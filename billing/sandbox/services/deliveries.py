@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -39,17 +40,7 @@ def attempt(*, delivery_id: int, now: datetime) -> bool:
     if endpoint is None or endpoint["status"] != "enabled":
         _finish(delivery, Delivery.State.GIVEN_UP)
         return False
-    event = store.get("event", delivery.event_id)
-    body = json.dumps(event, indent=2).encode()
-    seconds = store.timestamp(now)
-    headers = {
-        "Content-Type": "application/json; charset=utf-8",
-        "Stripe-Signature": sign(body, secret=store.get_private(endpoint["id"])["secret"], timestamp=seconds),
-        "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-    }
-    post = import_string(settings.STRIPE_SANDBOX_TRANSPORT)
-    status, answer = post(endpoint["url"], headers, body)
-
+    status, answer = _post(delivery, endpoint, now=now)
     delivery.attempts += 1
     delivery.latest_status = status or None
     delivery.latest_answer = answer[:ANSWER_CHARACTERS]
@@ -64,6 +55,29 @@ def attempt(*, delivery_id: int, now: datetime) -> bool:
         delivery.save()
         events.enqueue_delivery(delivery.pk, in_seconds=BACKOFF_SECONDS[delivery.attempts - 1])
     return False
+
+
+def repeat(*, delivery_id: int, now: datetime) -> None:
+    """This will send an event once more, whatever became of it before: a duplicate, as Stripe's webhooks have them."""
+    delivery = Delivery.objects.get(pk=delivery_id)
+    endpoint = store.find_any(delivery.endpoint_id)
+    if endpoint is not None and endpoint["status"] == "enabled":
+        _post(delivery, endpoint, now=now)
+
+
+def _post(delivery: Delivery, endpoint: dict[str, Any], *, now: datetime) -> tuple[int, str]:
+    """Sign the event and bring it to the endpoint; return the answer's status (0: none came) and text."""
+    event = store.get("event", delivery.event_id)
+    body = json.dumps(event, indent=2).encode()
+    seconds = store.timestamp(now)
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "Stripe-Signature": sign(body, secret=store.get_private(endpoint["id"])["secret"], timestamp=seconds),
+        "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+    }
+    post = import_string(settings.STRIPE_SANDBOX_TRANSPORT)
+    status, answer = post(endpoint["url"], headers, body)
+    return status, answer
 
 
 def _finish(delivery: Delivery, state: Delivery.State) -> None:

@@ -11,6 +11,7 @@ from procrastinate.contrib.django import app
 from billing.sandbox import changes, store
 from billing.sandbox.models import Delivery
 from billing.sandbox.objects import event as event_objects
+from billing.sandbox.services import faults
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,16 @@ def emit(
     event["pending_webhooks"] = len(endpoints)
     store.add(event)
     for endpoint in reversed(endpoints):
-        delivery = Delivery.objects.create(event_id=event["id"], endpoint_id=endpoint["id"], created_at=now)
-        enqueue_delivery(delivery.pk)
+        plan = faults.plan_delivery(event_type)
+        state = Delivery.State.DROPPED if plan.is_dropped else Delivery.State.WAITING
+        delivery = Delivery.objects.create(
+            event_id=event["id"], endpoint_id=endpoint["id"], state=state, created_at=now
+        )
+        if not plan.is_dropped:
+            for copy_number in range(plan.copies):
+                enqueue_delivery(
+                    delivery.pk, in_seconds=plan.in_seconds, priority=plan.priority, is_repeat=copy_number > 0
+                )
     return event
 
 
@@ -66,10 +75,11 @@ def listens(endpoint: dict[str, Any], event_type: str) -> bool:
     return "*" in endpoint["enabled_events"] or event_type in endpoint["enabled_events"]
 
 
-def enqueue_delivery(delivery_id: int, *, in_seconds: int = 0) -> None:
-    """This will put one delivery on the queue, in the transaction of the caller."""
+def enqueue_delivery(delivery_id: int, *, in_seconds: int = 0, priority: int = 0, is_repeat: bool = False) -> None:
+    """This will put one delivery on the queue, in the transaction of the caller; a repeat is sent come what may."""
     # By name: the task calls services, so that services cannot import it.
     wait: dict[str, Any] = {"schedule_in": {"seconds": in_seconds}} if in_seconds else {}
-    app.configure_task(name="billing.sandbox.tasks.deliver_event", queue="sandbox", **wait).defer(
-        delivery_id=delivery_id
-    )
+    if priority:
+        wait["priority"] = priority
+    arguments: dict[str, Any] = {"delivery_id": delivery_id} | ({"is_repeat": True} if is_repeat else {})
+    app.configure_task(name="billing.sandbox.tasks.deliver_event", queue="sandbox", **wait).defer(**arguments)

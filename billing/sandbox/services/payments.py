@@ -1,7 +1,7 @@
 """Payment intents and their charges: one attempt, its outcome, and what comes later from the bank."""
 
 import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +16,7 @@ Data = dict[str, Any]
 
 MINIMUM_CENTS = 50
 FINAL = {"succeeded", "canceled"}
+DISPUTED_AFTER = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -254,7 +255,9 @@ def _succeed(intent: Data, payment_method: Data, *, now: datetime, authenticated
         charge["payment_method_details"]["card"]["three_d_secure"] = payment_objects.three_d_secure(
             result="authenticated"
         )
-    store.add(charge)
+    # A test card that is disputed is so by itself, a little later.
+    is_disputed = store.get_private(payment_method["id"])["outcome"] in cards.DISPUTES
+    store.add(charge, due_at=now + DISPUTED_AFTER if is_disputed else None)
     events.emit("charge.succeeded", charge, now=now)
     return _note_success(intent, charge, now=now)
 

@@ -27,7 +27,7 @@ class TestSyncModels:
         assert djstripe.Subscription.objects.exists()
         assert djstripe.Invoice.objects.exists()
         assert djstripe.Charge.objects.exists()
-        assert djstripe.Refund.objects.count() == 2
+        assert djstripe.Refund.objects.count() == store.rows("refund").count() == 4
         assert djstripe.Session.objects.exists()
 
 

@@ -41,6 +41,7 @@ class TestShapes:
             "customer",
             "customer_balance_transaction",
             "discount",
+            "dispute",
             "event",
             "invoice",
             "invoice_payment",
@@ -55,6 +56,7 @@ class TestShapes:
             "subscription",
             "subscription_item",
             "subscription_schedule",
+            "test_helpers.test_clock",
             "webhook_endpoint",
         }
 

@@ -1,10 +1,12 @@
 """One of everything that happens at Stripe, for tests that look at what comes of it."""
 
+from datetime import timedelta
 from typing import Any
 
 import stripe
 
-from billing.sandbox.services import checkout
+from billing.sandbox import store
+from billing.sandbox.services import checkout, timekeeping
 from smartspec import clock
 
 CARD = checkout.CardFields("4242424242424242", "12 / 34", "123", "Alice Doe", "alice@example.com", "US", "94102")
@@ -21,6 +23,8 @@ def live_through_everything(client: stripe.StripeClient) -> None:
     _buy_packages(client, alice.id)
     _subscribe(client, alice.id)
     _by_the_api(client)
+    _give_back(client)
+    _live_by_a_clock(client)
     session = api.billing_portal.sessions.create(params={"customer": alice.id, "return_url": "https://example.com"})
     assert session.url
 
@@ -72,6 +76,42 @@ def _buy_packages(client: stripe.StripeClient, customer: str) -> None:
     cheaper = open_package(client, customer=customer, allow_promotion_codes=True)
     checkout.apply_promotion_code(cheaper.id, "fifth", now=now)
     checkout.pay_with_card(session_id=cheaper.id, card=CARD, now=now)
+
+
+def _give_back(client: stripe.StripeClient) -> None:
+    """Every way that money goes back."""
+    api = client.v1
+    for card in (
+        "pm_card_pendingRefund",
+        "pm_card_refundFail",
+        "pm_card_createDispute",
+        "pm_card_createDisputeInquiry",
+    ):
+        intent = api.payment_intents.create(
+            params={"amount": 2000, "currency": "usd", "payment_method": card, "confirm": True}
+        )
+        if "efund" in card:
+            api.refunds.create(params={"payment_intent": intent.id, "amount": 500})
+    timekeeping.pass_time(now=clock.now() + timedelta(minutes=2))
+    for dispute in api.disputes.list().data:
+        api.disputes.update(dispute.id, params={"evidence": {"uncategorized_text": "winning_evidence"}})
+    timekeeping.pass_time(now=clock.now() + timedelta(minutes=4))
+
+
+def _live_by_a_clock(client: stripe.StripeClient) -> None:
+    """A renewal that is paid, one that fails, and a clock."""
+    api = client.v1
+    start = store.timestamp(clock.now())
+    test_clock = api.test_helpers.test_clocks.create(params={"frozen_time": start, "name": "Dan"})
+    dan = api.customers.create(params={"email": "dan@example.com", "test_clock": test_clock.id})
+    for card in ("pm_card_visa", "pm_card_chargeCustomerFail"):
+        method = api.payment_methods.attach(card, params={"customer": dan.id})
+        api.customers.update(dan.id, params={"invoice_settings": {"default_payment_method": method.id}})
+        if card == "pm_card_visa":
+            api.subscriptions.create(params={"customer": dan.id, "items": [{"price": "price_smartspec_pro_monthly"}]})
+        start += 32 * 86400
+        api.test_helpers.test_clocks.advance(test_clock.id, params={"frozen_time": start})
+        api.test_helpers.test_clocks.retrieve(test_clock.id)
 
 
 def _subscribe(client: stripe.StripeClient, customer: str) -> None:
