@@ -1,0 +1,116 @@
+"""`manage.py sandbox …`: time, customers, banks and faulty webhooks, for people without curl."""
+
+import argparse
+import asyncio
+import contextlib
+import inspect
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+
+from billing.sandbox.errors import StripeError
+from billing.sandbox.services import acting, faults, moving
+from smartspec import clock
+
+NOT_RUN = {"billing.sandbox.tasks.pass_time"}  # moving time does it itself
+
+
+class Command(BaseCommand):
+    help = "Play with the Stripe sandbox: move time forward, pay, decline, refund, dispute, disturb webhooks."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        advance = verbs.add_parser(
+            "advance", help="move time forward: renewals, retries, trials and ends happen, webhooks are delivered"
+        )
+        advance.add_argument("--days", type=float, required=True, help="how far, in days")
+        advance.add_argument("--customer", metavar="EMAIL_OR_CUS", help="only this customer's time, not the app's")
+        for verb, what in (
+            ("pay", "pay a session, an invoice or a waiting payment; a customer also gets a card that works"),
+            ("decline", "let a payment fail; a customer gets a card that fails from now on"),
+        ):
+            self.add_target(verbs.add_parser(verb, help=what))
+        refund = self.add_target(verbs.add_parser("refund", help="refund the newest payment, whole or in part"))
+        refund.add_argument("--amount", type=int, metavar="CENTS", help="a part of it")
+        refund.add_argument("--fail", action="store_true", help="the bank sends the refund back")
+        dispute = self.add_target(verbs.add_parser("dispute", help="play the bank that disputes the newest payment"))
+        dispute.add_argument("--amount", type=int, metavar="CENTS", help="a part of it")
+        dispute.add_argument(
+            "--step", choices=("open", "inquire", "escalate", "win", "lose"), default="open", help="default: open"
+        )
+        webhooks = verbs.add_parser("webhooks", help="duplicate, reorder, delay or drop webhooks, list or clear that")
+        webhooks.add_argument("action", choices=("duplicate", "reorder", "delay", "drop", "list", "clear"))
+        webhooks.add_argument("--type", default="*", help="only events of this type; invoice.* is many")
+        webhooks.add_argument("--count", type=int, help="only the next so many")
+        webhooks.add_argument("--seconds", type=int, default=faults.DELAY_SECONDS, help="how late (delay)")
+
+    def add_target(self, parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        parser.add_argument("target", help="an id (cs_, in_, pi_, ch_, cus_, re_, du_) or a customer's e-mail address")
+        return parser
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.STRIPE_SANDBOX:
+            raise CommandError("This server uses Stripe itself; there is no sandbox.")
+        try:
+            self.stdout.write(getattr(self, options["verb"])(options))
+        except StripeError as error:
+            raise CommandError(error.message) from error
+
+    def advance(self, options: dict[str, Any]) -> str:
+        by = timedelta(days=options["days"])
+        if options["customer"]:
+            customer = acting.find_target(options["customer"])
+            played = moving.advance_customer(customer["id"], by=by, after_step=self.do_the_work)
+            return f"{played} things happened to {customer['id']}"
+        # This process delivers webhooks itself, whether or not a server runs beside it.
+        settings.STRIPE_SANDBOX_TRANSPORT = "billing.sandbox.delivery.post_in_process"
+        played = moving.advance(by=by, after_step=self.do_the_work)
+        return f"{played} things happened; it is now {clock.now():%Y-%m-%d %H:%M} UTC"
+
+    def pay(self, options: dict[str, Any]) -> str:
+        return str(acting.pay(options["target"], now=clock.now()))
+
+    def decline(self, options: dict[str, Any]) -> str:
+        return str(acting.decline(options["target"], now=clock.now()))
+
+    def refund(self, options: dict[str, Any]) -> str:
+        amount, fails = options["amount"], options["fail"]
+        return str(acting.refund(options["target"], amount_cents=amount, fails=fails, now=clock.now()))
+
+    def dispute(self, options: dict[str, Any]) -> str:
+        amount, step = options["amount"], options["step"]
+        return str(acting.dispute(options["target"], amount_cents=amount, step=step, now=clock.now()))
+
+    def webhooks(self, options: dict[str, Any]) -> str:
+        action = options["action"]
+        if action == "clear":
+            return f"{faults.clear_faults()} faults ended"
+        if action != "list":
+            faults.add_fault(action, event_type=options["type"], remaining=options["count"], seconds=options["seconds"])
+        return "\n".join(str(fault) for fault in faults.list_faults()) or "Webhooks go right"
+
+    def do_the_work(self, moment: datetime) -> None:
+        """Deliver what waits and do the app's work as of this moment: the queue's jobs and what it does by the hour."""
+        self.run_queue()
+        for periodic in app.periodic_registry.periodic_tasks.values():
+            if periodic.task.name not in NOT_RUN and not inspect.iscoroutinefunction(periodic.task.func):
+                periodic.task.func(timestamp=int(moment.timestamp()))
+        self.run_queue()
+
+    def run_queue(self) -> None:
+        """Run the queue's due jobs in this process until none is left."""
+        if app.job_manager.list_jobs(status="todo"):
+            connector = app.connector
+            context: Any = contextlib.nullcontext()
+            if isinstance(connector, DjangoConnector):
+                context = app.replace_connector(connector.get_worker_connector())
+            with context:
+                asyncio.run(self.run_worker())
+
+    async def run_worker(self) -> None:
+        async with app.open_async():
+            await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
