@@ -288,6 +288,19 @@ def list_checkout_sessions(values: Params) -> Iterator[StripeObject]:
     return pages(lambda c, page: c.v1.checkout.sessions.list(params(page)), values)
 
 
+def list_customers(values: Params) -> Iterator[StripeObject]:
+    return pages(lambda c, page: c.v1.customers.list(params(page)), values)
+
+
+def list_payment_intents(values: Params) -> Iterator[StripeObject]:
+    return pages(lambda c, page: c.v1.payment_intents.list(params(page)), values)
+
+
+def list_all_subscriptions(values: Params) -> Iterator[StripeObject]:
+    """Yield subscriptions, ended ones included."""
+    return pages(lambda c, page: c.v1.subscriptions.list(params(page)), {"status": "all", **values})
+
+
 def list_payments_of_intent(payment_intent_id: str) -> list[StripeObject]:
     """Return the invoice payments that a payment intent made."""
     values = {"payment": {"type": "payment_intent", "payment_intent": payment_intent_id}}

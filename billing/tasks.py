@@ -53,6 +53,14 @@ def compare_prices(timestamp: int) -> None:
         log.error("Price differs from the plan's", difference=difference)
 
 
+@app.periodic(cron="23 4 * * *")
+@app.task(queueing_lock="billing.reconcile", retry=BackOff())
+def reconcile(timestamp: int) -> None:
+    """Compare our books with Stripe's every day, and put right what can be; what remains is an error in the log."""
+    progress = services.reconcile(now=clock.now(), is_repair=True)
+    log.info("Reconciled", checked=progress.checked, repaired=progress.repaired, remaining=progress.remaining)
+
+
 @app.periodic(cron="8 * * * *")
 @app.task(queueing_lock="billing.settle_later_allowances", retry=BackOff())
 def settle_later_allowances(timestamp: int) -> None:

@@ -34,6 +34,7 @@ from billing.services.plan_changes import (
     SubscriptionNotActive,
     change_plan,
 )
+from billing.services.reconcile import Difference, Progress, reconcile
 from billing.services.refunds import (
     NotRefundable,
     refund_purchase,
@@ -49,6 +50,7 @@ __all__ = [
     "AlreadySubscribed",
     "ChangeInProgress",
     "ChangeNotAvailable",
+    "Difference",
     "IdempotencyConflict",
     "NoChange",
     "NoPendingChange",
@@ -56,6 +58,7 @@ __all__ = [
     "OpenedCheckout",
     "PaymentMethodNotFound",
     "PlanChangeAnswer",
+    "Progress",
     "Setup",
     "SubscriptionEnded",
     "SubscriptionNotActive",
@@ -75,6 +78,7 @@ __all__ = [
     "open_portal",
     "open_subscription_checkout",
     "reactivate_subscription",
+    "reconcile",
     "record_invoice",
     "refresh_checkout",
     "refund_purchase",

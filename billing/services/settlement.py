@@ -93,6 +93,12 @@ def fulfil_purchase(*, purchase_id: UUID, session: dict[str, Any], now: datetime
     return purchase
 
 
+def restore_grants(*, purchase: Purchase, now: datetime) -> None:
+    """This will give what a fulfilled purchase should have given, if the ledger does not have it."""
+    with transaction.atomic():
+        grant_purchase(Purchase.objects.select_for_update().get(pk=purchase.pk), now)
+
+
 def judge_purchase(purchase: Purchase, session: dict[str, Any]) -> tuple[CheckoutState, str]:
     """Return the state that the session calls for, and for `needs_review` the reason."""
     if not stripe_data.session_is_paid(session):

@@ -132,9 +132,26 @@ def write_subscription(
     is_surplus: bool,
 ) -> tuple[Subscription, bool]:
     """Write the row if anything of it is new, and tell whether it was; the caller holds the customer's lock."""
+    fields = row_of(customer, known, fetched, pending) | {"is_surplus": is_surplus}
+    if known is not None and all(getattr(known, name) == value for name, value in fields.items()):
+        return known, False
+    subscription, _ = Subscription.objects.update_or_create(pk=fetched["id"], defaults=fields)
+    return subscription, True
+
+
+def row_of(
+    customer: Customer,
+    known: Subscription | None,
+    fetched: dict[str, Any],
+    pending: tuple[str, str, datetime] | None,
+) -> dict[str, Any]:
+    """Return what our row of a subscription says when it is up to date.
+
+    :raises UnknownPrice: its price stands for no plan.
+    """
     item = stripe_data.subscription_item(fetched)
     plan, interval = require_plan_of_price(item.price_id, item.lookup_key)
-    fields: dict[str, Any] = {
+    return {
         "customer_id": customer.pk,
         "user_id": customer.user_id,
         "plan": plan,
@@ -152,13 +169,8 @@ def write_subscription(
         "pending_plan": pending[0] if pending else "",
         "pending_interval": pending[1] if pending else "",
         "pending_at": pending[2] if pending else None,
-        "is_surplus": is_surplus,
         "created_at": stripe_data.required_moment(fetched["created"]),
     }
-    if known is not None and all(getattr(known, name) == value for name, value in fields.items()):
-        return known, False
-    subscription, _ = Subscription.objects.update_or_create(pk=fetched["id"], defaults=fields)
-    return subscription, True
 
 
 def anchor_of(known: Subscription | None, fetched: dict[str, Any]) -> datetime:
@@ -202,6 +214,14 @@ def apply_plan(customer: Customer, now: datetime, *, plan: str | None = None) ->
             source=current.pk if current else FREE,
             now=now,
         )
+
+
+def apply_plan_of(*, customer_id: str, now: datetime) -> None:
+    """This will make the ledger's plan state what our rows say, and give the allowances that are due by it."""
+    with transaction.atomic():
+        customer = Customer.objects.select_for_update().select_related("user").get(pk=customer_id)
+        apply_plan(customer, now)
+        credits_services.give_allowances(account_id=customer.user_id, now=now)
 
 
 # --- A second subscription ----------------------------------------------------------------------------------------

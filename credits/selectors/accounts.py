@@ -1,5 +1,6 @@
 """An account: its balance, its plan state, and what is due in it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -271,3 +272,33 @@ def allowances_given(*, account_id: UUID, source: str) -> list[GivenAllowance]:
         GivenAllowance(lot.source, datetime.fromisoformat(lot.source.removeprefix(prefix)), lot.credits)
         for lot in given.order_by("source")
     ]
+
+
+@dataclass(frozen=True)
+class GrantSummary:
+    """What one grant gave, to whom, and for what."""
+
+    account_id: UUID
+    kind: str
+    source: str
+    credits: Decimal
+
+
+def granted(*, account_id: UUID, kind: str, source: str) -> Decimal:
+    """Return the credits of the grant of this kind and source, 0 without one."""
+    found = Grant.objects.filter(account_id=account_id, kind=kind, source=source).values_list("credits", flat=True)
+    return found.first() or ZERO
+
+
+def iterate_grants(
+    *, source_prefix: str, since: datetime | None, until: datetime, account_id: UUID | None = None
+) -> Iterator[GrantSummary]:
+    """Yield the grants with such a source that were given in a time, of one account or of all, in constant memory."""
+    grants = Grant.objects.filter(source__startswith=source_prefix, effective_at__lte=until)
+    if since is not None:
+        grants = grants.filter(effective_at__gte=since)
+    if account_id is not None:
+        grants = grants.filter(account_id=account_id)
+    rows = grants.order_by("account_id", "number").values_list("account_id", "kind", "source", "credits")
+    for row in rows.iterator(chunk_size=500):
+        yield GrantSummary(*row)

@@ -1,0 +1,93 @@
+"""manage.py reconcile_stripe: compare our books with Stripe's, and put right what differs."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from billing import services
+from smartspec import clock
+from smartspec.errors import DomainError
+from smartspec.users.models import User
+
+LISTED_IN_JSON = 1000
+PROGRESS_EVERY = 100
+
+
+class Command(BaseCommand):
+    help = (
+        "Compare our books with Stripe's, both ways. Exit 1 while anything differs; with --repair, while it still does."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--since", type=moment, help="from this date or time on (default: the last clean run's end, less 3 days)"
+        )
+        parser.add_argument("--until", type=moment, help="up to this date or time (default: now)")
+        parser.add_argument("--user", help="one user alone: the id or e-mail address")
+        parser.add_argument("--repair", action="store_true", help="put right what differs")
+        parser.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        listed: list[dict[str, Any]] = []
+        counts: dict[str, int] = {}
+
+        def hear(difference: services.Difference, is_repaired: bool) -> None:
+            counts[difference.kind] = counts.get(difference.kind, 0) + 1
+            if options["json"]:
+                if len(listed) < LISTED_IN_JSON:
+                    listed.append({**vars(difference), "repaired": is_repaired})
+                return
+            mark = "repaired" if is_repaired else "differs"
+            user = difference.user_id or "nobody"
+            self.stdout.write(f"{mark}: {difference.kind} {difference.object_id} of {user}: {difference.detail}")
+
+        def show(progress: services.Progress) -> None:
+            if progress.checked % PROGRESS_EVERY == 0 and not options["json"]:
+                self.stderr.write(f"{progress.step}: {progress.checked} checked, {progress.remaining} differ")
+
+        try:
+            progress = services.reconcile(
+                now=clock.now(),
+                since=options["since"],
+                until=options["until"],
+                user_id=find_user_id(options["user"]) if options["user"] else None,
+                is_repair=options["repair"],
+                on_difference=hear,
+                on_progress=show,
+            )
+        except DomainError as error:
+            raise CommandError(error.detail) from error
+        if options["json"]:
+            totals = {"checked": progress.checked, "repaired": progress.repaired, "remaining": progress.remaining}
+            self.stdout.write(json.dumps({**totals, "kinds": counts, "differences": listed}))
+        else:
+            self.stdout.write(
+                f"{progress.checked} checked, {progress.repaired} repaired, {progress.remaining} differences remain."
+            )
+        if progress.remaining:
+            sys.exit(1)
+
+
+def moment(given: str) -> datetime:
+    """Read a date or a time; without a zone it is UTC."""
+    read = datetime.fromisoformat(given)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def find_user_id(given: str) -> UUID:
+    """Return the id of the user named by id or e-mail address.
+
+    :raises CommandError: there is no such user.
+    """
+    try:
+        found = User.objects.filter(pk=UUID(given))
+    except ValueError:
+        found = User.objects.filter(email__iexact=given)
+    user = found.first()
+    if user is None:
+        raise CommandError(f"There is no user {given}.")
+    return user.pk
