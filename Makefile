@@ -6,7 +6,11 @@ BIN := .venv/bin
 PRODUCTION_LIKE := SMARTSPEC_ENVIRONMENT=production SMARTSPEC_SITE_URL=https://pay.example.com \
 	SMARTSPEC_ALLOWED_HOSTS=pay.example.com EMAIL_URL=smtp+tls://user:password@mail.example.com:587 \
 	SMARTSPEC_SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
-	DATABASE_URL=postgres://user:password@db.example.com/smartspec
+	SMARTSPEC_ADDRESS_HASH_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
+	DATABASE_URL=postgres://user:password@db.example.com/smartspec \
+	STRIPE_SECRET_KEY=sk_test_000000000000000000000000 STRIPE_PUBLISHABLE_KEY=pk_test_000000000000000000000000 \
+	STRIPE_WEBHOOK_SECRET=whsec_placeholder STRIPE_PRICE_PRO_MONTHLY=price_1 STRIPE_PRICE_PRO_YEARLY=price_2 \
+	STRIPE_PRICE_ENTERPRISE_MONTHLY=price_3 STRIPE_PRICE_ENTERPRISE_YEARLY=price_4
 
 .PHONY: help install run test test-long lint format bench
 

@@ -4,6 +4,7 @@
 start of an id names ranges of numbers, and a search by the start of an id needs no index of its own.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -40,6 +41,7 @@ def parse_entry_id(public_id: str) -> Numbered | None:
     return _parse(public_id, ENTRY_PREFIX)
 
 
+@lru_cache(maxsize=1024)
 def account_part(account_id: UUID) -> str:
     """Return the account's UUID as 22 characters of base 62."""
     value, characters = account_id.int, []

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from credits import catalogue, ledger, selectors
@@ -117,4 +118,6 @@ def _address_hash(user: User) -> str:
     local = local.partition("+")[0]
     if domain in ("gmail.com", "googlemail.com"):
         local, domain = local.replace(".", ""), "gmail.com"
-    return salted_hmac("credits.free_allowance", f"{local}@{domain}", algorithm="sha256").hexdigest()
+    address = f"{local}@{domain}"
+    key = settings.ADDRESS_HASH_KEY
+    return salted_hmac("credits.free_allowance", address, secret=key, algorithm="sha256").hexdigest()
