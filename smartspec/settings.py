@@ -80,7 +80,9 @@ if STRIPE_SANDBOX:
     STRIPE_API_BASE = f"{SITE_URL}/sandbox/stripe"
     STRIPE_HTTP_CLIENT = "billing.sandbox.client.InProcessClient"
     STRIPE_SANDBOX_TRANSPORT = "billing.sandbox.delivery.post_over_http"
+    CLOCK_OFFSET = "" if TESTING else "billing.sandbox.services.moving.read_offset"
 else:
+    CLOCK_OFFSET = ""
     STRIPE_API_BASE = ""
     STRIPE_HTTP_CLIENT = ""
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
