@@ -117,6 +117,12 @@ class TestTransports:
         assert status == 0
         assert answer
 
+    def test_by_the_shortest_way_reaches_this_server_though_it_does_not_run(self, db: None, settings: Any) -> None:
+        path = reverse("stripe_sandbox_api", kwargs={"path": "v1/customers"})
+        json_type = {"Content-Type": "application/json"}
+        assert delivery.post_by_shortest_way(f"{settings.SITE_URL}{path}", json_type, b"{}")[0] == 401
+        assert delivery.post_by_shortest_way("http://127.0.0.1:9/hook", {}, b"{}")[0] == 0
+
     def test_in_process_reaches_the_view_of_the_path(self, db: None, client: Client) -> None:
         path = reverse("stripe_sandbox_api", kwargs={"path": "v1/customers"})
         status, answer = delivery.post_in_process(
