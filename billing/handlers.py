@@ -48,6 +48,7 @@ HANDLERS: dict[str, Handler] = {
     "customer.subscription.deleted": subscription_changed,
     "invoice.paid": invoice_changed,
     "invoice.payment_failed": invoice_changed,
+    "invoice.payment_action_required": invoice_changed,
     "refund.created": refund_changed,
     "refund.updated": refund_changed,
     "refund.failed": refund_changed,

@@ -9,7 +9,12 @@ from billing.selectors.catalogue import (
     price_id_of_plan,
 )
 from billing.selectors.checkouts import CheckoutStatus, find_checkout, find_checkout_by_id, get_checkout_status
-from billing.selectors.subscriptions import SubscriptionView, current_subscription, get_subscription_view
+from billing.selectors.subscriptions import (
+    SubscriptionView,
+    access_ends_at,
+    current_subscription,
+    get_subscription_view,
+)
 from billing.selectors.wallet import (
     Invoice,
     InvoiceNotFound,
@@ -29,6 +34,7 @@ __all__ = [
     "PaymentMethod",
     "SubscriptionView",
     "UpcomingInvoice",
+    "access_ends_at",
     "current_subscription",
     "find_checkout",
     "find_checkout_by_id",

@@ -1,12 +1,15 @@
 """Which subscription a user has, and what it looks like to the app."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from billing.models import Subscription
 from credits import selectors as credits_selectors
+
+# Stripe does not say when it gives up on a renewal: an hour as a draft, then the retries that the account is set to.
+RETRIES_LAST = timedelta(days=21, hours=1)
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,12 @@ def get_subscription_view(*, user_id: UUID, now: datetime) -> SubscriptionView:
 
 def access_ends_at(subscription: Subscription) -> datetime | None:
     """Return when the plan ends if nothing is done about it, None when it goes on."""
-    if subscription.cancel_at_period_end:
-        return subscription.cancel_at or subscription.current_period_end
-    return subscription.cancel_at
+    ends = [subscription.cancel_at] if subscription.cancel_at else []
+    if subscription.cancel_at_period_end and not ends:
+        ends.append(subscription.current_period_end)
+    if subscription.status == "past_due":
+        ends.append(subscription.current_period_start + RETRIES_LAST)
+    return min(ends, default=None)
 
 
 def pending_change(subscription: Subscription) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, Sum
 
-from billing import gateway, stripe_data
+from billing import gateway, selectors, stripe_data
 from billing.models import Customer, PaidInvoice, Subscription
 from billing.services.subscriptions import (
     apply_plan,
@@ -19,6 +19,7 @@ from billing.services.subscriptions import (
 )
 from credits import selectors as credits_selectors
 from credits import services as credits_services
+from smartspec import mail
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -51,7 +52,7 @@ def record_invoice(*, invoice_id: str, now: datetime) -> PaidInvoice | None:
     if subscription is None:
         return None
     if not stripe_data.invoice_is_paid(invoice):
-        end_wait_for_renewal(subscription, invoice, now)
+        note_failed_renewal(subscription, invoice, now)
         return None
     if subscription.is_surplus:
         end_surplus(subscription, now)
@@ -78,11 +79,28 @@ def unrecorded_before(subscription: Subscription, invoice: dict[str, Any]) -> li
     )
 
 
-def end_wait_for_renewal(subscription: Subscription, invoice: dict[str, Any], now: datetime) -> None:
-    """The renewal has failed: the last month's credits, kept while its invoice was on the way, end now."""
+def note_failed_renewal(subscription: Subscription, invoice: dict[str, Any], now: datetime) -> None:
+    """The renewal has failed: the last month's credits, kept while its invoice was on the way, end now, and the user
+    is told, once, where to pay. Stripe's further attempts at the same invoice are no further failure.
+    """
     has_failed = invoice["billing_reason"] == RENEWAL and invoice["status"] == "open" and invoice["attempt_count"] > 0
-    if has_failed and not subscription.is_surplus:
-        credits_services.end_grace(account_id=subscription.user_id, source=subscription.pk, now=now)
+    if not has_failed or subscription.is_surplus:
+        return
+    credits_services.end_grace(account_id=subscription.user_id, source=subscription.pk, now=now)
+    if subscription.status != "past_due":
+        return  # it has ended meanwhile: paying would repair nothing
+    with transaction.atomic():
+        mail.send_mail_once(
+            user=subscription.user,
+            template="renewal_failed",
+            cause=invoice["id"],
+            context={
+                "plan": credits_selectors.get_plan(subscription.plan).display_name,
+                "amount": f"{invoice['amount_remaining'] / 100:.2f}",
+                "link": invoice["hosted_invoice_url"],
+                "access_ends_at": selectors.access_ends_at(subscription),
+            },
+        )
 
 
 def give_for_invoice(*, subscription: Subscription, invoice: dict[str, Any], now: datetime) -> PaidInvoice:

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from billing import gateway, selectors, stripe_data
-from billing.models import Customer, Subscription
+from billing.models import Customer, PaidInvoice, Subscription
 from billing.services.customers import find_or_adopt_customer
 from credits import services as credits_services
 from smartspec import mail
@@ -200,6 +200,7 @@ def apply_plan(customer: Customer, now: datetime, *, plan: str | None = None) ->
             account_id=customer.user_id,
             plan=plan or current.plan,
             anchor_at=current.anchor_at,
+            paid_from=paid_from(current),
             paid_until=current.paid_until,
             source=current.pk,
             now=now,
@@ -222,6 +223,16 @@ def apply_plan_of(*, customer_id: str, now: datetime) -> None:
         customer = Customer.objects.select_for_update().select_related("user").get(pk=customer_id)
         apply_plan(customer, now)
         credits_services.give_allowances(account_id=customer.user_id, now=now)
+
+
+def paid_from(subscription: Subscription) -> datetime | None:
+    """Return where the unbroken time begins that is paid up to `paid_until`: no month of a gap before it is given."""
+    kept = PaidInvoice.objects.filter(subscription=subscription, is_returned=False, period_start__isnull=False)
+    begin: datetime | None = None
+    for start, end in kept.order_by("-period_end", "period_start").values_list("period_start", "period_end"):
+        if begin is None or (start and end and start < begin <= end):
+            begin = start
+    return begin
 
 
 # --- A second subscription ----------------------------------------------------------------------------------------
