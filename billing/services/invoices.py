@@ -67,16 +67,19 @@ def record_invoice(*, invoice_id: str, now: datetime) -> PaidInvoice | None:
 
 
 def unrecorded_before(subscription: Subscription, invoice: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the paid invoices of the subscription that were made before this one and that we have not heard of."""
-    listed = [
+    """Return the paid invoices of the subscription that were made before this one and that we have not heard of.
+
+    Stripe lists the newest first; among those made within the same second, its order alone tells which came first.
+    """
+    newest_first = list(gateway.list_all_invoices({"subscription": subscription.pk, "status": "paid"}))
+    position = next((n for n, found in enumerate(newest_first) if found["id"] == invoice["id"]), 0)
+    earlier = [
         found
-        for found in gateway.list_all_invoices({"subscription": subscription.pk, "status": "paid"})
-        if (found["created"], found["id"]) < (invoice["created"], invoice["id"])
+        for n, found in enumerate(newest_first)
+        if found["created"] < invoice["created"] or (found["created"] == invoice["created"] and n > position)
     ]
-    known = set(PaidInvoice.objects.filter(pk__in=[found["id"] for found in listed]).values_list("pk", flat=True))
-    return sorted(
-        (found for found in listed if found["id"] not in known), key=lambda found: (found["created"], found["id"])
-    )
+    known = set(PaidInvoice.objects.filter(pk__in=[found["id"] for found in earlier]).values_list("pk", flat=True))
+    return [found for found in reversed(earlier) if found["id"] not in known]
 
 
 def note_failed_renewal(subscription: Subscription, invoice: dict[str, Any], now: datetime) -> None:
