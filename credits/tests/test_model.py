@@ -229,7 +229,7 @@ class LedgerLife(RuleBasedStateMachine):
     @rule(first_hours=st.sampled_from([10, 30]), then_hours=st.sampled_from([22, 25]))
     def refund_late(self, first_hours: int, then_hours: int) -> None:
         """Two captures from a lot that ends soon, refunded late, one after the other: what chance alone seldom does."""
-        self.give(credits=Decimal(10), hours=3, kind="bonus")
+        self.give(credits=Decimal(10), hours=3, kind="purchase")
         placed = len(self.model.holds)
         for _ in range(2):
             self.hold(quantity=1, ttl_seconds=900)
@@ -240,6 +240,7 @@ class LedgerLife(RuleBasedStateMachine):
             self.balances_are_the_models()
             self.refund(choice=choice, share=Decimal(1))
             self.balances_are_the_models()
+        self.claw_back(choice=0, credits=Decimal(10))
 
     @rule(in_debt=st.booleans())
     def return_a_part(self, in_debt: bool) -> None:
