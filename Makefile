@@ -33,7 +33,8 @@ run: .venv/installed ## serve the whole product on this machine until Ctrl-C
 	@exec $(BIN)/python manage.py run_local
 
 test: .venv/installed-dev ## every test, on two processes
-	$(BIN)/pytest -q -n 2 --dist loadgroup -m "not long"
+	$(BIN)/pytest -q -n 2 --dist loadgroup -m "not long and not browser and not serial"
+	$(BIN)/pytest -q -m "(serial or browser) and not long"  # apart: the browser's driver leaves an event loop in its process
 
 test-long: .venv/installed-dev ## the tests that take minutes
 	$(BIN)/pytest -q -m long

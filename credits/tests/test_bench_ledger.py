@@ -15,6 +15,8 @@ from django.core.management import CommandError, call_command
 from credits.bench import chart, report
 from credits.bench.plan import CLIENT_COUNTS, GROUPS, MEASURES, Measure
 
+pytestmark = pytest.mark.serial
+
 HIGHER = Measure("hold", "speed", "ours", "theirs", must=0.5, goal=0.8)
 LOWER = Measure("usage", "time", "ours", None, must=5, goal=2, at_most=True)
 

@@ -30,7 +30,7 @@ from smartspec import local
 from smartspec.errors import DomainError
 from smartspec.users.models import User
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("processes")]
 
 CLIENTS = 3
 CALLS = ("hold", "capture", "charge", "grant", "adjust")
@@ -161,6 +161,7 @@ class OwnServer:
     def kill(self) -> None:
         """Kill -9 the postmaster and everything it started."""
         postmaster = psutil.Process(self.server.get_pid())
+        assert postmaster.name().startswith("postgres")  # never anybody else's process
         for process in (postmaster, *postmaster.children(recursive=True)):
             try:
                 process.kill()

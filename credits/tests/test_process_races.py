@@ -15,7 +15,7 @@ from credits.tests.processes import at_once
 from smartspec.errors import DomainError
 from smartspec.users.models import User
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("processes")]
 
 PROCESSES = 32
 

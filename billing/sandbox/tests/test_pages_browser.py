@@ -52,6 +52,7 @@ def fill(page: Page, number: str) -> None:
 def check_fits(page: Page) -> None:
     """Nothing may stand out of the window on the right."""
     assert page.viewport_size is not None
+    page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 
