@@ -30,7 +30,7 @@ from smartspec import local
 from smartspec.errors import DomainError
 from smartspec.users.models import User
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("processes")]
 
 CLIENTS = 3
 CALLS = ("hold", "capture", "charge", "grant", "adjust")
