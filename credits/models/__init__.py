@@ -1,0 +1,30 @@
+"""The ledger's tables, the plans and the price list. Fields and constraints alone: the rules are in `credits/sql/`.
+
+Every table of the ledger begins its key with `account_id`, the user's UUID, and its rows are numbered 1, 2, 3…
+inside the account. Only the database functions write them, under the lock of the account's row.
+"""
+
+from credits.models.accounts import Account
+from credits.models.entries import Entry, EntryTotal, EntryType
+from credits.models.fields import CreditsField
+from credits.models.grants import FreeAllowanceAddress, Grant
+from credits.models.holds import Hold
+from credits.models.keys import KeyRecord
+from credits.models.plans import Plan
+from credits.models.rates import Rate
+from credits.models.usage import UsageDay
+
+__all__ = [
+    "Account",
+    "CreditsField",
+    "Entry",
+    "EntryTotal",
+    "EntryType",
+    "FreeAllowanceAddress",
+    "Grant",
+    "Hold",
+    "KeyRecord",
+    "Plan",
+    "Rate",
+    "UsageDay",
+]
