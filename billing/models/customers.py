@@ -1,0 +1,23 @@
+"""Who a user is at Stripe."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+
+class Customer(models.Model):
+    """Which customer at Stripe a user is. One each; its row is the lock under which subscription state is written."""
+
+    id = models.CharField(primary_key=True, max_length=255, help_text="Stripe's customer id, cus_…")
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="billing_customer")
+    created_at = models.DateTimeField()
+    state_version = models.PositiveBigIntegerField(
+        default=0,
+        help_text="Counts writes of subscription state: a state fetched before the last write is fetched again.",
+    )
+
+    class Meta:
+        constraints = (models.CheckConstraint(name="customer_id_is_stripes", condition=Q(id__startswith="cus_")),)
+
+    def __str__(self) -> str:
+        return self.id

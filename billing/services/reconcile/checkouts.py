@@ -1,0 +1,93 @@
+"""Checkout sessions, and what was bought by them."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+
+from billing import gateway, stripe_data
+from billing.models import CheckoutState, Purchase, SubscriptionCheckout
+from billing.services.customers import find_user
+from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then
+from billing.services.reconcile.payments import missing_gifts
+from billing.services.settlement import (
+    FORWARD,
+    find_row,
+    judge_purchase,
+    judge_unpaid,
+    restore_grants,
+    settle_session,
+)
+
+
+def check_sessions(window: Window, now: datetime) -> Checks:
+    """Stripe's checkout sessions, and every checkout of ours that is not final, whatever its age."""
+    if not window.is_nobody:
+        for session in gateway.list_checkout_sessions(window.listed()):
+            yield compare_session(session["id"], session, now)
+    unfinished = Q(state__in=("open", "processing", "needs_review"), session_id__isnull=False)
+    for model in (Purchase, SubscriptionCheckout):
+        rows = window.older(model._default_manager.filter(unfinished))
+        for session_id in rows.values_list("session_id", flat=True).iterator(chunk_size=500):
+            yield compare_session(session_id, None, now)
+
+
+def compare_session(session_id: str, session: dict[str, Any] | None, now: datetime) -> Finding | None:
+    read = first_then(session, lambda: gateway.retrieve_checkout_session(session_id))
+
+    def look() -> Difference | None:
+        try:
+            return look_at_session(read())
+        except gateway.StripeObjectMissing:
+            return None
+
+    def repair() -> None:
+        settled = settle_session(session_id=session_id, now=now)
+        if isinstance(settled, Purchase) and settled.state == CheckoutState.FULFILLED:
+            restore_grants(purchase=settled, now=now)
+
+    return compare(look, repair)
+
+
+def look_at_session(session: dict[str, Any]) -> Difference | None:
+    if session["mode"] == "subscription":
+        return look_at_subscription_session(session)
+    if session["mode"] != "payment":
+        return None
+    purchase = find_row(Purchase, session, stripe_data.PURCHASE_ID)
+    is_paid = stripe_data.session_is_paid(session)
+    if purchase is None:
+        user = find_user(stripe_data.metadata(session).get(stripe_data.USER_ID, ""))
+        if user is None or not is_paid:
+            return None
+        return Difference("unknown_purchase", session["id"], str(user.pk), "Paid, and no purchase of ours is known.")
+
+    def differ(kind: str, detail: str) -> Difference:
+        return Difference(kind, session["id"], str(purchase.user_id), detail)
+
+    state, reason = judge_purchase(purchase, session)
+    if purchase.state == CheckoutState.FULFILLED:
+        if not is_paid:
+            return differ("granted_not_paid", f"Stripe says {session['payment_status']}.")
+        if purchase.paid_cents != session["amount_total"]:
+            return differ("amount_mismatch", f"{session['amount_total']} cents paid, {purchase.paid_cents} recorded.")
+        missing = missing_gifts(purchase)
+        return differ("paid_not_granted", f"{missing} grants are missing in the ledger.") if missing else None
+    if state == CheckoutState.NEEDS_REVIEW:
+        return differ("amount_mismatch", reason)
+    if is_paid:
+        return differ("paid_not_granted", f"The purchase is {purchase.state}.")
+    if FORWARD[state] > FORWARD[CheckoutState(purchase.state)]:
+        return differ("checkout_state_mismatch", f"{purchase.state} here, {state} at Stripe.")
+    return None
+
+
+def look_at_subscription_session(session: dict[str, Any]) -> Difference | None:
+    checkout = find_row(SubscriptionCheckout, session, stripe_data.CHECKOUT_ID)
+    if checkout is None:
+        return None
+    state = CheckoutState.FULFILLED if stripe_data.session_is_paid(session) else judge_unpaid(session)
+    if FORWARD[state] <= FORWARD[CheckoutState(checkout.state)] or checkout.state == CheckoutState.FAILED:
+        return None
+    kind = "paid_not_granted" if state == CheckoutState.FULFILLED else "checkout_state_mismatch"
+    return Difference(kind, session["id"], str(checkout.user_id), f"{checkout.state} here, {state} at Stripe.")

@@ -1,0 +1,90 @@
+"""What every comparison is made of: the window, what was found in it, and how far a run has come."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from billing.models import Customer
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is compared: Stripe's objects made from `since` on and before `until`, of one user or of all."""
+
+    since: datetime | None
+    until: datetime
+    user_id: UUID | None = None
+
+    @property
+    def customer_id(self) -> str:
+        """The one user's customer, empty without one (an earlier step may find it)."""
+        customer = Customer.objects.filter(user_id=self.user_id).first() if self.user_id else None
+        return customer.pk if customer else ""
+
+    @property
+    def is_nobody(self) -> bool:
+        return self.user_id is not None and not self.customer_id
+
+    def created(self) -> dict[str, Any]:
+        bounds = {"lt": int(self.until.timestamp()) + 1}
+        return {"created": bounds | ({"gte": int(self.since.timestamp())} if self.since else {})}
+
+    def listed(self) -> dict[str, Any]:
+        return self.created() | ({"customer": self.customer_id} if self.user_id else {})
+
+    def older(self, queryset: Any) -> Any:
+        """Narrow rows of ours to the user, and to those that Stripe did not list because they are older."""
+        if self.user_id:
+            queryset = queryset.filter(user_id=self.user_id)
+        return queryset.filter(created_at__lt=self.since).order_by("pk") if self.since else queryset.none()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where our books and Stripe's do not agree."""
+
+    kind: str
+    object_id: str
+    user_id: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What differs about one object, what would put it right, and how to look again."""
+
+    difference: Difference
+    look: Callable[[], Difference | None]
+    repair: Callable[[], object] | None = None
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    step: str = ""
+    checked: int = 0
+    repaired: int = 0
+    remaining: int = 0
+
+
+Checks = Iterator[Finding | None]
+
+
+def compare(look: Callable[[], Difference | None], repair: Callable[[], object] | None = None) -> Finding | None:
+    difference = look()
+    if difference is None:
+        return None
+    return Finding(difference, look, repair)
+
+
+def first_then(fetched: dict[str, Any] | None, retrieve: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """Return a function that hands out what was listed, and from then on what Stripe says now."""
+    listed = [fetched] if fetched is not None else []
+    return lambda: listed.pop() if listed else retrieve()
+
+
+def find_customer(customer_id: str) -> Customer | None:
+    return Customer.objects.filter(pk=customer_id).first()

@@ -1,0 +1,97 @@
+"""Subscriptions: what they are, the plan that follows from them, and the month's allowance."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from billing import gateway, selectors, stripe_data
+from billing.models import Subscription
+from billing.services.reconcile.comparing import (
+    Checks,
+    Difference,
+    Finding,
+    Window,
+    compare,
+    find_customer,
+    first_then,
+)
+from billing.services.reconcile.invoices import compare_invoice
+from billing.services.subscriptions import apply_plan_of, fetch_pending_change, is_entitled, row_of, sync_subscription
+from credits import selectors as credits_selectors
+
+ALLOWANCE_LATE = timedelta(hours=2)  # the hourly task gives it
+
+
+def check_subscriptions(window: Window, now: datetime) -> Checks:
+    """Stripe's new subscriptions, and every one of ours that is not ended, whatever its age, with its invoices."""
+    if not window.is_nobody:
+        for fetched in gateway.list_all_subscriptions(window.listed()):
+            yield compare_subscription(fetched["id"], fetched, now)
+    alive = window.older(Subscription.objects.filter(ended_at__isnull=True))
+    for subscription_id in alive.values_list("pk", flat=True).iterator(chunk_size=500):
+        yield compare_subscription(subscription_id, None, now)
+        earlier = {"created": {"lt": int(window.since.timestamp())}} if window.since else {}
+        for invoice in gateway.list_all_invoices({"subscription": subscription_id, "status": "paid", **earlier}):
+            yield compare_invoice(invoice, now)
+
+
+def compare_subscription(subscription_id: str, fetched: dict[str, Any] | None, now: datetime) -> Finding | None:
+    read = first_then(fetched, lambda: gateway.retrieve_subscription(subscription_id))
+
+    def look() -> Difference | None:
+        try:
+            return look_at_subscription(read(), now)
+        except gateway.StripeObjectMissing:
+            return Difference("subscription_state_mismatch", subscription_id, "", "Unknown at Stripe.")
+
+    def repair() -> None:
+        subscription = sync_subscription(subscription_id=subscription_id, now=now)
+        if subscription is not None:
+            apply_plan_of(customer_id=subscription.customer_id, now=now)
+
+    return compare(look, repair)
+
+
+def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference | None:
+    known = Subscription.objects.filter(pk=fetched["id"]).select_related("customer").first()
+    customer = known.customer if known else find_customer(stripe_data.object_id(fetched["customer"]))
+    if customer is None:
+        return None
+
+    def differ(detail: str) -> Difference:
+        return Difference("subscription_state_mismatch", fetched["id"], str(customer.user_id), detail)
+
+    if known is None:
+        return None if fetched["status"] == "incomplete_expired" else differ(f"{fetched['status']}, and unknown here.")
+    expected = row_of(customer, known, fetched, fetch_pending_change(fetched))
+    other = [name for name, value in expected.items() if getattr(known, name) != value]
+    if other:
+        return differ(f"Other at Stripe: {', '.join(other)}.")
+    if known.ended_at is None and not known.is_surplus:
+        state = credits_selectors.get_plan_state(account_id=customer.user_id, now=now)
+        plan = known.plan if is_entitled(known) else "free"
+        paid_until = known.paid_until if is_entitled(known) else None
+        if (state.plan, state.source, state.paid_until) != (plan, known.pk, paid_until):
+            return differ(f"The account is on {state.plan} of {state.source}.")
+        is_late = now >= state.period_start + ALLOWANCE_LATE
+        if (
+            is_late
+            and is_paid_for(known, state.period_start)
+            and not credits_selectors.allowance_given(
+                account_id=customer.user_id, source=known.pk, period_start=state.period_start
+            )
+        ):
+            detail = f"No allowance for the month from {state.period_start:%Y-%m-%d}."
+            return Difference("paid_not_granted", fetched["id"], str(customer.user_id), detail)
+    elif selectors.current_subscription(user_id=customer.user_id) is None:
+        state = credits_selectors.get_plan_state(account_id=customer.user_id, now=now)
+        if state.source != "free":
+            return differ(f"Ended, and the account is on {state.plan} of {state.source}.")
+    return None
+
+
+def is_paid_for(subscription: Subscription, moment: datetime) -> bool:
+    """Tell whether an invoice whose money we have pays for a moment."""
+    if not is_entitled(subscription):
+        return False
+    kept = subscription.paid_invoices.filter(is_returned=False)
+    return kept.filter(period_start__lte=moment, period_end__gt=moment).exists()
