@@ -4,7 +4,7 @@ from billing.sandbox.services.subscriptions.cancelling import (
     cancel_subscription,
     resume_subscription,
 )
-from billing.sandbox.services.subscriptions.changing import enter_phase, preview_invoice, update_subscription
+from billing.sandbox.services.subscriptions.changing import enter_phase, update_subscription
 from billing.sandbox.services.subscriptions.creating import create_paid_by_checkout, create_subscription
 from billing.sandbox.services.subscriptions.ending import do_what_is_due
 from billing.sandbox.services.subscriptions.paying import (
@@ -12,6 +12,7 @@ from billing.sandbox.services.subscriptions.paying import (
     note_invoice_paid,
     note_invoice_voided,
 )
+from billing.sandbox.services.subscriptions.previewing import preview_invoice
 from billing.sandbox.services.subscriptions.renewing import is_retried
 from billing.sandbox.services.subscriptions.state import ENDED, save_subscription
 

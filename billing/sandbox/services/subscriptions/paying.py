@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.sandbox import store
 from billing.sandbox.services import invoices
-from billing.sandbox.services.subscriptions import cancelling, changing, state
+from billing.sandbox.services.subscriptions import cancelling, pending, state
 
 Data = dict[str, Any]
 
@@ -17,7 +17,7 @@ def note_invoice_paid(invoice: Data, *, now: datetime) -> None:
         return
     before = state.lock_subscription(subscription_id)
     subscription = state.copy_of(before)
-    if changing.apply_pending(subscription, invoice, now=now) or (
+    if pending.apply_pending(subscription, invoice, now=now) or (
         before["status"] in ("incomplete", "past_due", "unpaid") and before["latest_invoice"] == invoice["id"]
     ):
         subscription["status"] = "active"
@@ -49,7 +49,7 @@ def note_invoice_voided(invoice: Data, *, now: datetime) -> None:
         return
     before = state.lock_subscription(subscription_id)
     subscription = state.copy_of(before)
-    changing.drop_pending(subscription, invoice)
+    pending.drop_pending(subscription, invoice)
     if before["status"] == "past_due" and before["latest_invoice"] == invoice["id"]:
         subscription["status"] = "active"
     state.update(subscription, before=before, now=now)

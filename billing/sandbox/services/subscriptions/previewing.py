@@ -1,0 +1,113 @@
+"""What a change, a new subscription or the next renewal would cost."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from billing.sandbox import periods, store
+from billing.sandbox.errors import ParameterMissing, StripeError
+from billing.sandbox.services import invoices
+from billing.sandbox.services.subscriptions import planning, state
+
+Data = dict[str, Any]
+
+DRAFT_FOR = timedelta(hours=1)
+
+
+def preview_invoice(params: Data, *, now: datetime) -> Data:
+    """This will build the invoice that a change, a new subscription or the next renewal would make. Nothing is stored.
+
+    :raises StripeError: 404 `invoice_upcoming_none` when nothing would be invoiced.
+    """
+    details = params.get("subscription_details") or {}
+    subscription = _find_previewed(params)
+    if subscription is None:
+        return _preview_new(params, details, now=now)
+    customer = store.get("customer", subscription["customer"])
+    items = subscription["items"]["data"]
+    start, end = state.period_of(subscription)
+    lines: list[Data] = []
+    change = planning.plan_change(subscription, details, now=now) if details else None
+    proration_date = change.proration_date if change else None
+    if change is not None:
+        items = change.items
+        if change.anchor is not None or details.get("proration_behavior") == "always_invoice":
+            return _as_preview(
+                invoices.build_invoice(
+                    customer=customer,
+                    currency=subscription["currency"],
+                    billing_reason="upcoming",
+                    lines=change.lines,
+                    subscription=subscription,
+                    period=(start, store.timestamp(now)),
+                    proration_date=proration_date,
+                    invoice_id=invoices.new_preview_id(),
+                    now=now,
+                ),
+                next_attempt=store.timestamp(now),
+            )
+        lines += change.prorations
+    ends = details.get("cancel_at_period_end", subscription["cancel_at_period_end"]) or details.get("cancel_now")
+    if subscription["status"] in state.ENDED or (ends and not lines):
+        raise StripeError(404, f"No upcoming invoices for customer: '{customer['id']}'", code="invoice_upcoming_none")
+    for item in store.find("invoiceitem", customer=customer["id"], invoice=""):
+        lines.append(invoices.line_of_item(item))
+    if not ends:
+        lines += [state.period_line(subscription, _next_period(subscription, item)) for item in items]
+    invoice = invoices.build_invoice(
+        customer=customer,
+        currency=subscription["currency"],
+        billing_reason="upcoming",
+        lines=lines,
+        subscription=subscription,
+        period=(start, end),
+        proration_date=proration_date,
+        invoice_id=invoices.new_preview_id(),
+        now=now,
+    )
+    invoice["created"] = end
+    return _as_preview(invoice, next_attempt=end + int(DRAFT_FOR.total_seconds()))
+
+
+def _find_previewed(params: Data) -> Data | None:
+    if params.get("subscription"):
+        return store.get("subscription", params["subscription"], param="subscription", status=404)
+    if (params.get("subscription_details") or {}).get("items"):
+        return None
+    if "customer" not in params:
+        raise ParameterMissing("customer")
+    store.get("customer", params["customer"], param="customer", status=400)
+    for subscription in store.find("subscription", customer=params["customer"]):
+        if subscription["status"] not in state.ENDED:
+            return subscription
+    raise StripeError(404, f"No upcoming invoices for customer: '{params['customer']}'", code="invoice_upcoming_none")
+
+
+def _preview_new(params: Data, details: Data, *, now: datetime) -> Data:
+    from billing.sandbox.services.subscriptions import creating
+
+    if "customer" not in params:
+        raise ParameterMissing("customer")
+    customer = store.get("customer", params["customer"], param="customer", status=400)
+    subscription = creating.build_subscription(customer["id"], details | {"items": details["items"]}, now=now)
+    invoice = invoices.build_invoice(
+        customer=customer,
+        currency=subscription["currency"],
+        billing_reason="upcoming",
+        lines=[state.period_line(subscription, item) for item in subscription["items"]["data"]],
+        invoice_id=invoices.new_preview_id(),
+        now=now,
+    )
+    return _as_preview(invoice, next_attempt=store.timestamp(now))
+
+
+def _as_preview(invoice: Data, *, next_attempt: int) -> Data:
+    return invoice | {"next_payment_attempt": next_attempt, "auto_advance": True}
+
+
+def _next_period(subscription: Data, item: Data) -> Data:
+    recurring = item["price"]["recurring"]
+    interval, count = recurring["interval"], recurring["interval_count"]
+    start, end = periods.period_around(
+        item["current_period_end"], anchor=subscription["billing_cycle_anchor"], interval=interval, count=count
+    )
+    return item | {"current_period_start": start, "current_period_end": end}
