@@ -142,3 +142,8 @@ class Clawback(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.source}"
+
+    @property
+    def cause(self) -> Refund | Dispute | None:
+        """What took them."""
+        return self.refund or self.dispute

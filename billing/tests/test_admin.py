@@ -22,11 +22,15 @@ from djstripe.models import WebhookEventTrigger
 from procrastinate.contrib.django import app as queue
 
 from billing.models import (
+    Clawback,
     Customer,
+    Dispute,
     Package,
     PaidInvoice,
     PlanChange,
     Purchase,
+    ReconcileRun,
+    Refund,
     Subscription,
     SubscriptionCheckout,
     WebhookRefusal,
@@ -80,7 +84,7 @@ def live(user: Any, now: datetime, number: int = 1) -> None:
     )
     credits_services.capture_hold(hold_id=placed.id, now=now)
     customer = Customer.objects.create(id=f"cus_{number}", user=user, created_at=now)
-    Purchase.objects.create(
+    purchase = Purchase.objects.create(
         user=user,
         state="fulfilled",
         session_id=f"cs_{number}",
@@ -119,6 +123,18 @@ def live(user: Any, now: datetime, number: int = 1) -> None:
         paid_cents=2900,
         currency="usd",
         paid_at=now,
+    )
+    money = {"user": user, "purchase": purchase, "amount_cents": 450, "currency": "usd", "created_at": now}
+    refund = Refund.objects.create(refund_id=f"re_{number}", status="succeeded", **money)
+    Dispute.objects.create(id=f"dp_{number}", status="needs_response", reason="fraudulent", frozen_at=now, **money)
+    Clawback.objects.create(refund=refund, kind="purchase", source=f"purchase:{purchase.pk}", taken_credits=50)
+    ReconcileRun.objects.create(
+        started_at=now + timedelta(minutes=number),
+        since_at=now,
+        until_at=now,
+        finished_at=now,
+        remaining=1,
+        differences=[{"kind": "not_fulfilled", "object_id": "cs_1", "user_id": str(user.pk), "detail": "Not given."}],
     )
     PlanChange.objects.create(
         user=user, subscription=subscription, plan="enterprise", interval="monthly", request_hash=DIGEST, created_at=now

@@ -1,0 +1,115 @@
+"""Money that went back: refunds and disputes, and the credits that they took."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+
+from billing.models import Clawback, Dispute, Refund
+from smartspec.admin import (
+    ReadOnlyAdmin,
+    UserSearchMixin,
+    badge_column,
+    column,
+    credits_column,
+    find_user_ids,
+    money_column,
+    user_column,
+)
+
+REFUND_COLOURS = {
+    "requested": "info",
+    "pending": "info",
+    "requires_action": "warning",
+    "succeeded": "success",
+    "refused": "danger",
+    "failed": "danger",
+}
+DISPUTE_COLOURS = {
+    "warning_needs_response": "warning",
+    "warning_under_review": "info",
+    "needs_response": "danger",
+    "under_review": "warning",
+    "won": "success",
+    "lost": "danger",
+}
+
+
+class ClawbackInline(TabularInline):
+    model = Clawback
+    fields = ("kind", "source", "taken_credits", "returned_credits", "expired_credits")
+    readonly_fields = fields
+    can_delete = False
+    max_num = 0
+    extra = 0
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True  # whoever may look at the refund or dispute may see what it took
+
+
+@admin.register(Refund)
+class RefundAdmin(UserSearchMixin, ReadOnlyAdmin):
+    search_fields = ("id", "refund_id", "payment_intent_id", "purchase", "invoice")
+    person = user_column()
+    state = badge_column(lambda refund: refund.status, "State", REFUND_COLOURS, "status")
+    amount = money_column("amount_cents", "Refunded")
+    short_id = column(lambda refund: refund.refund_id or str(refund.pk)[:8], "Refund")
+    keeps = column(lambda refund: "keeps them" if refund.keep_credits else "taken back", "Credits")
+    list_display = (short_id, person, amount, state, keeps, "actor", "created_at")
+    list_filter = ("status", "keep_credits", "created_at")
+    list_select_related = ("user",)
+    ordering = ("-created_at", "id")
+    fields = (
+        *("id", "refund_id", person, state, amount, keeps, "reason", "actor"),
+        *("purchase", "invoice", "payment_intent_id", "idempotency_key", "created_at"),
+    )
+    inlines = (ClawbackInline,)
+
+
+@admin.register(Dispute)
+class DisputeAdmin(UserSearchMixin, ReadOnlyAdmin):
+    search_fields = ("id", "payment_intent_id", "purchase", "invoice")
+    person = user_column()
+    state = badge_column(lambda dispute: dispute.status, "State", DISPUTE_COLOURS, "status")
+    amount = money_column("amount_cents", "Disputed")
+    freeze = badge_column(
+        lambda dispute: "" if dispute.frozen_at is None else "thawed" if dispute.thawed_at else "frozen",
+        "Account",
+        {"frozen": "danger", "thawed": "success"},
+    )
+    list_display = ("id", person, amount, state, "reason", "evidence_due_at", freeze, "created_at")
+    list_filter = ("status", "reason", "created_at")
+    list_select_related = ("user",)
+    ordering = ("-created_at", "id")
+    fields = (
+        *("id", person, state, amount, "reason", "evidence_due_at", "is_reinstated", "frozen_at", "thawed_at"),
+        *("purchase", "invoice", "payment_intent_id", "created_at"),
+    )
+    inlines = (ClawbackInline,)
+
+
+@admin.register(Clawback)
+class ClawbackAdmin(UserSearchMixin, ReadOnlyAdmin):
+    user_field = ""  # it may be a refund's or a dispute's
+    search_fields = ("refund", "dispute", "source")
+    search_help_text = "E-mail, name or id of a user, or the source of a lot. At most 10,000 rows are listed."
+    person = user_column("cause.user")
+    taken = credits_column("taken_credits", "Taken")
+    returned = credits_column("returned_credits", "Given again")
+    expired = credits_column("expired_credits", "Expired, not owed")
+    list_display = ("id", person, "refund", "dispute", "kind", "source", taken, returned, expired)
+    list_filter = ("kind",)
+    list_select_related = ("refund__user", "dispute__user")
+    ordering = ("-id",)
+    fields = (person, "refund", "dispute", "kind", "source", taken, returned, expired, "attempts")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, is_doubled = super().get_search_results(request, queryset, search_term)
+        if term := search_term.strip():
+            user_ids = find_user_ids(term)
+            found |= queryset.filter(Q(refund__user__in=user_ids) | Q(dispute__user__in=user_ids))
+        return found, is_doubled
