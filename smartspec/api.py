@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -12,14 +13,17 @@ from drf_standardized_errors.formatter import flatten_errors
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ExceptionHandlerContext
 from rest_framework import exceptions, serializers
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from smartspec.errors import DomainError
 from smartspec.exact_json import ExactJSONParser as ExactJSONParser
 from smartspec.exact_json import ExactJSONRenderer as ExactJSONRenderer
 from smartspec.users.authentication import BearerSessionAuthentication as BearerSessionAuthentication
 from smartspec.users.authentication import ServiceKeyAuthentication as ServiceKeyAuthentication
+from smartspec.users.models import User
 from smartspec.users.permissions import HasScope as HasScope
 from smartspec.users.permissions import IsUser as IsUser
 from smartspec.users.permissions import IsUserSession as IsUserSession
@@ -158,6 +162,49 @@ class ProblemSchema(AutoSchema):
         bodies = super()._get_response_bodies(direction)
         bodies["default"] = self._get_response_for_code(ProblemSerializer, "default", ["application/problem+json"])
         return bodies
+
+
+# --- Endpoints ----------------------------------------------------------------------------------------------------
+
+
+class Endpoint(APIView):
+    """An endpoint. A method that it does not have is 405 to everybody, whatever they may do."""
+
+    permissions_by_method: ClassVar[dict[str, type[BasePermission]]] = {}
+
+    def check_permissions(self, request: Request) -> None:
+        if request.method is None or not hasattr(self, request.method.lower()):
+            raise exceptions.MethodNotAllowed(str(request.method))
+        super().check_permissions(request)
+
+    def get_permissions(self) -> list[Any]:
+        own = self.permissions_by_method.get(str(self.request.method))
+        return [own()] if own is not None else list(super().get_permissions())
+
+
+def read_query(request: Request, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """Return the validated query. A parameter that is given without a value is as good as left out."""
+    return validated(kind(data={name: value for name, value in request.query_params.items() if value != ""}))
+
+
+def read_body(request: Request, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """Return the validated body; a field that is null is as good as left out."""
+    return validated(kind(data=request.data))
+
+
+def validated(question: serializers.Serializer[Any]) -> dict[str, Any]:
+    """Return what a serializer was given, or refuse it with one error for every bad field.
+
+    :raises rest_framework.exceptions.ValidationError: it is malformed.
+    """
+    question.is_valid(raise_exception=True)
+    return {name: value for name, value in question.validated_data.items() if value is not None}
+
+
+def caller_id(request: Request) -> UUID:
+    """Return the id of the person who calls; the permissions have let nobody else in."""
+    assert isinstance(request.user, User)  # noqa: S101 - narrows the type; the permissions decide
+    return request.user.id
 
 
 # --- Idempotency --------------------------------------------------------------------------------------------------

@@ -24,10 +24,11 @@ from drf_spectacular.utils import extend_schema  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 
-from credits.views.base import CreditsView, SpendsCredits  # noqa: E402
+from credits.views.base import SpendsCredits  # noqa: E402
+from smartspec.api import Endpoint  # noqa: E402
 
 
-class NoOpView(CreditsView):
+class NoOpView(Endpoint):
     """Everything that happens to a call before and after a view: middleware, key, scope, throttle, rendering."""
 
     permission_classes = (SpendsCredits,)

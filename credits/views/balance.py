@@ -6,11 +6,11 @@ from rest_framework.response import Response
 
 from credits import selectors
 from credits.serializers.balance import BalanceQuerySerializer, BalanceSerializer, PastBalanceSerializer
-from credits.views.base import CreditsView, caller_id, read_query
 from smartspec import clock
+from smartspec.api import Endpoint, caller_id, read_query
 
 
-class BalanceView(CreditsView):
+class BalanceView(Endpoint):
     @extend_schema(
         operation_id="get_balance",
         parameters=[BalanceQuerySerializer],

@@ -1,20 +1,15 @@
-"""What the endpoints of credits share: reading a query or a body, and who may settle."""
+"""What the endpoints of credits share: who may settle, and how some of their answers look."""
 
 from datetime import datetime
-from typing import Any, ClassVar
 from uuid import UUID
 
-from rest_framework import exceptions, serializers
-from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
+from rest_framework import exceptions
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from credits import selectors
 from smartspec import clock
 from smartspec.api import HasScope
 from smartspec.errors import DomainError
-from smartspec.users.models import User
 from smartspec.users.permissions import MissingScope
 
 SPEND_SCOPE = "credits:spend"
@@ -25,46 +20,6 @@ class SpendsCredits(HasScope(SPEND_SCOPE)):  # type: ignore[misc]
 
     code = MissingScope.code
     message = f"Only service keys with the scope {SPEND_SCOPE} hold and settle credits."
-
-
-class CreditsView(APIView):
-    """An endpoint of credits. A method that it does not have is 405 to everybody, whatever they may do."""
-
-    permissions_by_method: ClassVar[dict[str, type[BasePermission]]] = {}
-
-    def check_permissions(self, request: Request) -> None:
-        if request.method is None or not hasattr(self, request.method.lower()):
-            raise exceptions.MethodNotAllowed(str(request.method))
-        super().check_permissions(request)
-
-    def get_permissions(self) -> list[Any]:
-        own = self.permissions_by_method.get(str(self.request.method))
-        return [own()] if own is not None else list(super().get_permissions())
-
-
-def read_query(request: Request, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-    """Return the validated query. A parameter that is given without a value is as good as left out."""
-    return validated(kind(data={name: value for name, value in request.query_params.items() if value != ""}))
-
-
-def read_body(request: Request, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-    """Return the validated body; a field that is null is as good as left out."""
-    return validated(kind(data=request.data))
-
-
-def validated(question: serializers.Serializer[Any]) -> dict[str, Any]:
-    """Return what a serializer was given, or refuse it with one error for every bad field.
-
-    :raises rest_framework.exceptions.ValidationError: it is malformed.
-    """
-    question.is_valid(raise_exception=True)
-    return {name: value for name, value in question.validated_data.items() if value is not None}
-
-
-def caller_id(request: Request) -> UUID:
-    """Return the account of the person who calls; the permissions have let nobody else in."""
-    assert isinstance(request.user, User)  # noqa: S101 - narrows the type; the permissions decide
-    return request.user.id
 
 
 def field_error(refusal: DomainError) -> exceptions.ValidationError:

@@ -20,17 +20,17 @@ from credits.serializers.batches import (
     PlacedBatchSerializer,
 )
 from credits.serializers.holds import HoldOrderSerializer
-from credits.views.base import CreditsView, SpendsCredits, field_error, replayed, validated
+from credits.views.base import SpendsCredits, field_error, replayed
 from credits.views.holds import KEY_REQUIRED, KEY_TAKEN, captured, placed
 from smartspec import clock
-from smartspec.api import exception_handler, idempotency_key
+from smartspec.api import Endpoint, exception_handler, idempotency_key, validated
 from smartspec.errors import DomainError
 
 Wanted = TypeVar("Wanted")
 Outcome = TypeVar("Outcome", services.PlacedHold, services.Settled)
 
 
-class BatchView(CreditsView):
+class BatchView(Endpoint):
     permission_classes = (SpendsCredits,)
 
     def answer(

@@ -7,11 +7,12 @@ from rest_framework.response import Response
 
 from credits import selectors, services
 from credits.serializers.catalogue import JobQuoteSerializer, JobSerializer, PlanListSerializer, RateListSerializer
-from credits.views.base import CreditsView, caller_id, field_error, read_body
+from credits.views.base import field_error
 from smartspec import clock
+from smartspec.api import Endpoint, caller_id, read_body
 
 
-class PlansView(CreditsView):
+class PlansView(Endpoint):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
@@ -21,7 +22,7 @@ class PlansView(CreditsView):
         return Response(PlanListSerializer({"plans": selectors.list_plans()}).data)
 
 
-class RatesView(CreditsView):
+class RatesView(Endpoint):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
@@ -31,7 +32,7 @@ class RatesView(CreditsView):
         return Response(RateListSerializer({"rates": selectors.list_rates(now=clock.now())}).data)
 
 
-class QuoteView(CreditsView):
+class QuoteView(Endpoint):
     key_scope = "read"  # it changes nothing
 
     @extend_schema(

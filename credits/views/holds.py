@@ -22,17 +22,9 @@ from credits.serializers.holds import (
     ReleasedHoldSerializer,
     ReleaseOrderSerializer,
 )
-from credits.views.base import (
-    CreditsView,
-    SpendsCredits,
-    caller_id,
-    field_error,
-    read_body,
-    read_query,
-    replayed,
-)
+from credits.views.base import SpendsCredits, field_error, replayed
 from smartspec import clock
-from smartspec.api import idempotency_key
+from smartspec.api import Endpoint, caller_id, idempotency_key, read_body, read_query
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -43,7 +35,7 @@ KEY_REQUIRED = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER,
 KEY_TAKEN = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)
 
 
-class HoldsView(CreditsView):
+class HoldsView(Endpoint):
     permissions_by_method: ClassVar[dict[str, type[BasePermission]]] = {"POST": SpendsCredits}
 
     @extend_schema(
@@ -77,7 +69,7 @@ class HoldsView(CreditsView):
         return replayed(Response(placed(hold), status=201), hold.is_replay)
 
 
-class CaptureView(CreditsView):
+class CaptureView(Endpoint):
     permission_classes = (SpendsCredits,)
 
     @extend_schema(
@@ -95,7 +87,7 @@ class CaptureView(CreditsView):
         return replayed(Response(captured(settled)), settled.is_replay)
 
 
-class ReleaseView(CreditsView):
+class ReleaseView(Endpoint):
     permission_classes = (SpendsCredits,)
 
     @extend_schema(
@@ -114,7 +106,7 @@ class ReleaseView(CreditsView):
         return replayed(Response(answer), settled.is_replay)
 
 
-class ExtendView(CreditsView):
+class ExtendView(Endpoint):
     permission_classes = (SpendsCredits,)
 
     @extend_schema(
@@ -133,7 +125,7 @@ class ExtendView(CreditsView):
         return replayed(Response(answer), settled.is_replay)
 
 
-class RefundView(CreditsView):
+class RefundView(Endpoint):
     permission_classes = (SpendsCredits,)
 
     @extend_schema(

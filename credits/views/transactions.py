@@ -20,11 +20,12 @@ from credits.serializers.transactions import (
     EntrySummarySerializer,
     ExportQuerySerializer,
 )
-from credits.views.base import CreditsView, caller_id, covered_period, read_query
+from credits.views.base import covered_period
 from smartspec import clock
+from smartspec.api import Endpoint, caller_id, read_query
 
 
-class TransactionsView(CreditsView):
+class TransactionsView(Endpoint):
     @extend_schema(
         operation_id="list_transactions",
         parameters=[EntryPageQuerySerializer],
@@ -54,7 +55,7 @@ class ExportNegotiation(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class TransactionExportView(CreditsView):
+class TransactionExportView(Endpoint):
     content_negotiation_class = ExportNegotiation
 
     @extend_schema(
@@ -80,7 +81,7 @@ class TransactionExportView(CreditsView):
         )
 
 
-class TransactionSummaryView(CreditsView):
+class TransactionSummaryView(Endpoint):
     @extend_schema(
         operation_id="summarise_transactions",
         parameters=[PeriodQuerySerializer],

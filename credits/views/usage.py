@@ -9,11 +9,12 @@ from rest_framework.response import Response
 from credits import selectors
 from credits.serializers.periods import DaysQuerySerializer, PeriodQuerySerializer
 from credits.serializers.usage import UsageDaysSerializer, UsageModelsSerializer, UsageSummarySerializer
-from credits.views.base import CreditsView, caller_id, covered_period, read_query
+from credits.views.base import covered_period
 from smartspec import clock
+from smartspec.api import Endpoint, caller_id, read_query
 
 
-class UsageSummaryView(CreditsView):
+class UsageSummaryView(Endpoint):
     @extend_schema(
         operation_id="summarise_usage",
         parameters=[PeriodQuerySerializer],
@@ -38,7 +39,7 @@ class UsageSummaryView(CreditsView):
         return Response(UsageSummarySerializer(answer).data)
 
 
-class UsageByDayView(CreditsView):
+class UsageByDayView(Endpoint):
     @extend_schema(
         operation_id="list_usage_by_day",
         parameters=[DaysQuerySerializer],
@@ -51,7 +52,7 @@ class UsageByDayView(CreditsView):
         return Response(UsageDaysSerializer({"data": data, "days": days}).data)
 
 
-class UsageByModelView(CreditsView):
+class UsageByModelView(Endpoint):
     @extend_schema(
         operation_id="list_usage_by_model",
         parameters=[DaysQuerySerializer],
