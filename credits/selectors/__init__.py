@@ -19,8 +19,9 @@ from credits.selectors.accounts import (
     iterate_grants,
     list_accounts_with_due_allowance,
     list_due,
+    list_with_credits,
 )
-from credits.selectors.catalogue import Quote, get_plan, list_plans, list_rates, quote
+from credits.selectors.catalogue import Quote, get_plan, list_plans, list_rates, quote, rate_at
 from credits.selectors.history import (
     TransactionFilter,
     TransactionPage,
@@ -77,7 +78,9 @@ __all__ = [
     "list_plans",
     "list_rates",
     "list_transactions",
+    "list_with_credits",
     "quote",
+    "rate_at",
     "summarise_transactions",
     "usage_by_day",
     "usage_by_model",

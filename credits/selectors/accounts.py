@@ -1,6 +1,6 @@
 """An account: its balance, its plan state, and what is due in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -88,6 +88,11 @@ def find_open_account(*, account_id: UUID) -> Account | None:
 def is_frozen(*, account_id: UUID) -> bool:
     """Tell whether any cause freezes the account."""
     return Account.objects.filter(pk=account_id).exclude(frozen_causes=[]).exists()
+
+
+def list_with_credits(*, account_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of the accounts that have credits available, as far as written: what is due may be more or less."""
+    return list(Account.objects.filter(pk__in=account_ids, available__gt=0).values_list("pk", flat=True))
 
 
 def get_plan_state(*, account_id: UUID, now: datetime) -> PlanState:

@@ -63,6 +63,11 @@ def list_rates(*, now: datetime) -> list[Rate]:
     )
 
 
+def rate_at(*, operation: str, at: datetime, model_id: str = "") -> Rate | None:
+    """Return the rate of an operation in effect at a moment: the model's own, else the one for every model."""
+    return catalogue.get().rate(operation, model_id, at)
+
+
 def quote(
     *,
     account_id: UUID,
