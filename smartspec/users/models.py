@@ -127,3 +127,51 @@ class RateCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.calls}"
+
+
+class StaffReason(models.TextChoices):
+    """Why staff do what they do."""
+
+    CUSTOMER_ASKED = "customer_asked", "The customer asked for it"
+    PAID_NOT_CREDITED = "paid_not_credited", "Paid, and got nothing"
+    WORTHLESS_OUTPUT = "worthless_output", "A job's output was worthless"
+    GOODWILL = "goodwill", "Goodwill"
+    MISTAKE = "mistake", "Our mistake, put right"
+    DUPLICATE = "duplicate", "Paid or given twice"
+    FRAUD = "fraud", "Fraud or abuse"
+    DISPUTE = "dispute", "A dispute or chargeback"
+    LEGAL = "legal", "The law asks for it"
+    OTHER = "other", "Something else (see the note)"
+
+
+class StaffAction(models.Model):
+    """One thing that a member of staff did. The database refuses to change or delete it."""
+
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", help_text="who did it")
+    action = models.CharField(max_length=60, help_text="what was done")
+    whom = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, db_index=False, related_name="+", help_text="to whom"
+    )
+    reference_type = models.CharField(max_length=60, blank=True, help_text="what it was done to: a purchase, a webhook")
+    reference_id = models.CharField(max_length=255, blank=True)
+    reason = models.CharField(max_length=30, choices=StaffReason.choices)
+    note = models.TextField()
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    address = models.GenericIPAddressField(null=True, help_text="where they did it from")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(reason__in=StaffReason.values), name="staff_action_reason_out_of_the_list"
+            ),
+            models.CheckConstraint(condition=~models.Q(note=""), name="staff_action_has_a_note"),
+        )
+        indexes = (
+            models.Index(fields=("whom", "-created_at"), name="staff_action_by_whom"),
+            models.Index(fields=("-created_at",), name="staff_action_newest"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor_id}"

@@ -1,23 +1,19 @@
-"""Writes about people: API keys, and links that open the account pages."""
+"""API keys: those of services of ours, and people's own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from allauth.usersessions.models import UserSession
-from django.contrib.sessions.models import Session
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from smartspec.errors import DomainError
 from smartspec.users import keys, selectors
-from smartspec.users.models import ApiKey, RateCount, User, WebSessionLink
+from smartspec.users.models import ApiKey, User
 
 KEYS_PER_USER = 20
 USE_NOTED_EVERY = timedelta(minutes=1)
-WEB_SESSION_LINK_SECONDS = 60
-WEB_SESSION_TOKEN_CHARACTERS = 43
 
 
 class FeatureNotInPlan(DomainError):
@@ -46,21 +42,12 @@ class InvalidKey(DomainError):
     title = "Invalid API key"
 
 
-class LinkUsedUp(DomainError):
-    code = "link_used_up"
-    status = 410
-    title = "This link has been used or is too old"
-
-
 @dataclass(frozen=True)
 class IssuedKey:
     """A key and its secret, which is shown now and never again."""
 
     key: ApiKey
     secret: str
-
-
-# --- Keys ---------------------------------------------------------------------------------------------------------
 
 
 def create_service_key(
@@ -161,45 +148,3 @@ def require_api_access(*, user: User, now: datetime) -> None:
         raise FeatureNotInPlan(
             "Your plan does not include API access. Upgrade to Pro to use API keys.", feature=selectors.API_ACCESS
         )
-
-
-# --- Links that open the account pages ----------------------------------------------------------------------------
-
-
-def create_web_session_link(*, user: User, next_path: str, now: datetime) -> str:
-    """This will make a link for the user's browser and return its token, good once and for 60 seconds."""
-    token = keys.random_text(WEB_SESSION_TOKEN_CHARACTERS)
-    expires_at = now + timedelta(seconds=WEB_SESSION_LINK_SECONDS)
-    WebSessionLink.objects.create(digest=keys.digest(token), user=user, next_path=next_path, expires_at=expires_at)
-    return token
-
-
-def use_web_session_link(*, token: str, now: datetime) -> WebSessionLink:
-    """This will spend a link and return whose it was and where it leads.
-
-    :raises LinkUsedUp: it was used before, is older than 60 seconds, never was, or its user was deactivated.
-    """
-    link = WebSessionLink.objects.select_related("user").filter(digest=keys.digest(token)).first()
-    # Whoever deletes the row has the link: of two clicks at once, one.
-    if link is None or not WebSessionLink.objects.filter(pk=link.pk).delete()[0]:
-        raise LinkUsedUp("This link has been used or is too old. Open the account pages from the app again.")
-    if link.expires_at <= now or not link.user.is_active:
-        raise LinkUsedUp("This link is too old. Open the account pages from the app again.")
-    return link
-
-
-# --- Housekeeping -------------------------------------------------------------------------------------------------
-
-
-def clear_expired(*, now: datetime) -> dict[str, int]:
-    """This will delete what has expired: sessions, links, rate counters and cache rows. Returns how many of each."""
-    cleared = {
-        "links": WebSessionLink.objects.filter(expires_at__lte=now).delete()[0],
-        "rate_counts": RateCount.objects.filter(expires_at__lte=now).delete()[0],
-        "sessions": Session.objects.filter(expire_date__lte=now).delete()[0],
-        "devices": UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()[0],
-    }
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM cache WHERE expires <= %s", [now])
-        cleared["cache_rows"] = cursor.rowcount
-    return cleared

@@ -1,0 +1,49 @@
+"""Writes about people: API keys, links that open the account pages, and what staff do."""
+
+from smartspec.users.services.housekeeping import clear_expired
+from smartspec.users.services.keys import (
+    KEYS_PER_USER,
+    FeatureNotInPlan,
+    InvalidKey,
+    IssuedKey,
+    TooManyKeys,
+    UnknownKey,
+    create_service_key,
+    create_user_key,
+    require_api_access,
+    revoke_service_key,
+    revoke_user_key,
+    use_key,
+)
+from smartspec.users.services.links import (
+    WEB_SESSION_LINK_SECONDS,
+    LinkUsedUp,
+    create_web_session_link,
+    use_web_session_link,
+)
+from smartspec.users.services.staff import NotPermitted, ReasonMissing, Staff, record_action, require_right
+
+__all__ = [
+    "KEYS_PER_USER",
+    "WEB_SESSION_LINK_SECONDS",
+    "FeatureNotInPlan",
+    "InvalidKey",
+    "IssuedKey",
+    "LinkUsedUp",
+    "NotPermitted",
+    "ReasonMissing",
+    "Staff",
+    "TooManyKeys",
+    "UnknownKey",
+    "clear_expired",
+    "create_service_key",
+    "create_user_key",
+    "create_web_session_link",
+    "record_action",
+    "require_api_access",
+    "require_right",
+    "revoke_service_key",
+    "revoke_user_key",
+    "use_key",
+    "use_web_session_link",
+]

@@ -1,0 +1,79 @@
+"""What staff do is allowed by their role, and written down for good."""
+
+from datetime import datetime
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import InternalError, connection, transaction
+from django.db.utils import IntegrityError
+
+from smartspec.testing import make_user
+from smartspec.users import services
+from smartspec.users.models import StaffAction, User
+
+RIGHT = "users.view_user"
+
+
+@pytest.fixture
+def agent(db: None) -> User:
+    user: User = make_user("agent@smartspec.test", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(content_type__app_label="users", codename="view_user"))
+    return user
+
+
+def staff(user: User, reason: str = "goodwill", note: str = "Ticket 7") -> services.Staff:
+    return services.Staff(user, "192.0.2.7", reason, note)
+
+
+class TestRights:
+    def test_let_those_pass_who_have_them(self, agent: User) -> None:
+        services.require_right(staff(agent), RIGHT)
+
+    def test_refuse_everybody_else(self, agent: User, alice: User) -> None:
+        with pytest.raises(services.NotPermitted):
+            services.require_right(staff(agent), "users.delete_user")
+        with pytest.raises(services.NotPermitted):
+            services.require_right(staff(alice), RIGHT)
+
+    def test_end_with_the_job(self, agent: User) -> None:
+        for change in ({"is_active": False}, {"is_active": True, "is_staff": False}):
+            User.objects.filter(pk=agent.pk).update(**change)
+            with pytest.raises(services.NotPermitted):
+                services.require_right(staff(User.objects.get(pk=agent.pk)), RIGHT)
+
+
+class TestStaffActions:
+    def test_say_who_did_what_to_whom_why_and_from_where(self, agent: User, alice: User, now: datetime) -> None:
+        services.record_action(
+            staff=staff(agent),
+            action="freeze_account",
+            whom=alice,
+            before={"frozen": []},
+            after={"frozen": ["staff"]},
+            now=now,
+        )
+        done = StaffAction.objects.get()
+        assert (done.actor, done.whom, done.action, done.reason) == (agent, alice, "freeze_account", "goodwill")
+        assert (done.note, done.address, done.created_at) == ("Ticket 7", "192.0.2.7", now)
+        assert (done.before, done.after) == ({"frozen": []}, {"frozen": ["staff"]})
+
+    @pytest.mark.parametrize("missing", [{"reason": ""}, {"reason": "because"}, {"note": "  "}])
+    def test_always_have_a_reason_and_a_note(self, agent: User, now: datetime, missing: dict[str, str]) -> None:
+        with pytest.raises(services.ReasonMissing):
+            services.record_action(staff=staff(agent, **missing), action="freeze_account", now=now)
+        assert not StaffAction.objects.exists()
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE users_staffaction SET note = 'nothing'",
+            "DELETE FROM users_staffaction",
+            "TRUNCATE users_staffaction",
+        ],
+    )
+    def test_are_never_changed(self, agent: User, now: datetime, statement: str) -> None:
+        services.record_action(staff=staff(agent), action="freeze_account", now=now)
+        connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
+        with pytest.raises((InternalError, IntegrityError), match="never changed"), transaction.atomic():
+            connection.cursor().execute(statement)
+        assert StaffAction.objects.get().note == "Ticket 7"
