@@ -89,6 +89,22 @@ STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 STRIPE_CURRENCY = "usd"
 STRIPE_TIMEOUT_SECONDS = 20
 
+R2_SANDBOX = not PRODUCTION and not (
+    CLOUDFLARE_R2_ACCESS_KEY_ID
+    or CLOUDFLARE_R2_SECRET_ACCESS_KEY
+    or CLOUDFLARE_R2_BUCKET_NAME
+    or CLOUDFLARE_R2_ENDPOINT
+)
+if R2_SANDBOX:
+    CLOUDFLARE_R2_ACCESS_KEY_ID = "smartspec"
+    CLOUDFLARE_R2_SECRET_ACCESS_KEY = "smartspec-local-secret"  # noqa: S105
+    CLOUDFLARE_R2_BUCKET_NAME = "smartspec-media"
+    CLOUDFLARE_R2_ENDPOINT = f"{SITE_URL}/sandbox/r2"
+    R2_SANDBOX_DIR = DATA_DIR / "r2"
+    R2_SANDBOX_TRANSPORT = "media.sandbox.client.send_in_process"
+else:
+    R2_SANDBOX_TRANSPORT = ""
+
 # dj-stripe reads the key by mode; one of the two stays empty.
 STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
 STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
@@ -145,6 +161,7 @@ INSTALLED_APPS = [
     "credits",
     "billing",
     *(["billing.sandbox"] if STRIPE_SANDBOX else []),
+    "media",
 ]
 
 MIDDLEWARE = [
@@ -197,7 +214,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = not PRODUCTION  # looks for a file when it is asked for, instead of at every start for all
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "media.storage.R2Storage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION

@@ -51,7 +51,7 @@ def maintenance_connection() -> psycopg.Connection:
 def code_state() -> str:
     """Return a digest of everything that a migration may read."""
     digest = hashlib.sha256()
-    for app in ("smartspec", "credits", "billing"):
+    for app in ("smartspec", "credits", "billing", "media"):
         for path in sorted((Path(settings.BASE_DIR) / app).rglob("*")):
             if path.suffix in (".py", ".sql") and {"migrations", "djstripe_migrations", "sql"} & set(path.parts):
                 digest.update(str(path).encode() + path.read_bytes())
@@ -128,8 +128,9 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
 
 @pytest.fixture(autouse=True)
 def stand_ins_in_process(settings: Any, tmp_path: Path) -> None:
-    """Webhooks of the Stripe sandbox reach this process without a socket; mail lands in `mailoutbox`."""
+    """The Stripe sandbox's webhooks need no socket; mail lands in `mailoutbox`; every test has an empty bucket."""
     settings.STRIPE_SANDBOX_TRANSPORT = "billing.sandbox.delivery.post_in_process"
+    settings.R2_SANDBOX_DIR = tmp_path / "r2"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

@@ -29,6 +29,8 @@ urlpatterns = [
 ]
 if settings.STRIPE_SANDBOX:
     urlpatterns.append(path("sandbox/stripe/", include("billing.sandbox.urls")))
+if settings.R2_SANDBOX:
+    urlpatterns.append(path("sandbox/r2", include("media.sandbox.urls")))
 if settings.MAIL_SANDBOX:
     urlpatterns += [
         path("sandbox/mail", operations.mail_list),
