@@ -29,14 +29,16 @@ class BackOff(BaseRetryStrategy):
 
 
 @app.task(queue="webhooks", retry=BackOff())
-def apply_event(event_id: str, event_type: str, object_id: str) -> None:
-    """Do what an event calls for."""
+def apply_event(event_id: str, event_type: str, object_id: str, trigger_id: int | None = None) -> None:
+    """Do what an event calls for, and note what came of it beside the stored webhook."""
     with structlog.contextvars.bound_contextvars(event_id=event_id, event_type=event_type):
+        now = clock.now()
         try:
-            handlers.HANDLERS[event_type](object_id, clock.now())
+            outcome = handlers.HANDLERS[event_type](object_id, now)
         except Exception:
             log.exception("Stripe webhook failed", object_id=object_id)
             raise
+        services.note_applied(trigger_id=trigger_id, outcome=outcome, now=now)
 
 
 @app.task(queue="mirror", retry=BackOff())

@@ -5,6 +5,7 @@ import json
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -14,8 +15,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from djstripe.models import WebhookEventTrigger
 
-from billing import gateway, handlers, stripe_data, tasks
-from billing.models import Customer, WebhookRefusal
+from billing import gateway, handlers, services, stripe_data
+from billing.models import Customer, Webhook, WebhookRefusal
 from smartspec import clock
 from smartspec.api import problem
 from smartspec.logs import get_logger
@@ -51,7 +52,7 @@ def stripe_webhook(request: HttpRequest) -> JsonResponse:
         count_refusal(cause, now)
         log.warning("Refused a Stripe webhook", cause=cause)
         return refuse(HTTPStatus.BAD_REQUEST, refusal.code, refusal.detail)
-    store(event, request)
+    store(event, request, now)
     return JsonResponse({"received": True})
 
 
@@ -86,42 +87,45 @@ def read_event(request: HttpRequest, now: datetime) -> dict[str, Any]:
     return dict(event)
 
 
-def store(event: dict[str, Any], request: HttpRequest) -> None:
+def store(event: dict[str, Any], request: HttpRequest, now: datetime) -> None:
     """Keep the event and enqueue its two jobs, together or not at all. From here on it is ours to finish.
 
     A repeated delivery is stored and worked on again: both jobs may run any number of times.
     """
-    event_id, event_type = event["id"], event["type"]
-    customer_id = stripe_data.event_customer_id(event)
-    object_id = str(stripe_data.event_object(event).get("id") or "")
-    lock = customer_id or object_id or event_id
+    webhook = Webhook(
+        event_id=event["id"],
+        event_type=event["type"],
+        object_id=str(stripe_data.event_object(event).get("id") or ""),
+        customer_id=stripe_data.event_customer_id(event),
+        user_id=find_user_id(event),
+        received_at=now,
+    )
     with transaction.atomic():
-        trigger = WebhookEventTrigger.objects.create(
+        webhook.trigger = WebhookEventTrigger.objects.create(
             remote_ip=remote_ip(request),
             headers={name: request.headers[name] for name in KEPT_HEADERS if name in request.headers},
             body=request.body.decode(),
             valid=True,
         )
-        tasks.mirror_event.configure(lock=f"mirror:{lock}").defer(trigger_id=trigger.pk)
-        if event_type in handlers.HANDLERS and object_id:
-            # Effects of one customer run one after the other.
-            tasks.apply_event.configure(lock=f"effect:{lock}").defer(
-                event_id=event_id, event_type=event_type, object_id=object_id
-            )
+        services.enqueue_webhook(webhook=webhook, is_effective=webhook.event_type in handlers.HANDLERS)
     log.info(
         "Received Stripe webhook",
-        event_id=event_id,
-        event_type=event_type,
-        user_id=find_user_id(event, customer_id),
-        customer_id=customer_id,
-        object_id=object_id,
+        event_id=webhook.event_id,
+        event_type=webhook.event_type,
+        user_id=str(webhook.user_id or ""),
+        customer_id=webhook.customer_id,
+        object_id=webhook.object_id,
     )
 
 
-def find_user_id(event: dict[str, Any], customer_id: str) -> str:
-    """Return the id of the user that an event is about, for the log; empty when it is about nobody of ours."""
+def find_user_id(event: dict[str, Any]) -> UUID | None:
+    """Return the id of the user that an event is about; None when it does not say, or is about nobody of ours."""
+    customer_id = stripe_data.event_customer_id(event)
     user_id = Customer.objects.filter(pk=customer_id).values_list("user_id", flat=True).first()
-    return str(user_id or stripe_data.metadata(stripe_data.event_object(event)).get(stripe_data.USER_ID, ""))
+    if user_id is not None:
+        return user_id
+    named = services.find_user(stripe_data.metadata(stripe_data.event_object(event)).get(stripe_data.USER_ID, ""))
+    return named.pk if named else None
 
 
 def remote_ip(request: HttpRequest) -> str:

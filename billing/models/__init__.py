@@ -3,9 +3,10 @@
 from billing.models.checkouts import Checkout, CheckoutState, Purchase, SubscriptionCheckout
 from billing.models.customers import Customer
 from billing.models.money_back import Clawback, Dispute, MoneyBack, Refund
-from billing.models.operations import ReconcileRun, WebhookRefusal
+from billing.models.operations import ReconcileRun
 from billing.models.packages import Package
 from billing.models.subscriptions import Interval, PaidInvoice, PlanChange, Subscription
+from billing.models.webhooks import Webhook, WebhookRefusal
 
 __all__ = [
     "Checkout",
@@ -23,5 +24,6 @@ __all__ = [
     "Refund",
     "Subscription",
     "SubscriptionCheckout",
+    "Webhook",
     "WebhookRefusal",
 ]

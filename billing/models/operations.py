@@ -1,4 +1,4 @@
-"""What runs by itself leaves behind: comparisons with Stripe, and refused webhooks."""
+"""What runs by itself leaves behind: comparisons with Stripe."""
 
 from django.db import models
 
@@ -20,20 +20,3 @@ class ReconcileRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M}: {self.remaining} differences"
-
-
-class WebhookRefusal(models.Model):
-    """How many webhook calls were refused in a minute, by cause. Nothing of the call itself is kept."""
-
-    minute_at = models.DateTimeField()
-    cause = models.CharField(max_length=40)
-    count = models.PositiveIntegerField()
-
-    class Meta:
-        ordering = ("-minute_at", "cause")
-        constraints = (
-            models.UniqueConstraint(name="webhook_refusal_per_minute_and_cause", fields=("minute_at", "cause")),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.count} x {self.cause} at {self.minute_at:%Y-%m-%d %H:%M}"

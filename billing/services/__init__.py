@@ -21,7 +21,7 @@ from billing.services.checkouts import (
     open_credits_checkout,
     open_subscription_checkout,
 )
-from billing.services.customers import ensure_customer
+from billing.services.customers import ensure_customer, find_user
 from billing.services.disputes import settle_dispute
 from billing.services.invoices import record_invoice
 from billing.services.mirror import clear_old_webhooks, mirror_event
@@ -45,6 +45,7 @@ from billing.services.refunds import (
 from billing.services.settlement import refresh_checkout, settle_payment_intent, settle_session
 from billing.services.setup import Setup, compare_prices, set_up_stripe
 from billing.services.subscriptions import SyncContended, UnknownPrice, sync_subscription
+from billing.services.webhooks import enqueue_webhook, note_applied
 
 __all__ = [
     "AlreadySubscribed",
@@ -71,9 +72,12 @@ __all__ = [
     "clear_old_webhooks",
     "compare_prices",
     "delete_payment_method",
+    "enqueue_webhook",
     "ensure_customer",
+    "find_user",
     "make_default_payment_method",
     "mirror_event",
+    "note_applied",
     "open_credits_checkout",
     "open_portal",
     "open_subscription_checkout",
