@@ -6,31 +6,65 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('billing', '0003_money_back'),
-        ('djstripe', '0001_initial'),
+        ("billing", "0003_money_back"),
+        ("djstripe", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Webhook',
+            name="Webhook",
             fields=[
-                ('trigger', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='webhook', serialize=False, to='djstripe.webhookeventtrigger')),
-                ('event_id', models.CharField(db_index=True, help_text="Stripe's event, evt_…", max_length=255)),
-                ('event_type', models.CharField(max_length=255)),
-                ('object_id', models.CharField(blank=True, help_text='What the event is about.', max_length=255)),
-                ('customer_id', models.CharField(blank=True, help_text="Stripe's customer, cus_…", max_length=255)),
-                ('job_id', models.BigIntegerField(help_text='The job of its effect; empty: it calls for nothing.', null=True)),
-                ('received_at', models.DateTimeField()),
-                ('processed_at', models.DateTimeField(null=True)),
-                ('changes', models.JSONField(default=list, help_text='What its effect left behind.')),
-                ('ignored_at', models.DateTimeField(help_text='When staff decided that nothing shall follow from it.', null=True)),
-                ('user', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "trigger",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="webhook",
+                        serialize=False,
+                        to="djstripe.webhookeventtrigger",
+                    ),
+                ),
+                ("event_id", models.CharField(db_index=True, help_text="Stripe's event, evt_…", max_length=255)),
+                ("event_type", models.CharField(max_length=255)),
+                ("object_id", models.CharField(blank=True, help_text="What the event is about.", max_length=255)),
+                ("customer_id", models.CharField(blank=True, help_text="Stripe's customer, cus_…", max_length=255)),
+                (
+                    "job_id",
+                    models.BigIntegerField(help_text="The job of its effect; empty: it calls for nothing.", null=True),
+                ),
+                ("received_at", models.DateTimeField()),
+                ("processed_at", models.DateTimeField(null=True)),
+                ("changes", models.JSONField(default=list, help_text="What its effect left behind.")),
+                (
+                    "ignored_at",
+                    models.DateTimeField(help_text="When staff decided that nothing shall follow from it.", null=True),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['user', '-received_at'], name='webhook_by_user'), models.Index(fields=['object_id'], name='webhook_by_object'), models.Index(fields=['customer_id'], name='webhook_by_customer'), models.Index(condition=models.Q(('ignored_at__isnull', True), ('job_id__isnull', False), ('processed_at__isnull', True)), fields=['received_at'], name='webhook_not_done')],
+                "indexes": [
+                    models.Index(fields=["user", "-received_at"], name="webhook_by_user"),
+                    models.Index(fields=["object_id"], name="webhook_by_object"),
+                    models.Index(fields=["customer_id"], name="webhook_by_customer"),
+                    models.Index(
+                        condition=models.Q(
+                            ("ignored_at__isnull", True), ("job_id__isnull", False), ("processed_at__isnull", True)
+                        ),
+                        fields=["received_at"],
+                        name="webhook_not_done",
+                    ),
+                ],
             },
         ),
     ]

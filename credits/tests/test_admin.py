@@ -19,8 +19,8 @@ from django.urls import reverse
 from credits import services
 from credits.models import Entry, Plan, Rate
 from credits.tests.conftest import Give
-from smartspec import admin as smartspec_admin
 from smartspec import clock
+from smartspec.admin import ReadOnlyAdmin, lists
 from smartspec.testing import make_user
 
 UNKNOWN = UUID("00000000-0000-4000-8000-000000000000")
@@ -63,7 +63,7 @@ class TestEntries:
     ) -> None:
         for _ in range(5):
             give("1")
-        monkeypatch.setattr(smartspec_admin, "ROWS_LISTED", 3)
+        monkeypatch.setattr(lists, "ROWS_LISTED", 3)
         with CaptureQueriesContext(connection) as queries:
             assert administrator.get(self.URL).context["cl"].result_count == 3
         counting = [query["sql"] for query in queries if "COUNT(*)" in query["sql"] and "credits_entry" in query["sql"]]
@@ -194,4 +194,4 @@ class TestRegistry:
     def test_lets_nobody_write_the_ledger(self) -> None:
         for model, page in admin.site._registry.items():
             if model._meta.app_label == "credits" and model not in (Plan, Rate):
-                assert isinstance(page, smartspec_admin.ReadOnlyAdmin)
+                assert isinstance(page, ReadOnlyAdmin)

@@ -1,49 +1,25 @@
-"""What every page of the admin shares: read-only lists with bounded queries, columns, the content security policy."""
+"""Lists of the admin: read-only, with bounded queries, and searched by the people they are about."""
 
-from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import cached_property
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from smartspec.users.models import User
 
-ADMIN_PREFIX = "/admin/"
 ROWS_LISTED = 10_000
 PEOPLE_MATCHED = 100
 KEY_SEPARATOR = "~"
-
-
-class PolicyMiddleware:
-    """Answers the admin with its own content security policy: settings.ADMIN_CSP in place of the strict one's values.
-
-    Unfold's Alpine evaluates expressions and sets styles. Everything else of the strict policy holds here as well.
-    """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        if request.path_info.startswith(ADMIN_PREFIX):
-            response._csp_replace = settings.ADMIN_CSP  # type: ignore[attr-defined] # django-csp reads it
-        return response
-
 
 # --- Finding ------------------------------------------------------------------------------------------------------
 
@@ -182,130 +158,3 @@ class CompositeKeyAdmin(HugeAdmin):
         except ValidationError:
             return None
         return self.get_queryset(request).select_related(*(self.list_select_related or ())).filter(**key).first()
-
-
-# --- Columns ------------------------------------------------------------------------------------------------------
-
-
-def follow(row: Any, path: str) -> Any:
-    """Return what a dotted path leads to from a row, or None where it ends early."""
-    for name in path.split("."):
-        row = getattr(row, name, None)
-    return row
-
-
-def column(
-    show: Callable[[Any], Any], title: str, order_field: str | None = None, *, name: str | None = None
-) -> Callable[[Any], Any]:
-    """Return a column of lists and pages. `order_field` lets people sort by it."""
-
-    def shown(row: Any) -> Any:
-        return show(row)
-
-    shown.__name__ = name or title.lower().replace(" ", "_")
-    shown.short_description = title  # type: ignore[attr-defined]
-    shown.empty_value_display = "–"  # type: ignore[attr-defined]
-    if order_field:
-        shown.admin_order_field = order_field  # type: ignore[attr-defined]
-    return shown
-
-
-def user_column(path: str = "user", title: str = "User") -> Callable[[Any], Any]:
-    """Return a column that links to the user at `path`."""
-
-    def show(row: Any) -> str | None:
-        user = follow(row, path)
-        if user is None:
-            return None
-        return format_html(
-            '<a class="text-link" href="{}">{}</a>', reverse("admin:users_user_change", args=[user.pk]), user
-        )
-
-    return column(show, title)
-
-
-def credits_column(field: str, title: str, *, is_signed: bool = False) -> Callable[[Any], Any]:
-    """Return a column of credits, written as people do: 1,000, 0.5, and with `is_signed` +105."""
-
-    def show(row: Any) -> str | None:
-        value = getattr(row, field)
-        return None if value is None else plain_credits(value, is_signed=is_signed)
-
-    return column(show, title, field)
-
-
-def money_column(field: str, title: str) -> Callable[[Any], Any]:
-    """Return a column of money: cents in `field`, the currency in the row's `currency` or else dollars."""
-
-    def show(row: Any) -> str | None:
-        cents = getattr(row, field)
-        currency = getattr(row, "currency", settings.STRIPE_CURRENCY).upper()
-        return None if cents is None else f"{cents / 100:,.2f} {currency}"
-
-    return column(show, title, field)
-
-
-def badge_column(
-    show: Callable[[Any], str], title: str, colours: dict[str, str], order_field: str | None = None
-) -> Callable[[Any], Any]:
-    """Return a column of badges. `colours` of states: success, info, warning, danger, primary; grey for others."""
-
-    def render(row: Any) -> SafeString | None:
-        state = show(row)
-        return badge(state.replace("_", " "), colours.get(state, "")) if state else None
-
-    return column(render, title, order_field)
-
-
-def badge(text: str, colour: str = "") -> SafeString:
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
-
-
-def list_link(view: str, term: object, text: str) -> SafeString:
-    """Return a link to an admin list, searched for `term`."""
-    return format_html('<a class="text-link" href="{}?q={}">{}</a>', reverse(f"admin:{view}_changelist"), term, text)
-
-
-def plain_credits(value: Decimal, *, is_signed: bool = False) -> str:
-    text = f"{value:{'+' if is_signed else ''},.6f}"
-    return text.rstrip("0").rstrip(".")
-
-
-# --- The queue ----------------------------------------------------------------------------------------------------
-
-JOB_COLOURS = {"todo": "info", "doing": "primary", "succeeded": "success", "failed": "danger", "aborted": "warning"}
-
-
-class EventInline(TabularInline):
-    model = ProcrastinateEvent
-    fields = ("at", "type")
-    readonly_fields = fields
-    ordering = ("-at",)
-    can_delete = False
-    max_num = 0
-    extra = 0
-
-
-# Procrastinate's own pages let anybody who may look at jobs retry, cancel and abort them.
-admin.site.unregister(ProcrastinateJob)
-
-
-@admin.register(ProcrastinateJob)
-class JobAdmin(ReadOnlyAdmin):
-    state = badge_column(lambda job: job.status, "State", JOB_COLOURS, "status")
-    list_display = ("id", "task_name", state, "queue_name", "attempts", "scheduled_at", "lock")
-    list_filter = ("status", "queue_name")
-    ordering = ("-id",)
-    fields = (
-        "id",
-        "task_name",
-        state,
-        "queue_name",
-        "args",
-        "lock",
-        "queueing_lock",
-        "priority",
-        "attempts",
-        "scheduled_at",
-    )
-    inlines = (EventInline,)

@@ -1,0 +1,45 @@
+"""What every page of the admin shares, and the pages of the queue."""
+
+from smartspec.admin.columns import (
+    badge,
+    badge_column,
+    column,
+    credits_column,
+    follow,
+    list_link,
+    money_column,
+    plain_credits,
+    user_column,
+)
+from smartspec.admin.jobs import JobAdmin
+from smartspec.admin.lists import (
+    BoundedPaginator,
+    CompositeKeyAdmin,
+    HugeAdmin,
+    PlainAdmin,
+    ReadOnlyAdmin,
+    UserSearchMixin,
+    find_user_ids,
+)
+from smartspec.admin.policy import PolicyMiddleware
+
+__all__ = [
+    "BoundedPaginator",
+    "CompositeKeyAdmin",
+    "HugeAdmin",
+    "JobAdmin",
+    "PlainAdmin",
+    "PolicyMiddleware",
+    "ReadOnlyAdmin",
+    "UserSearchMixin",
+    "badge",
+    "badge_column",
+    "column",
+    "credits_column",
+    "find_user_ids",
+    "follow",
+    "list_link",
+    "money_column",
+    "plain_credits",
+    "user_column",
+]
