@@ -4,4 +4,4 @@ from django.urls import re_path
 
 from media.sandbox import views
 
-urlpatterns = [re_path(r"^(?s:(?P<path>/.*|))$", views.s3, name="r2_sandbox")]
+urlpatterns = [re_path(r"^(?P<path>(?:/[\s\S]*)?)$", views.s3, name="r2_sandbox")]
