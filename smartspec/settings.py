@@ -45,6 +45,14 @@ DATABASE_DIRECT = env.database("DATABASE_DIRECT_URL")
 EMAIL_GIVEN = env.email("EMAIL_URL")
 DEFAULT_FROM_EMAIL = env.text("SMARTSPEC_FROM_EMAIL", "SmartSpec Pro <no-reply@smartspec.test>")
 
+# --- Staff --------------------------------------------------------------------------------------------------------
+
+# How many credits a role adjusts alone, in one action and on one day; above it a second person decides.
+SUPPORT_ADJUSTMENT = env.integer("SMARTSPEC_SUPPORT_ADJUSTMENT_CREDITS", 500, minimum=0, maximum=10**9)
+SUPPORT_ADJUSTMENT_DAILY = env.integer("SMARTSPEC_SUPPORT_ADJUSTMENT_CREDITS_PER_DAY", 2000, minimum=0, maximum=10**9)
+BILLING_ADJUSTMENT = env.integer("SMARTSPEC_BILLING_ADJUSTMENT_CREDITS", 10_000, minimum=0, maximum=10**9)
+BILLING_ADJUSTMENT_DAILY = env.integer("SMARTSPEC_BILLING_ADJUSTMENT_CREDITS_PER_DAY", 50_000, minimum=0, maximum=10**9)
+
 # --- Stripe -------------------------------------------------------------------------------------------------------
 
 STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY", ("sk_test_", "sk_live_", "rk_test_", "rk_live_"))
@@ -313,6 +321,12 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"show_search": True, "show_all_applications": False},
+}
+
+STAFF_ADJUSTMENT_LIMITS = {
+    "Support": (SUPPORT_ADJUSTMENT, SUPPORT_ADJUSTMENT_DAILY),
+    "Billing": (BILLING_ADJUSTMENT, BILLING_ADJUSTMENT_DAILY),
+    "Admin": (BILLING_ADJUSTMENT, BILLING_ADJUSTMENT_DAILY),
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000

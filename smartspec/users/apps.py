@@ -2,6 +2,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, register, registry
+from django.db.models.signals import post_migrate
 
 
 class UsersConfig(AppConfig):
@@ -9,9 +10,10 @@ class UsersConfig(AppConfig):
     label = "users"
 
     def ready(self) -> None:
-        from smartspec.users import openapi  # noqa: F401 - registers itself
+        from smartspec.users import openapi, roles  # noqa: F401 - openapi registers itself
 
         replace_account_check()
+        post_migrate.connect(roles.sync_roles_of_app, dispatch_uid="users.sync_roles")
 
 
 def replace_account_check() -> None:

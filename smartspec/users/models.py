@@ -49,6 +49,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects = UserManager()
 
     class Meta:
+        permissions = (
+            ("end_session", "Can end a person's sessions"),
+            ("resend_verification", "Can send a verification code again"),
+            ("erase_user", "Can erase a person's data"),
+        )
         constraints = (models.UniqueConstraint(Lower("email"), name="user_email_unique_without_case"),)
 
     def __str__(self) -> str:
@@ -85,6 +90,7 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
+        permissions = (("revoke_key", "Can revoke a person's API keys"),)
         constraints = (
             models.CheckConstraint(condition=models.Q(scopes__len__gt=0), name="api_key_has_scopes"),
             models.CheckConstraint(

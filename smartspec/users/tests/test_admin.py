@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.test import Client
 
 from smartspec import clock
 from smartspec.testing import make_user
-from smartspec.users import services
+from smartspec.users import roles, services
 from smartspec.users.models import User
 
 
@@ -33,7 +34,7 @@ def page_of(user: User) -> str:
 
 @pytest.fixture
 def administrator(db: None) -> Client:
-    return client_of(member_of("Administrators"))
+    return client_of(member_of("Admin"))
 
 
 @pytest.fixture
@@ -153,12 +154,28 @@ class TestRoles:
         once = rights()
         call_command("sync_roles", verbosity=0)
         assert rights() == once
-        assert set(once) == {"Support", "Administrators"}
+        assert set(once) == {"Support", "Billing", "Auditor", "Admin"}
 
-    def test_let_support_only_look(self, db: None) -> None:
-        user = member_of("Support")
-        assert user.get_all_permissions()
-        assert {name.split(".")[1].split("_")[0] for name in user.get_all_permissions()} == {"view"}
+    def test_are_there_as_soon_as_the_database_is(self, db: None) -> None:
+        before = {group.name: set(group.permissions.all()) for group in Group.objects.all()}
+        call_command("sync_roles", verbosity=0)
+        assert {group.name: set(group.permissions.all()) for group in Group.objects.all()} == before
+
+    def test_let_an_auditor_look_at_everything_and_change_nothing(self, db: None) -> None:
+        user = member_of("Auditor")
+        shown = {roles.right_name(model, "view") for model in admin.site._registry if model is not Group}
+        assert user.get_all_permissions() == shown
+
+    @pytest.mark.parametrize("role", roles.RIGHTS)
+    def test_name_rights_that_exist(self, role: str, db: None) -> None:
+        rights = roles.list_rights(role)
+        assert len(roles.find_permissions(rights)) == len(rights)
+
+    @pytest.mark.parametrize("role", roles.RIGHTS)
+    def test_never_reach_rows_of_the_ledger(self, role: str, db: None) -> None:
+        ledger = ("account", "entry", "grant", "hold", "entrytotal", "usageday", "keyrecord", "daytotal", "adjustment")
+        writing = {f"credits.{action}_{model}" for action in ("add", "change", "delete") for model in ledger}
+        assert not writing & roles.list_rights(role)
 
     def test_put_right_what_somebody_changed(self, db: None) -> None:
         user = member_of("Support")
@@ -169,7 +186,7 @@ class TestRoles:
         assert set(group.permissions.values_list("pk", flat=True)) == wanted
         assert group in user.groups.all()
 
-    @pytest.mark.parametrize("group", ["Support", "Administrators"])
+    @pytest.mark.parametrize("group", roles.RIGHTS)
     def test_leave_groups_to_superusers(self, group: str, db: None) -> None:
         client = client_of(member_of(group))
         answers: list[Any] = [client.get("/admin/auth/group/"), client.post("/admin/auth/group/add/", {"name": "x"})]
