@@ -31,3 +31,10 @@ def give_due_allowances(timestamp: int) -> None:
     given = services.give_due_allowances(now=clock.now())
     if given:
         log.info("Allowances given", allowances=given)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="credits.count_days")
+def count_days(timestamp: int) -> None:
+    """Count what all accounts did today, every minute, for the figures of the back-office."""
+    services.count_days(now=clock.now())

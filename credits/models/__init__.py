@@ -5,6 +5,7 @@ inside the account. Only the database functions write them, under the lock of th
 """
 
 from credits.models.accounts import Account
+from credits.models.adjustments import Adjustment
 from credits.models.entries import Entry, EntryTotal, EntryType
 from credits.models.fields import CreditsField
 from credits.models.grants import FreeAllowanceAddress, Grant
@@ -12,11 +13,14 @@ from credits.models.holds import Hold
 from credits.models.keys import KeyRecord
 from credits.models.plans import Plan
 from credits.models.rates import Rate
+from credits.models.totals import DayTotal
 from credits.models.usage import UsageDay
 
 __all__ = [
     "Account",
+    "Adjustment",
     "CreditsField",
+    "DayTotal",
     "Entry",
     "EntryTotal",
     "EntryType",

@@ -46,6 +46,7 @@ class Account(models.Model):
     user_id: UUID
 
     class Meta:
+        permissions = (("freeze_account", "Can freeze and thaw accounts"),)
         constraints = (
             models.CheckConstraint(condition=Q(available__gte=0), name="credits_account_available_not_negative"),
             models.CheckConstraint(condition=Q(held__gte=0), name="credits_account_held_not_negative"),

@@ -48,6 +48,7 @@ class Hold(models.Model):
     account_id: UUID
 
     class Meta:
+        permissions = (("release_hold", "Can end an open hold with nothing spent"),)
         constraints = (
             models.UniqueConstraint(
                 fields=["account", "idempotency_key"],

@@ -2,6 +2,17 @@
 
 from credits.prices import InvalidJob, OperationNotHeld, UnknownOperation
 from credits.services.accounts import Expired, end_grace, expire, freeze, set_plan, thaw
+from credits.services.adjustments import (
+    AlreadyDecided,
+    EndsTooSoon,
+    OwnAdjustment,
+    UnknownAdjustment,
+    adjust_by_staff,
+    adjusted_today,
+    decide_adjustment,
+    limit_exceeded,
+    limits_of,
+)
 from credits.services.allowances import give_allowances, give_due_allowances
 from credits.services.checks import (
     AccountFrozen,
@@ -47,15 +58,19 @@ from credits.services.holds import (
     release_hold,
 )
 from credits.services.roles import UnknownRole, grant_ledger_role
+from credits.services.staff import freeze_by_staff, release_hold_by_staff, thaw_by_staff
+from credits.services.totals import count_days
 
 __all__ = [
     "AccountFrozen",
     "Adjusted",
+    "AlreadyDecided",
     "AlreadyRefunded",
     "CaptureAboveHold",
     "CaptureRequest",
     "Charged",
     "ClawedBack",
+    "EndsTooSoon",
     "Expired",
     "FeatureNotInPlan",
     "Granted",
@@ -71,32 +86,43 @@ __all__ = [
     "InvalidJob",
     "InvalidTimeToLive",
     "OperationNotHeld",
+    "OwnAdjustment",
     "PlacedHold",
     "RefundAboveCapture",
     "Settled",
     "UnknownAccount",
+    "UnknownAdjustment",
     "UnknownGrant",
     "UnknownHold",
     "UnknownOperation",
     "UnknownRole",
     "adjust",
+    "adjust_by_staff",
+    "adjusted_today",
     "capture_hold",
     "capture_many",
     "charge",
     "claw_back",
+    "count_days",
+    "decide_adjustment",
     "end_grace",
     "expire",
     "extend_hold",
     "freeze",
+    "freeze_by_staff",
     "give_allowances",
     "give_back",
     "give_due_allowances",
     "grant",
     "grant_ledger_role",
     "hold_many",
+    "limit_exceeded",
+    "limits_of",
     "place_hold",
     "refund_capture",
     "release_hold",
+    "release_hold_by_staff",
     "set_plan",
     "thaw",
+    "thaw_by_staff",
 ]

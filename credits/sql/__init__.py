@@ -40,6 +40,7 @@ FUNCTIONS = (
     "give_allowance",
     "touch",
     "verify_accounts",
+    "count_day",
 )
 # What a server under a role of its own may call (to read, and the operations); the rest is called by these alone.
 OPERATIONS = ("find_entry", "entry_words", *FUNCTIONS[FUNCTIONS.index("grant_credits") :])

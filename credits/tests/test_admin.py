@@ -30,7 +30,7 @@ UNKNOWN = UUID("00000000-0000-4000-8000-000000000000")
 def administrator(db: None) -> Client:
     call_command("sync_roles", verbosity=0)
     user = make_user("administrator@smartspec.test", is_staff=True)
-    user.groups.add(Group.objects.get(name="Administrators"))
+    user.groups.add(Group.objects.get(name="Admin"))
     client = Client()
     client.force_login(user)
     return client
