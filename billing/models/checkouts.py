@@ -62,8 +62,19 @@ class Purchase(Checkout):
     fulfilled_at = models.DateTimeField(null=True)
 
     class Meta:
+        permissions = (
+            ("refund_purchase", "Can refund purchases"),
+            ("refund_keeping_credits", "Can refund and let the customer keep the credits"),
+            ("resend_fulfilment", "Can have a purchase fulfilled again"),
+        )
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="purchase_by_user", fields=("user", "-created_at")),
+            models.Index(
+                name="purchase_revenue",
+                fields=("fulfilled_at",),
+                include=("paid_cents",),
+                condition=Q(fulfilled_at__isnull=False),
+            ),
             models.Index(
                 name="purchase_not_final",
                 fields=("created_at",),

@@ -17,6 +17,7 @@ class Customer(models.Model):
     )
 
     class Meta:
+        permissions = (("sync_customer", "Can bring a customer up to date from Stripe"),)
         constraints = (models.CheckConstraint(name="customer_id_is_stripes", condition=Q(id__startswith="cus_")),)
 
     def __str__(self) -> str:

@@ -7,8 +7,11 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from billing import stripe_data
 from billing.models.checkouts import Purchase
 from billing.models.subscriptions import PaidInvoice
+
+FINAL = stripe_data.FINAL_DISPUTE_STATUSES
 
 
 class MoneyBack(models.Model):
@@ -49,6 +52,10 @@ class Refund(MoneyBack):
     idempotency_key = models.CharField(max_length=255, null=True)
 
     class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(name="refund_by_user", fields=("user", "-created_at")),
+            models.Index(name="refund_money", fields=("created_at",), include=("amount_cents", "status")),
+        ]
         constraints = (
             models.UniqueConstraint(
                 name="refund_key_unique",
@@ -90,7 +97,15 @@ class Dispute(MoneyBack):
     thawed_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes: ClassVar[list[models.Index]] = [models.Index(name="dispute_by_user", fields=("user", "-created_at"))]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(name="dispute_by_user", fields=("user", "-created_at")),
+            models.Index(
+                name="dispute_not_final",
+                fields=("evidence_due_at",),
+                condition=~Q(status__in=sorted(FINAL)),
+            ),
+            models.Index(name="dispute_lost", fields=("created_at",), condition=Q(status="lost")),
+        ]
         constraints = (
             models.CheckConstraint(
                 name="dispute_of_at_most_one_payment", condition=Q(purchase__isnull=True) | Q(invoice__isnull=True)

@@ -45,6 +45,14 @@ class Subscription(models.Model):
     created_at = models.DateTimeField(help_text="Stripe's time.")
 
     class Meta:
+        permissions = (("manage_subscription", "Can cancel and reactivate subscriptions"),)
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                name="subscription_running",
+                fields=("status", "plan", "interval"),
+                condition=Q(ended_at__isnull=True, is_surplus=False),
+            ),
+        ]
         constraints = (
             models.UniqueConstraint(
                 name="subscription_one_not_ended_per_user",
@@ -98,6 +106,7 @@ class PaidInvoice(models.Model):
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="paid_invoice_by_subscription", fields=("subscription", "period_end")),
+            models.Index(name="paid_invoice_revenue", fields=("paid_at",), include=("paid_cents",)),
         ]
         constraints = (
             models.CheckConstraint(

@@ -44,6 +44,18 @@ from billing.services.refunds import (
 )
 from billing.services.settlement import refresh_checkout, settle_payment_intent, settle_session
 from billing.services.setup import Setup, compare_prices, set_up_stripe
+from billing.services.staff import (
+    NeverOpened,
+    RefundPreview,
+    UnknownPurchase,
+    cancel_by_staff,
+    find_purchase,
+    preview_refund,
+    reactivate_by_staff,
+    refund_by_staff,
+    resend_fulfilment,
+    sync_user_from_stripe,
+)
 from billing.services.subscriptions import SyncContended, UnknownPrice, sync_subscription
 from billing.services.webhooks import enqueue_webhook, note_applied
 
@@ -53,6 +65,7 @@ __all__ = [
     "ChangeNotAvailable",
     "Difference",
     "IdempotencyConflict",
+    "NeverOpened",
     "NoChange",
     "NoPendingChange",
     "NotRefundable",
@@ -60,12 +73,15 @@ __all__ = [
     "PaymentMethodNotFound",
     "PlanChangeAnswer",
     "Progress",
+    "RefundPreview",
     "Setup",
     "SubscriptionEnded",
     "SubscriptionNotActive",
     "SubscriptionNotFound",
     "SyncContended",
     "UnknownPrice",
+    "UnknownPurchase",
+    "cancel_by_staff",
     "cancel_pending_change",
     "cancel_subscription",
     "change_plan",
@@ -74,6 +90,7 @@ __all__ = [
     "delete_payment_method",
     "enqueue_webhook",
     "ensure_customer",
+    "find_purchase",
     "find_user",
     "make_default_payment_method",
     "mirror_event",
@@ -81,11 +98,15 @@ __all__ = [
     "open_credits_checkout",
     "open_portal",
     "open_subscription_checkout",
+    "preview_refund",
+    "reactivate_by_staff",
     "reactivate_subscription",
     "reconcile",
     "record_invoice",
     "refresh_checkout",
+    "refund_by_staff",
     "refund_purchase",
+    "resend_fulfilment",
     "send_refund",
     "set_up_stripe",
     "settle_dispute",
@@ -95,4 +116,5 @@ __all__ = [
     "settle_refunds_of_charge",
     "settle_session",
     "sync_subscription",
+    "sync_user_from_stripe",
 ]

@@ -104,23 +104,50 @@ def refund_purchase(
     :raises NotRefundable: not paid, or less is left than was asked for, or Stripe does not do it.
     :raises gateway.StripeUnavailable: Stripe cannot be reached; the request stays written down.
     """
+    refund, _ = request_refund(
+        purchase=purchase,
+        amount_cents=amount_cents,
+        keep_credits=keep_credits,
+        reason=reason,
+        actor=actor,
+        now=now,
+        idempotency_key=idempotency_key,
+    )
+    return send_refund(refund=refund, now=now)
+
+
+def request_refund(
+    *,
+    purchase: Purchase,
+    amount_cents: int | None,
+    keep_credits: bool,
+    reason: str,
+    actor: str,
+    now: datetime,
+    idempotency_key: str | None,
+) -> tuple[Refund, bool]:
+    """This will write down a refund that is to be sent, and tell whether it is new: the same key is the same refund.
+
+    :raises NotRefundable: not paid, or less is left than was asked for.
+    """
     with transaction.atomic():
         locked = Purchase.objects.select_for_update().get(pk=purchase.pk)
         known = locked.refunds.filter(idempotency_key=idempotency_key).first() if idempotency_key else None
-        if known is None:
-            known = Refund.objects.create(
-                user_id=locked.user_id,
-                purchase=locked,
-                payment_intent_id=locked.payment_intent_id,
-                amount_cents=checked_amount(locked, amount_cents),
-                currency=locked.currency,
-                keep_credits=keep_credits,
-                reason=reason,
-                actor=actor,
-                idempotency_key=idempotency_key,
-                created_at=now,
-            )
-    return send_refund(refund=known, now=now)
+        if known is not None:
+            return known, False
+        refund = Refund.objects.create(
+            user_id=locked.user_id,
+            purchase=locked,
+            payment_intent_id=locked.payment_intent_id,
+            amount_cents=checked_amount(locked, amount_cents),
+            currency=locked.currency,
+            keep_credits=keep_credits,
+            reason=reason,
+            actor=actor,
+            idempotency_key=idempotency_key,
+            created_at=now,
+        )
+    return refund, True
 
 
 def send_refund(*, refund: Refund, now: datetime) -> Refund:

@@ -64,7 +64,7 @@ def support(db: None) -> Client:
 def administrator(db: None) -> Client:
     call_command("sync_roles", verbosity=0)
     user = make_user("administrator@smartspec.test", is_staff=True)
-    user.groups.add(Group.objects.get(name="Administrators"))
+    user.groups.add(Group.objects.get(name="Admin"))
     return client_of(user)
 
 

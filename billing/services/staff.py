@@ -1,0 +1,259 @@
+"""What staff do to what was bought. Who may, and that it is written down, is seen to here, before Stripe is asked."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.models import CheckoutState, Purchase, Refund, Subscription
+from billing.services.cancellations import cancel_subscription, find_own, reactivate_subscription
+from billing.services.money_back import list_causes, list_gifts, shares
+from billing.services.reconcile import Progress, reconcile
+from billing.services.refunds import checked_amount, request_refund, send_refund
+from billing.services.settlement import restore_grants, settle_session
+from credits import selectors as credits_selectors
+from smartspec.errors import DomainError
+from smartspec.users import services as users_services
+from smartspec.users.models import User
+from smartspec.users.services import Staff
+
+REFUND = "billing.refund_purchase"
+REFUND_KEEPING = "billing.refund_keeping_credits"
+RESEND = "billing.resend_fulfilment"
+SYNC = "billing.sync_customer"
+MANAGE = "billing.manage_subscription"
+
+ZERO = Decimal(0)
+
+
+class UnknownPurchase(DomainError):
+    """There is no such purchase."""
+
+    code, status, title = "not_found", 404, "Not Found"
+
+
+class NeverOpened(DomainError):
+    """No checkout was opened at Stripe for this purchase, so nothing can have been paid."""
+
+    code, status, title = "never_opened", 409, "Never opened"
+
+
+@dataclass(frozen=True)
+class RefundPreview:
+    """What a refund would do: credits `taken` in all, of which `debt` are not there."""
+
+    amount_cents: int
+    currency: str
+    taken: Decimal
+    debt: Decimal
+
+
+def find_purchase(purchase_id: str | UUID) -> Purchase:
+    """Return a purchase.
+
+    :raises UnknownPurchase: there is none.
+    """
+    try:
+        found = Purchase.objects.select_related("user", "package").filter(pk=UUID(str(purchase_id))).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise UnknownPurchase("There is no such purchase.")
+    return found
+
+
+# --- Refunds ------------------------------------------------------------------------------------------------------
+
+
+def preview_refund(*, purchase_id: UUID, amount_cents: int | None, keep_credits: bool, now: datetime) -> RefundPreview:
+    """Return what refunding a purchase would do now. Nothing is changed.
+
+    :raises UnknownPurchase: there is none.
+    :raises NotRefundable: not paid, or less is left than was asked for.
+    """
+    purchase = find_purchase(purchase_id)
+    amount_cents = checked_amount(purchase, amount_cents)
+    asked = Refund(
+        purchase=purchase,
+        amount_cents=amount_cents,
+        status=Refund.Status.PENDING,
+        keep_credits=keep_credits,
+        created_at=now,
+    )
+    causes = [*list_causes(purchase), asked]
+    taken = ZERO
+    for gift in list_gifts(purchase):
+        share = shares(gift.credits, purchase.paid_cents or 0, causes)[-1]
+        there = credits_selectors.recoverable(account_id=purchase.user_id, kind=gift.kind, source=gift.source)
+        taken += min(share, there)
+    available = credits_selectors.get_balance(account_id=purchase.user_id, now=now).available
+    return RefundPreview(amount_cents, purchase.currency, taken, max(taken - available, ZERO))
+
+
+def refund_by_staff(
+    *, staff: Staff, purchase_id: UUID, amount_cents: int | None, keep_credits: bool, key: str, now: datetime
+) -> Refund:
+    """This will refund a purchase, all that is left when `amount_cents` is None, once per `key`.
+
+    :raises smartspec.users.services.NotPermitted: the role does not allow it, or not that the credits are kept.
+    :raises UnknownPurchase: there is none.
+    :raises NotRefundable: not paid, or less is left than was asked for, or Stripe does not do it.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached; the request stays, and reconcile sends it.
+    """
+    users_services.require_right(staff, REFUND)
+    if keep_credits:
+        users_services.require_right(staff, REFUND_KEEPING)
+    purchase = find_purchase(purchase_id)
+    with transaction.atomic():
+        refund, is_new = request_refund(
+            purchase=purchase,
+            amount_cents=amount_cents,
+            keep_credits=keep_credits,
+            reason=staff.reason,
+            actor=str(staff.user.pk),
+            now=now,
+            idempotency_key=key,
+        )
+        if is_new:
+            users_services.record_action(
+                staff=staff,
+                action="refund_purchase",
+                whom=purchase.user,
+                reference_type="purchase",
+                reference_id=str(purchase.pk),
+                before={"paid_cents": purchase.paid_cents, "balance": balance_text(purchase.user_id, now)},
+                after={"refund_cents": refund.amount_cents, "keep_credits": keep_credits},
+                now=now,
+            )
+    return send_refund(refund=refund, now=now)
+
+
+# --- Fulfilment, and what Stripe knows ----------------------------------------------------------------------------
+
+
+def resend_fulfilment(*, staff: Staff, purchase_id: UUID, now: datetime) -> Purchase:
+    """This will look at what became of a purchase's payment and give what it should have given: once, however often.
+
+    :raises smartspec.users.services.NotPermitted: the role does not allow it.
+    :raises UnknownPurchase: there is none.
+    :raises NeverOpened: it never got as far as Stripe.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    users_services.require_right(staff, RESEND)
+    purchase = find_purchase(purchase_id)
+    if not purchase.session_id:
+        raise NeverOpened("No checkout was opened at Stripe for this purchase.")
+    before = {"state": purchase.state, "balance": balance_text(purchase.user_id, now)}
+    settled = settle_session(session_id=purchase.session_id, now=now)
+    with transaction.atomic():
+        if isinstance(settled, Purchase) and settled.state == CheckoutState.FULFILLED:
+            restore_grants(purchase=settled, now=now)
+        purchase.refresh_from_db()
+        users_services.record_action(
+            staff=staff,
+            action="resend_fulfilment",
+            whom=purchase.user,
+            reference_type="purchase",
+            reference_id=str(purchase.pk),
+            before=before,
+            after={"state": purchase.state, "balance": balance_text(purchase.user_id, now)},
+            now=now,
+        )
+    return purchase
+
+
+def sync_user_from_stripe(*, staff: Staff, user: User, now: datetime) -> Progress:
+    """This will compare everything of one user with Stripe and put right what differs.
+
+    :raises smartspec.users.services.NotPermitted: the role does not allow it.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    users_services.require_right(staff, SYNC)
+    before = {"balance": balance_text(user.pk, now)}
+    with written_down(staff, "sync_from_stripe", user, before=before, now=now):
+        return reconcile(now=now, user_id=user.pk, is_repair=True)
+
+
+# --- Subscriptions ------------------------------------------------------------------------------------------------
+
+
+def cancel_by_staff(
+    *, staff: Staff, user: User, subscription_id: str, at_period_end: bool, now: datetime
+) -> Subscription:
+    """This will end a user's subscription, at the end of its paid period or now.
+
+    :raises smartspec.users.services.NotPermitted: the role does not allow it.
+    :raises SubscriptionNotFound, SubscriptionEnded, gateway.StripeUnavailable: as `cancel_subscription`.
+    """
+    users_services.require_right(staff, MANAGE)
+    before = describe(find_own(user, subscription_id))
+    after = {"ends": "at the end of the period" if at_period_end else "now"}
+    with written_down(staff, "cancel_subscription", user, subscription_id, before=before, after=after, now=now):
+        return cancel_subscription(user=user, subscription_id=subscription_id, at_period_end=at_period_end, now=now)
+
+
+def reactivate_by_staff(*, staff: Staff, user: User, subscription_id: str, now: datetime) -> Subscription:
+    """This will undo a cancellation at the end of the period.
+
+    :raises smartspec.users.services.NotPermitted: the role does not allow it.
+    :raises SubscriptionNotFound, SubscriptionEnded, gateway.StripeUnavailable: as `reactivate_subscription`.
+    """
+    users_services.require_right(staff, MANAGE)
+    before = describe(find_own(user, subscription_id))
+    with written_down(
+        staff, "reactivate_subscription", user, subscription_id, before=before, after={"ends": "never"}, now=now
+    ):
+        return reactivate_subscription(user=user, subscription_id=subscription_id, now=now)
+
+
+# --- The record ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def written_down(
+    staff: Staff,
+    action: str,
+    user: User,
+    subscription_id: str = "",
+    *,
+    before: Mapping[str, Any],
+    now: datetime,
+    after: Mapping[str, Any] | None = None,
+) -> Iterator[None]:
+    """Write down what is asked of Stripe before it is asked, so that a crash leaves a trace; and a refusal after it."""
+
+    def write(action: str, before: Mapping[str, Any], after: Mapping[str, Any] | None) -> None:
+        users_services.record_action(
+            staff=staff,
+            action=action,
+            whom=user,
+            reference_type="subscription" if subscription_id else "",
+            reference_id=subscription_id,
+            before=before,
+            after=after,
+            now=now,
+        )
+
+    write(action, before, after)
+    try:
+        yield
+    except DomainError as refusal:
+        write(f"{action}_refused", {}, {"code": refusal.code})
+        raise
+
+
+def describe(subscription: Subscription) -> dict[str, Any]:
+    return {
+        "plan": subscription.plan,
+        "status": subscription.status,
+        "cancel_at_period_end": subscription.cancel_at_period_end,
+    }
+
+
+def balance_text(user_id: UUID, now: datetime) -> str:
+    return str(credits_selectors.get_balance(account_id=user_id, now=now).balance)
