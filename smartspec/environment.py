@@ -1,6 +1,7 @@
 """Strict reading of the environment: what is malformed or misspelt stops the start with a sentence that names it."""
 
 import difflib
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,18 @@ class Environment:
         """Return a comma-separated list without empty items."""
         value = self.text(name)
         return [word.strip() for word in value.split(",") if word.strip()] or list(default)
+
+    def networks(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
+        """Return a comma-separated list of networks such as 10.0.0.0/8; a single address is one as well."""
+        networks = self.words(name, default)
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ImproperlyConfigured(
+                    f"{name} must be networks such as 10.0.0.0/8, separated by commas, but has {network!r}."
+                ) from None
+        return networks
 
     def secret(self, name: str, prefixes: tuple[str, ...]) -> str:
         """Return a key that must begin with one of `prefixes`; its value never appears in the error."""

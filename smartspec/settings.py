@@ -37,6 +37,8 @@ SECRET_KEY = env.text(
 )
 # Digests the addresses that had Free's allowance. It must outlive a change of SECRET_KEY, which ends sessions.
 ADDRESS_HASH_KEY = env.text("SMARTSPEC_ADDRESS_HASH_KEY", "" if PRODUCTION else f"address-hash-{SECRET_KEY}")
+OPERATOR_EMAILS = env.words("SMARTSPEC_OPERATOR_EMAILS")
+METRICS_NETWORKS = env.networks("SMARTSPEC_METRICS_NETWORKS", ("127.0.0.0/8", "::1/128"))
 
 # --- Database and mail --------------------------------------------------------------------------------------------
 
@@ -166,6 +168,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "smartspec",
     "smartspec.users",
+    "smartspec.watching",
     "credits",
     "billing",
     *(["billing.sandbox"] if STRIPE_SANDBOX else []),
@@ -173,6 +176,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "smartspec.watching.metrics.RequestMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",

@@ -6,6 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from smartspec import operations
+from smartspec.watching.metrics import metrics
 
 handler404 = "smartspec.operations.not_found"
 handler500 = "smartspec.operations.server_error"
@@ -26,6 +27,7 @@ urlpatterns = [
     # Operators
     path("healthz", operations.healthz),
     path("readyz", operations.readyz),
+    path("metrics", metrics),
 ]
 if settings.STRIPE_SANDBOX:
     urlpatterns.append(path("sandbox/stripe/", include("billing.sandbox.urls")))

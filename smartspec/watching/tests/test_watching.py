@@ -1,0 +1,203 @@
+"""What operators are told, and how: one screen, one mail, one address for Prometheus."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.mail import EmailMessage
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from smartspec import watching
+from smartspec.watching import Condition, Gauge, selectors, services, words
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ship(settings: Any) -> Iterator[dict[str, Any]]:
+    """A condition of the test's own, `ship_floats`, that does what the test says; every other is left out."""
+    settings.OPERATOR_EMAILS = ["ops@smartspec.test"]
+    words.discover()
+    conditions, gauges = dict(words._conditions), dict(words._gauges)
+    words._conditions.clear()
+    words._gauges.clear()
+    state: dict[str, Any] = {"holds": True, "error": None}
+
+    @watching.condition
+    def ship_floats(now: datetime) -> Condition:
+        if state["error"]:
+            raise state["error"]
+        return Condition("ship_floats", holds=state["holds"], detail="2 m of water", remedy="Pump.")
+
+    @watching.gauges
+    def depth(now: datetime) -> list[Gauge]:
+        return [Gauge("smartspec_depth", "How deep.", {("bow",): 2, ("stern",): 3.5}, ("where",))]
+
+    yield state
+    words._conditions.clear()
+    words._gauges.clear()
+    words._conditions.update(conditions)
+    words._gauges.update(gauges)
+
+
+class TestAlert:
+    def test_is_mailed_once_when_it_breaks_and_once_when_it_holds_again(
+        self, ship: dict[str, Any], now: datetime, mailoutbox: list[EmailMessage]
+    ) -> None:
+        services.alert(now=now)
+        assert mailoutbox == []
+        ship["holds"] = False
+        for minutes in (5, 10, 15):
+            services.alert(now=now + timedelta(minutes=minutes))
+        assert [mail.subject for mail in mailoutbox] == ["SmartSpec Pro: ship_floats is wrong"]
+        assert mailoutbox[0].to == ["ops@smartspec.test"]
+        assert "2 m of water" in mailoutbox[0].body
+        assert "What to do: Pump." in mailoutbox[0].body
+        ship["holds"] = True
+        for minutes in (20, 25):
+            services.alert(now=now + timedelta(minutes=minutes))
+        assert [mail.subject for mail in mailoutbox[1:]] == ["SmartSpec Pro: ship_floats is right again"]
+
+    def test_is_mailed_later_when_mail_is_down(
+        self, ship: dict[str, Any], now: datetime, settings: Any, mailoutbox: list[EmailMessage]
+    ) -> None:
+        ship["holds"] = False
+        working = settings.EMAIL_BACKEND
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_PORT = 1  # nothing listens there
+        with pytest.raises(OSError, match="refused"):
+            services.alert(now=now)
+        settings.EMAIL_BACKEND = working
+        services.alert(now=now + timedelta(minutes=5))
+        assert len(mailoutbox) == 1
+
+    def test_tells_of_a_condition_that_could_not_be_looked_at(
+        self, ship: dict[str, Any], now: datetime, mailoutbox: list[EmailMessage]
+    ) -> None:
+        ship["error"] = RuntimeError("secret detail")
+        (broken,) = services.alert(now=now)
+        assert broken.detail == "could not be looked at: RuntimeError"
+        assert "secret detail" not in mailoutbox[0].body
+
+
+class TestProof:
+    def test_holds_until_it_is_too_old(self, now: datetime) -> None:
+        day = timedelta(days=1)
+        services.record_proof(name="books", holds=True, detail="7 accounts", now=now)
+        look = selectors.proof(name="books", now=now + day, within=2 * day, remedy="")
+        assert (look.holds, look.detail) == (True, "7 accounts (2026-03-10 12:00 UTC)")
+        assert not selectors.proof(name="books", now=now + 3 * day, within=2 * day, remedy="").holds
+
+    def test_that_failed_does_not_hold(self, now: datetime) -> None:
+        services.record_proof(name="books", holds=True, detail="fine", now=now)
+        services.record_proof(name="books", holds=False, detail="1 fault", now=now)
+        assert not selectors.proof(name="books", now=now, within=timedelta(days=2), remedy="").holds
+
+
+class TestDoctor:
+    def test_says_what_is_wrong_and_what_to_type(self, ship: dict[str, Any]) -> None:
+        ship["holds"] = False
+        screen = StringIO()
+        with pytest.raises(SystemExit) as ended:
+            call_command("doctor", stdout=screen)
+        assert ended.value.code == 1
+        assert "WRONG  ship_floats  2 m of water" in screen.getvalue()
+        assert "→ Pump." in screen.getvalue()
+
+    def test_is_content_when_everything_holds(self, ship: dict[str, Any]) -> None:
+        screen = StringIO()
+        call_command("doctor", stdout=screen)
+        assert screen.getvalue().splitlines()[-1] == "Everything holds."
+
+    def test_speaks_json(self, ship: dict[str, Any]) -> None:
+        screen = StringIO()
+        call_command("doctor", "--json", stdout=screen)
+        assert json.loads(screen.getvalue())["conditions"] == [
+            {"name": "ship_floats", "holds": True, "detail": "2 m of water", "remedy": "Pump."}
+        ]
+
+    def test_mails_when_it_is_asked_to(self, ship: dict[str, Any], mailoutbox: list[EmailMessage]) -> None:
+        ship["holds"] = False
+        for _ in range(2):
+            with pytest.raises(SystemExit):
+                call_command("doctor", "--mail", stdout=StringIO())
+        assert len(mailoutbox) == 1
+
+
+class TestGroundConditions:
+    def looked_at(self, name: str, now: datetime) -> Condition:
+        return words.all_conditions()[name](now)
+
+    def add_job(self, *, status: str = "todo", minutes_ago: int = 0) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, scheduled_at)"
+                " VALUES ('default', 'any', '{}', %s, now() - make_interval(mins => %s))",
+                [status, minutes_ago],
+            )
+
+    def test_a_job_that_waits_for_more_than_five_minutes_is_wrong(self, now: datetime) -> None:
+        self.add_job(minutes_ago=4)
+        assert self.looked_at("queue_age", now).holds
+        self.add_job(minutes_ago=6)
+        look = self.looked_at("queue_age", now)
+        assert (look.holds, look.detail) == (False, "2 jobs due, the oldest for 360 s")
+
+    def test_a_job_for_later_does_not_wait(self, now: datetime) -> None:
+        self.add_job(minutes_ago=-60)
+        assert self.looked_at("queue_age", now).detail == "no job is due"
+
+    def test_a_worker_must_have_been_heard_of(self, now: datetime) -> None:
+        assert self.looked_at("worker", now) == Condition(
+            "worker", holds=False, detail="no worker runs", remedy=self.looked_at("worker", now).remedy
+        )
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+        assert self.looked_at("worker", now).holds
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '2 minutes'")
+        assert not self.looked_at("worker", now).holds
+
+    def test_a_job_that_gave_up_is_wrong(self, now: datetime) -> None:
+        assert self.looked_at("failed_jobs", now).holds
+        self.add_job(status="failed")
+        assert not self.looked_at("failed_jobs", now).holds
+
+    def test_every_condition_can_be_looked_at(self, now: datetime) -> None:
+        assert {"migrations", "queue_age", "worker", "failed_jobs", "disk"} <= set(words.all_conditions())
+        for condition in selectors.look(now=now):
+            assert "could not be looked at" not in condition.detail, condition
+
+
+class TestMetrics:
+    def test_tell_requests_by_the_pattern_of_their_address(self, client: Client) -> None:
+        client.get("/healthz")
+        client.get("/nothing/at/all")
+        text = client.get("/metrics").content.decode()
+        assert 'smartspec_request_seconds_count{method="GET",route="/healthz",status="200"}' in text
+        assert 'smartspec_request_seconds_count{method="GET",route="unknown",status="404"}' in text
+
+    def test_tell_gauges_and_conditions(self, ship: dict[str, Any], client: Client) -> None:
+        ship["holds"] = False
+        text = client.get("/metrics").content.decode()
+        assert 'smartspec_depth{where="bow"} 2.0' in text
+        assert 'smartspec_depth{where="stern"} 3.5' in text
+        assert 'smartspec_condition{name="ship_floats"} 0.0' in text
+
+    def test_every_figure_can_be_read(self, now: datetime) -> None:
+        for read in words.all_gauges().values():
+            for gauge in read(now):
+                assert all(len(labels) == len(gauge.labels) for labels in gauge.samples), gauge
+
+    @pytest.mark.parametrize("networks", [["10.0.0.0/8"], []])
+    def test_are_nobody_elses_business(self, client: Client, settings: Any, networks: list[str]) -> None:
+        settings.METRICS_NETWORKS = networks
+        assert client.get("/metrics").status_code == 404
+
+    def test_are_not_reached_through_the_public_proxy(self, client: Client) -> None:
+        assert client.get("/metrics", headers={"x-forwarded-for": "127.0.0.1"}).status_code == 404

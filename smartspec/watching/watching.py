@@ -1,0 +1,107 @@
+"""What the ground itself contributes: database, queue, worker, disk."""
+
+import shutil
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from smartspec import watching
+from smartspec.watching import Condition, Gauge
+
+QUEUE_AGE_SECONDS = 300
+WORKER_SILENT_SECONDS = 60
+DISK_FREE_SHARE = 0.1
+RESTART_WORKER = "Start the worker: manage.py procrastinate worker (systemctl restart smartspec-worker)."
+
+# The queue's times are the database's: in the local mode our own clock may have been moved forward.
+QUEUES = """
+SELECT j.queue_name, count(*),
+       coalesce(extract(epoch FROM now() - min(coalesce(j.scheduled_at,
+           (SELECT min(e.at) FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'deferred')))), 0)
+  FROM procrastinate_jobs j
+ WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now())
+ GROUP BY j.queue_name ORDER BY j.queue_name
+"""
+WORKER = "SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers"
+FAILED = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'"
+
+
+@watching.condition
+def migrations(now: datetime) -> Condition:
+    executor = MigrationExecutor(connection)
+    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    detail = f"{missing} not applied" if missing else "all applied"
+    return Condition("migrations", holds=not missing, detail=detail, remedy="manage.py migrate")
+
+
+@watching.condition
+def queue_age(now: datetime) -> Condition:
+    waiting = _read_queues()
+    oldest = max((age for _, _, age in waiting), default=0.0)
+    jobs = sum(count for _, count, _ in waiting)
+    detail = f"{jobs} jobs due, the oldest for {oldest:.0f} s" if jobs else "no job is due"
+    return Condition("queue_age", holds=oldest <= QUEUE_AGE_SECONDS, detail=detail, remedy=RESTART_WORKER)
+
+
+@watching.condition
+def worker(now: datetime) -> Condition:
+    with connection.cursor() as cursor:
+        cursor.execute(WORKER)
+        silent = cursor.fetchone()[0]
+    holds = silent is not None and silent <= WORKER_SILENT_SECONDS
+    detail = "no worker runs" if silent is None else f"last heard of {silent:.0f} s ago"
+    return Condition("worker", holds=holds, detail=detail, remedy=RESTART_WORKER)
+
+
+@watching.condition
+def failed_jobs(now: datetime) -> Condition:
+    with connection.cursor() as cursor:
+        cursor.execute(FAILED)
+        failed = cursor.fetchone()[0]
+    return Condition(
+        "failed_jobs",
+        holds=not failed,
+        detail=f"{failed} jobs have given up" if failed else "none has given up",
+        remedy="Open the queue's jobs in the back-office, read the error, start them again.",
+    )
+
+
+@watching.condition
+def disk(now: datetime) -> Condition:
+    usage = shutil.disk_usage(_existing(Path(settings.DATA_DIR)))
+    share = usage.free / usage.total
+    return Condition(
+        "disk",
+        holds=share >= DISK_FREE_SHARE,
+        detail=f"{usage.free / 1e9:.1f} GB free, {share:.0%}",
+        remedy="Free or add space where SMARTSPEC_DATA_DIR stands; see “Disk low” in docs/operations.md.",
+    )
+
+
+@watching.gauges
+def queue(now: datetime) -> Iterable[Gauge]:
+    waiting = _read_queues()
+    yield Gauge(
+        "smartspec_queue_jobs", "Jobs that are due.", {(name,): count for name, count, _ in waiting}, ("queue",)
+    )
+    yield Gauge(
+        "smartspec_queue_age_seconds",
+        "How long the oldest due job has waited.",
+        {(name,): age for name, _, age in waiting},
+        ("queue",),
+    )
+
+
+def _read_queues() -> list[tuple[str, int, float]]:
+    with connection.cursor() as cursor:
+        cursor.execute(QUEUES)
+        return [(name, count, float(age)) for name, count, age in cursor.fetchall()]
+
+
+def _existing(path: Path) -> Path:
+    """Return the path, or its nearest parent that exists."""
+    return next(candidate for candidate in (path, *path.parents) if candidate.exists())
