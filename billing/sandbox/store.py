@@ -46,7 +46,10 @@ def save(data: Data) -> Data:
     :raises ResourceMissing: when it does not.
     """
     row = _row(data["object"], data["id"])
+    owner = row.customer
     _fill(row, data)
+    if row.customer != owner and not row.clock:  # attached to somebody: it lives by their clock from now on
+        row.clock = find_clock([row.customer])
     row.save()
     return data
 

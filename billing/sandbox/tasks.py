@@ -20,7 +20,7 @@ def deliver_event(delivery_id: int, is_repeat: bool = False) -> None:
 @app.task(queue="sandbox", name="billing.sandbox.tasks.settle_bank_debit")
 def settle_bank_debit(session_id: str) -> None:
     """The bank's answer to a debit, as its test account number has it; nothing when it was settled by hand before."""
-    checkout.settle_bank_debit(session_id=session_id, now=clock.now())
+    checkout.settle_bank_debit(session_id=session_id, now=clocks.time_of(session_id, now=clock.now()))
 
 
 @app.task(queue="sandbox", name="billing.sandbox.tasks.arrive")

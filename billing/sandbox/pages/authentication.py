@@ -8,9 +8,8 @@ from django.views.decorators.http import require_http_methods
 
 from billing.sandbox import presentation, store
 from billing.sandbox.errors import ResourceMissing, UnexpectedState
-from billing.sandbox.pages import responses
+from billing.sandbox.pages import responses, timing
 from billing.sandbox.services import authentication
-from smartspec import clock
 
 Data = dict[str, Any]
 
@@ -26,7 +25,9 @@ def authenticate(request: HttpRequest, intent_id: str) -> HttpResponse:
     if request.method == "POST" and found.is_waiting:
         outcome: authentication.Outcome = "complete" if request.POST.get("outcome") == "complete" else "fail"
         try:
-            return _lead_on(request, authentication.answer(intent_id, outcome=outcome, now=clock.now()), url)
+            return _lead_on(
+                request, authentication.answer(intent_id, outcome=outcome, now=timing.now_of(intent_id)), url
+            )
         except UnexpectedState:
             found = authentication.get_authentication(intent_id)
     if not found.is_waiting or (found.session is not None and found.session["status"] == "expired"):

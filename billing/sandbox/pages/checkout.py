@@ -8,10 +8,9 @@ from django.views.decorators.http import require_http_methods
 
 from billing.sandbox import cards, presentation, store
 from billing.sandbox.errors import ParameterInvalid, ResourceMissing, StripeError, UnexpectedState
-from billing.sandbox.pages import orders, responses, sample_cards
+from billing.sandbox.pages import orders, responses, sample_cards, timing
 from billing.sandbox.pages.forms import BankForm, CardForm, PayerForm
 from billing.sandbox.services import checkout
-from smartspec import clock
 
 Data = dict[str, Any]
 
@@ -19,7 +18,7 @@ Data = dict[str, Any]
 @require_http_methods(["GET", "HEAD", "POST"])
 def pay(request: HttpRequest, session_id: str) -> HttpResponse:
     """The page behind `session.url`: what is bought, and a card to pay it with."""
-    now = clock.now()
+    now = timing.now_of(session_id)
     try:
         session = checkout.get_session(session_id, now=now)
     except ResourceMissing:
@@ -34,7 +33,7 @@ def pay(request: HttpRequest, session_id: str) -> HttpResponse:
             outcome = _try_to_pay(session, form, order=order)
         except UnexpectedState:
             # Paid or expired since it was shown: a second click, most often.
-            return _show_closed(request, checkout.get_session(session_id, now=clock.now()))
+            return _show_closed(request, checkout.get_session(session_id, now=timing.now_of(session_id)))
         if outcome is not None and outcome.status == "complete":
             return responses.Leave(outcome.redirect_url)
         if outcome is not None and outcome.status == "requires_authentication":
@@ -48,7 +47,7 @@ def pay(request: HttpRequest, session_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def pay_by_bank(request: HttpRequest, session_id: str) -> HttpResponse:
     """The same by bank debit, which completes the session unpaid; the bank answers later."""
-    now = clock.now()
+    now = timing.now_of(session_id)
     try:
         session = checkout.get_session(session_id, now=now)
     except ResourceMissing:
@@ -72,7 +71,7 @@ def pay_by_bank(request: HttpRequest, session_id: str) -> HttpResponse:
                     **by_hand,
                 )
             except UnexpectedState:
-                return _show_closed(request, checkout.get_session(session_id, now=clock.now()))
+                return _show_closed(request, checkout.get_session(session_id, now=timing.now_of(session_id)))
             if outcome.status == "complete":
                 return responses.Leave(outcome.redirect_url)
             form.note(message=outcome.message, param=outcome.field)
@@ -82,7 +81,7 @@ def pay_by_bank(request: HttpRequest, session_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def promotion_code(request: HttpRequest, session_id: str) -> HttpResponse:
     """A page of its own for a promotion code, so that the card's form keeps one button."""
-    now = clock.now()
+    now = timing.now_of(session_id)
     try:
         session = checkout.get_session(session_id, now=now)
     except ResourceMissing:
@@ -107,7 +106,7 @@ def _try_to_pay(session: Data, form: CardForm, *, order: orders.Order) -> checko
 
     :raises UnexpectedState: when the session is not open any more.
     """
-    now = clock.now()
+    now = timing.now_of(session["id"])
     asks_email = not _fixed_email(session)
     if order.needs_card:
         if not form.is_valid(now=now, asks_email=asks_email):

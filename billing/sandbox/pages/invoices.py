@@ -9,10 +9,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.sandbox import presentation, store
 from billing.sandbox.errors import ResourceMissing, StripeError
-from billing.sandbox.pages import invoice_pdf, responses, sample_cards
+from billing.sandbox.pages import invoice_pdf, responses, sample_cards, timing
 from billing.sandbox.pages.forms import CardForm
 from billing.sandbox.services import hosted_invoices
-from smartspec import clock
 
 Data = dict[str, Any]
 TAGS = {
@@ -70,7 +69,7 @@ def show(request: HttpRequest, invoice_id: str) -> HttpResponse:
     form = CardForm(refusal=_latest_refusal(invoice))
     if request.method == "POST":
         form = CardForm.read(request.POST)
-        if form.is_valid(now=clock.now(), asks_email=False) and (answer := _pay(invoice_id, form)):
+        if form.is_valid(now=timing.now_of(invoice_id), asks_email=False) and (answer := _pay(invoice_id, form)):
             return answer
         invoice = hosted_invoices.get_hosted_invoice(invoice_id)
     intent = hosted_invoices.find_intent(invoice_id)
@@ -158,7 +157,7 @@ def build_sums(invoice: Data) -> list[Sum]:
 def _pay(invoice_id: str, form: CardForm) -> HttpResponse | None:
     """Try to pay and say where to go, or note on the form why not."""
     try:
-        intent = hosted_invoices.pay_by_card(invoice_id, card=form.fields, now=clock.now())
+        intent = hosted_invoices.pay_by_card(invoice_id, card=form.fields, now=timing.now_of(invoice_id))
     except StripeError as error:
         if hosted_invoices.get_hosted_invoice(invoice_id)["status"] == "paid":
             return HttpResponseRedirect(reverse("sandbox_invoice", args=[invoice_id]))

@@ -11,9 +11,8 @@ from django.views.decorators.http import require_POST, require_safe
 from billing.sandbox import store
 from billing.sandbox.errors import ResourceMissing, UnexpectedState
 from billing.sandbox.models import Delivery
-from billing.sandbox.pages import responses, sample_cards
+from billing.sandbox.pages import responses, sample_cards, timing
 from billing.sandbox.services import debits
-from smartspec import clock
 
 Data = dict[str, Any]
 
@@ -80,7 +79,7 @@ def settle_debit(request: HttpRequest, intent_id: str) -> HttpResponse:
     """The bank's answer to a debit, by hand; one that came meanwhile stays as it is."""
     outcome: Literal["succeed", "fail"] = "succeed" if request.POST.get("outcome") == "succeed" else "fail"
     try:
-        debits.settle_debit(intent_id, outcome=outcome, now=clock.now())
+        debits.settle_debit(intent_id, outcome=outcome, now=timing.now_of(intent_id))
     except ResourceMissing:
         return responses.show_message(request, "There is no such debit", status=404)
     except UnexpectedState:

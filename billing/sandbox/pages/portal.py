@@ -1,7 +1,6 @@
 """The Customer Portal."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -10,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from billing.sandbox import presentation, store
 from billing.sandbox.errors import CardDeclined, ResourceMissing, StripeError
-from billing.sandbox.pages import invoices, responses, sample_cards
+from billing.sandbox.pages import invoices, responses, sample_cards, timing
 from billing.sandbox.pages.forms import CardForm
 from billing.sandbox.services import portal
 from smartspec import clock
@@ -102,7 +101,7 @@ def add_card(request: HttpRequest, secret: str) -> HttpResponse:
     after = _after_flow(session, secret, kind="payment_method_update", notice="card")
     form = CardForm()
     if request.method == "POST":
-        now = clock.now()
+        now = timing.now_of(session["id"])
         form = CardForm.read(request.POST)
         if form.is_valid(now=now, asks_email=False):
             try:
@@ -133,7 +132,9 @@ def cancel(request: HttpRequest, secret: str, subscription_id: str) -> HttpRespo
     after = _after_flow(session, secret, kind="subscription_cancel", notice="cancel")
     if request.method == "POST":
         try:
-            portal.cancel_subscription(session=session, subscription_id=subscription_id, now=clock.now())
+            portal.cancel_subscription(
+                session=session, subscription_id=subscription_id, now=timing.now_of(session["id"])
+            )
             return responses.Leave(after)
         except StripeError as error:
             return responses.show_message(request, "This did not work", error.message, back_url=_return_url(session))
@@ -161,7 +162,7 @@ def _act(session: Data, action: str, request: HttpRequest) -> None:
 
     :raises StripeError: when it cannot be done.
     """
-    now: datetime = clock.now()
+    now = timing.now_of(session["id"])
     subscription_id = request.POST.get("subscription", "")
     payment_method_id = request.POST.get("payment_method", "")
     if action == "cancel":

@@ -9,6 +9,7 @@ from billing.sandbox.errors import ResourceMissing, UnexpectedState
 from billing.sandbox.services import (
     authentication,
     checkout,
+    clocks,
     customers,
     debits,
     disputes,
@@ -51,6 +52,7 @@ def pay(target: str, *, now: datetime) -> Played:
     A customer gets a card that works, which later renewals are paid with.
     """
     found = find_target(target)
+    now = clocks.time_of(found["id"], now=now)
     if found["object"] == "customer":
         _use_card(found["id"], "pm_card_visa", now=now)
         for invoice in store.find("invoice", customer=found["id"], status="open"):
@@ -67,6 +69,7 @@ def pay(target: str, *, now: datetime) -> Played:
 def decline(target: str, *, now: datetime) -> Played:
     """This will let a payment fail, or give a customer a card that fails from now on."""
     found = find_target(target)
+    now = clocks.time_of(found["id"], now=now)
     if found["object"] == "customer":
         _use_card(found["id"], FAILING, now=now)
     elif found["object"] == "checkout.session":
@@ -84,6 +87,7 @@ def refund(target: str, *, now: datetime, amount_cents: int | None = None, fails
     A refund's own id and `fails` let that refund fail.
     """
     found = find_target(target)
+    now = clocks.time_of(found["id"], now=now)
     if found["object"] == "refund":
         outcome: Literal["succeed", "fail"] = "fail" if fails else "succeed"
         return Played(refunds.settle_refund(found["id"], outcome=outcome, now=now))
@@ -97,6 +101,7 @@ def refund(target: str, *, now: datetime, amount_cents: int | None = None, fails
 def dispute(target: str, *, step: DisputeStep, now: datetime, amount_cents: int | None = None) -> Played:
     """This will play the bank: open a dispute or an inquiry over the newest payment, escalate or decide one."""
     found = find_target(target)
+    now = clocks.time_of(found["id"], now=now)
     if step in ("open", "inquire"):
         charge = _find_charge(found)
         return Played(disputes.open_dispute(charge, is_inquiry=step == "inquire", amount=amount_cents, now=now))

@@ -134,6 +134,11 @@ def present(object_ids: Iterable[str], *, now: datetime) -> tuple[datetime, Data
     return store.moment(clock["frozen_time"]), clock
 
 
+def time_of(object_id: str, *, now: datetime) -> datetime:
+    """This will return the time by which an object lives: its test clock's, else `now`."""
+    return present([object_id], now=now)[0]
+
+
 def refuse_while_advancing(clock: Data) -> None:
     """This will refuse a change to what lives by a clock on its way.
 

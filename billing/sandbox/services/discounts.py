@@ -1,7 +1,9 @@
 """Coupons and promotion codes."""
 
 import copy
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +14,15 @@ from billing.sandbox.objects import discount as discount_objects
 from billing.sandbox.services import events
 
 Data = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Active:
+    """A discount that an invoice gets: its id, its coupon as it was when it was given, and when it ends."""
+
+    id: str
+    coupon: Data
+    end: int | None = None
 
 
 @transaction.atomic
@@ -122,7 +133,8 @@ def spread(coupon: Data, amounts: list[int]) -> list[int]:
     """This will share a coupon's discount out over amounts in cents, the rounding on the last."""
     total = sum(amounts)
     if coupon["percent_off"] is not None:
-        discount = round(total * coupon["percent_off"] / 100)
+        share = Decimal(str(coupon["percent_off"])) / 100
+        discount = int((total * share).quantize(Decimal(1), rounding=ROUND_HALF_UP))
     else:
         discount = min(total, coupon["amount_off"])
     parts = [discount * amount // total if total else 0 for amount in amounts]
@@ -130,15 +142,48 @@ def spread(coupon: Data, amounts: list[int]) -> list[int]:
     return parts
 
 
+def discount_lines(active: list[Active], lines: list[Data]) -> list[Data]:
+    """This will return the arguments of invoice lines with what the discounts take off, one after the other.
+
+    Prorations are left alone: their amounts include discounts.
+    """
+    discounted = [dict(line) for line in lines]
+    for one in active:
+        open_lines = [line for line in discounted if line["amount"] > 0 and not _is_proration(line)]
+        left = [
+            line["amount"] - sum(part["amount"] for part in line.get("discount_amounts") or []) for line in open_lines
+        ]
+        for line, part in zip(open_lines, spread(one.coupon, left) if left else [], strict=True):
+            if part:
+                line["discount_amounts"] = [
+                    *(line.get("discount_amounts") or []),
+                    {"amount": part, "discount": one.id},
+                ]
+    return discounted
+
+
+def get_active(discount_id: str) -> Active:
+    """This will return a discount with its coupon, which may have been deleted since."""
+    discount = store.get("discount", discount_id)
+    return Active(discount_id, store.get_private(discount_id)["coupon"], discount["end"])
+
+
 def record_discount(
-    *, coupon: str, promotion_code: str | None, customer: str | None, checkout_session: str | None, now: datetime
+    *,
+    coupon: Data,
+    promotion_code: str | None,
+    customer: str | None,
+    checkout_session: str | None,
+    now: datetime,
+    subscription: str | None = None,
+    end: int | None = None,
 ) -> str:
     """This will note that a discount was used and return its id."""
     discount = discount_objects.new_discount(
-        coupon=coupon, promotion_code=promotion_code, customer=customer, now=store.timestamp(now)
+        coupon=coupon["id"], promotion_code=promotion_code, customer=customer, now=store.timestamp(now)
     )
-    discount["checkout_session"] = checkout_session
-    store.add(discount)
+    discount |= {"checkout_session": checkout_session, "subscription": subscription, "end": end}
+    store.add(discount, private={"coupon": coupon})
     return str(discount["id"])
 
 
@@ -156,6 +201,12 @@ def note_redemption(coupon_id: str, promotion_code_id: str | None, *, now: datet
         if promotion_code["max_redemptions"] and promotion_code["times_redeemed"] >= promotion_code["max_redemptions"]:
             promotion_code["active"] = False
         store.save(promotion_code)
+
+
+def _is_proration(line: Data) -> bool:
+    parent = line["parent"] or {}
+    details = parent.get("subscription_item_details") or parent.get("invoice_item_details") or {}
+    return bool(details.get("proration"))
 
 
 def _require_usable(promotion_code: Data, *, customer: str | None, now: datetime) -> None:

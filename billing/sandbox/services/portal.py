@@ -10,7 +10,7 @@ from django.db import transaction
 from billing.sandbox import cards, changes, ids, store
 from billing.sandbox.errors import ParameterMissing, ResourceMissing, UnexpectedState
 from billing.sandbox.objects import portal as portal_objects
-from billing.sandbox.services import customers, events, payment_methods, subscriptions
+from billing.sandbox.services import clocks, customers, events, payment_methods, subscriptions
 from billing.sandbox.services.checkout import CardFields
 
 Data = dict[str, Any]
@@ -71,12 +71,12 @@ def create_session(params: Data, *, now: datetime) -> Data:
 
 
 def find_session(secret: str, *, now: datetime) -> Data:
-    """This will return the portal session that a URL's secret opens.
+    """This will return the portal session that a URL's secret opens; its hour is one of the customer's clock.
 
     :raises ResourceMissing: for an unknown secret, or one whose hour is over.
     """
     session = store.find_first("billing_portal.session", private__secret=secret)
-    if session is None or now >= store.moment(session["created"]) + SESSION_LASTS:
+    if session is None or clocks.time_of(session["id"], now=now) >= store.moment(session["created"]) + SESSION_LASTS:
         raise ResourceMissing("billing_portal.session", "")
     return session
 

@@ -32,7 +32,9 @@ def subscribe(session: Data, intent: Data | None, payment_method: Data | None, *
         data=private["params"].get("subscription_data") or {},
         intent=intent,
         payment_method=payment_method["id"] if payment_method else None,
-        discount_amounts=[{"amount": discount, "discount": _discount_id(session, now=now)}] if discount else [],
+        coupon=store.find_any(private["coupon"]) if discount and private.get("coupon") else None,
+        promotion_code=session["discounts"][0]["promotion_code"] if session["discounts"] else None,
+        checkout_session=session["id"],
         now=now,
     )
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
@@ -114,7 +116,7 @@ def _note_invoiced(session: Data) -> None:
 def _discount_id(session: Data, *, now: datetime) -> str:
     private = store.get_private(session["id"])
     return discounts.record_discount(
-        coupon=private["coupon"],
+        coupon=store.get("coupon", private["coupon"]),
         promotion_code=session["discounts"][0]["promotion_code"],
         customer=session["customer"],
         checkout_session=session["id"],

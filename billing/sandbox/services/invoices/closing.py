@@ -20,6 +20,8 @@ def finalize_invoice(invoice_id: str, *, now: datetime) -> Data:
 
     :raises UnexpectedState: when it is no draft.
     """
+    from billing.sandbox.services import subscriptions
+
     before = store.lock("invoice", invoice_id, param="invoice")
     reading.require(before, ("draft",), "finalize")
     invoice = copy.deepcopy(before)
@@ -39,6 +41,8 @@ def finalize_invoice(invoice_id: str, *, now: datetime) -> Data:
     store.save(customer | {"next_invoice_sequence": customer["next_invoice_sequence"] + 1})
     _use_balance(invoice, balance=customer["balance"], now=now)
     store.save(invoice)
+    if invoice["discounts"] and (subscription_id := reading.subscription_of(invoice)):
+        subscriptions.note_discounts_used(invoice, subscription_id, now=now)
     events.emit("invoice.finalized", invoice, now=now)
     if invoice["amount_due"] == 0:
         return mark_paid(invoice_id, amount=0, now=now)

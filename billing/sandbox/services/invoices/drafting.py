@@ -9,7 +9,7 @@ from django.db import transaction
 from billing.sandbox import changes, ids, store
 from billing.sandbox.errors import ParameterMissing
 from billing.sandbox.objects import invoice as invoice_objects
-from billing.sandbox.services import events
+from billing.sandbox.services import discounts, events
 from billing.sandbox.services.invoices import reading
 
 Data = dict[str, Any]
@@ -26,6 +26,7 @@ def create_draft(
     subscription: Data | None = None,
     period: tuple[int, int] | None = None,
     proration_date: int | None = None,
+    active: list[discounts.Active] | None = None,
     extra: Data | None = None,
 ) -> Data:
     """This will create a draft invoice; `lines` are the arguments of `objects.invoice.new_line` but for `invoice`."""
@@ -38,6 +39,7 @@ def create_draft(
         subscription=subscription,
         period=period,
         proration_date=proration_date,
+        active=active,
     )
     invoice |= extra or {}
     store.add(invoice)
@@ -55,9 +57,10 @@ def build_invoice(
     subscription: Data | None = None,
     period: tuple[int, int] | None = None,
     proration_date: int | None = None,
+    active: list[discounts.Active] | None = None,
     invoice_id: str | None = None,
 ) -> Data:
-    """This will build an invoice and add it up, without storing it."""
+    """This will build an invoice, with the discounts that are active, and add it up, without storing it."""
     invoice = invoice_objects.new_invoice(
         customer=customer,
         currency=currency,
@@ -73,6 +76,7 @@ def build_invoice(
         invoice["collection_method"] = subscription["collection_method"]
     if period is not None:
         invoice["period_start"], invoice["period_end"] = period
+    lines = discounts.discount_lines(active or [], lines)
     made = [invoice_objects.new_line(invoice=invoice["id"], **line) for line in lines]
     invoice["lines"]["data"] = made
     invoice["lines"]["total_count"] = len(made)
@@ -84,11 +88,11 @@ def add_up(invoice: Data, *, balance: int) -> None:
     """This will recompute what an unpaid invoice comes to, given the customer's credit balance in cents."""
     lines = invoice["lines"]["data"]
     subtotal = sum(line["amount"] for line in lines)
-    discounts: dict[str, int] = {}
+    taken: dict[str, int] = {}
     for line in lines:
         for part in line["discount_amounts"]:
-            discounts[part["discount"]] = discounts.get(part["discount"], 0) + part["amount"]
-    total = subtotal - sum(discounts.values())
+            taken[part["discount"]] = taken.get(part["discount"], 0) + part["amount"]
+    total = subtotal - sum(taken.values())
     # A negative balance pays for some of it; a positive one is owed from before and comes on top.
     due = total - min(total, -balance) if total > 0 else 0
     invoice |= {
@@ -96,11 +100,11 @@ def add_up(invoice: Data, *, balance: int) -> None:
         "subtotal_excluding_tax": subtotal,
         "total": total,
         "total_excluding_tax": total,
-        "total_discount_amounts": [{"amount": amount, "discount": name} for name, amount in discounts.items()],
+        "total_discount_amounts": [{"amount": amount, "discount": name} for name, amount in taken.items()],
         "total_pretax_credit_amounts": [
-            {"amount": amount, "discount": name, "type": "discount"} for name, amount in discounts.items()
+            {"amount": amount, "discount": name, "type": "discount"} for name, amount in taken.items()
         ],
-        "discounts": list(discounts),
+        "discounts": list(taken),
         "starting_balance": balance,
         "ending_balance": None,
         "amount_due": due,

@@ -6,6 +6,7 @@ from billing.sandbox.services.subscriptions.cancelling import (
 )
 from billing.sandbox.services.subscriptions.changing import enter_phase, update_subscription
 from billing.sandbox.services.subscriptions.creating import create_paid_by_checkout, create_subscription
+from billing.sandbox.services.subscriptions.discounting import note_used as note_discounts_used
 from billing.sandbox.services.subscriptions.ending import do_what_is_due
 from billing.sandbox.services.subscriptions.paying import (
     note_invoice_failed,
@@ -24,6 +25,7 @@ __all__ = [
     "do_what_is_due",
     "enter_phase",
     "is_retried",
+    "note_discounts_used",
     "note_invoice_failed",
     "note_invoice_paid",
     "note_invoice_voided",

@@ -9,7 +9,7 @@ from billing.sandbox import changes, store
 from billing.sandbox.errors import UnexpectedState
 from billing.sandbox.objects import invoice as invoice_objects
 from billing.sandbox.services import events, invoices, payments
-from billing.sandbox.services.subscriptions import pending, planning, state, terms
+from billing.sandbox.services.subscriptions import discounting, pending, planning, state, terms
 
 Data = dict[str, Any]
 
@@ -81,6 +81,7 @@ def _invoice_change(subscription: Data, change: planning.Change, *, now: datetim
         subscription=subscription,
         period=(seconds, seconds),
         proration_date=change.proration_date,
+        active=discounting.list_active(subscription, at=seconds),
         now=now,
     )
     if waits:

@@ -7,7 +7,7 @@ from billing.sandbox import changes, store
 from billing.sandbox.errors import ParameterMissing, UnexpectedState
 from billing.sandbox.objects import subscription as subscription_objects
 from billing.sandbox.services import customers, events, invoices, payment_methods, payments
-from billing.sandbox.services.subscriptions import state
+from billing.sandbox.services.subscriptions import discounting, state
 
 Data = dict[str, Any]
 
@@ -44,6 +44,8 @@ def create_subscription(params: Data, *, now: datetime) -> Data:
             "https://stripe.com/docs/billing/subscriptions/payment-methods-setting#payment-method-priority.",
             code="resource_missing",
         )
+    if params.get("discounts"):
+        discounting.change_discounts(subscription, params["discounts"] or [], now=now)
     store_new(subscription, now=now)
     events.emit("customer.subscription.created", subscription, now=now)
     invoice = invoice_first_period(subscription, now=now)
@@ -71,7 +73,9 @@ def create_paid_by_checkout(
     data: Data,
     intent: Data | None,
     payment_method: str | None,
-    discount_amounts: list[Data],
+    coupon: Data | None,
+    promotion_code: str | None,
+    checkout_session: str,
     extra_lines: list[Data],
     now: datetime,
 ) -> tuple[Data, Data]:
@@ -86,9 +90,13 @@ def create_paid_by_checkout(
     subscription["payment_settings"] |= {"save_default_payment_method": "off"}
     if subscription["status"] == "incomplete":
         subscription["status"] = "active"
+    if coupon is not None:
+        discounting.add_discount(
+            subscription, coupon=coupon, promotion_code=promotion_code, checkout_session=checkout_session, now=now
+        )
     store_new(subscription, now=now)
     events.emit("customer.subscription.created", subscription, now=now)
-    invoice = invoice_first_period(subscription, discount_amounts=discount_amounts, extra_lines=extra_lines, now=now)
+    invoice = invoice_first_period(subscription, extra_lines=extra_lines, now=now)
     if intent is not None and invoice["status"] == "open":
         invoices.attach_intent(invoice, intent, now=now)
         if intent["status"] == "succeeded":
@@ -129,16 +137,12 @@ def invoice_first_period(
     subscription: Data,
     *,
     now: datetime,
-    discount_amounts: list[Data] | None = None,
     extra_lines: list[Data] | None = None,
 ) -> Data:
     """This will make and finalise the first invoice; a trial's comes to nothing."""
     seconds = store.timestamp(now)
     items = subscription["items"]["data"]
-    lines = [
-        state.period_line(subscription, item, discount_amounts=discount_amounts if index == 0 else None)
-        for index, item in enumerate(items)
-    ]
+    lines = [state.period_line(subscription, item) for item in items]
     if subscription["status"] == "trialing":
         for line in lines:
             name = state.product_name(line["price"])
@@ -150,6 +154,7 @@ def invoice_first_period(
         lines=[*lines, *(extra_lines or [])],
         subscription=subscription,
         period=(seconds, seconds),
+        active=discounting.list_active(subscription, at=seconds),
         now=now,
     )
     store.save(store.get("subscription", subscription["id"]) | {"latest_invoice": draft["id"]})

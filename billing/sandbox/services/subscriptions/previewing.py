@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing.sandbox import periods, store
+from billing.sandbox import ids, periods, store
 from billing.sandbox.errors import ParameterMissing, StripeError
-from billing.sandbox.services import invoices
-from billing.sandbox.services.subscriptions import planning, state
+from billing.sandbox.services import discounts, invoices
+from billing.sandbox.services.subscriptions import discounting, planning, state
 
 Data = dict[str, Any]
 
@@ -40,6 +40,7 @@ def preview_invoice(params: Data, *, now: datetime) -> Data:
                     subscription=subscription,
                     period=(start, store.timestamp(now)),
                     proration_date=proration_date,
+                    active=_discounts(subscription, params, at=store.timestamp(now), now=now),
                     invoice_id=invoices.new_preview_id(),
                     now=now,
                 ),
@@ -61,6 +62,7 @@ def preview_invoice(params: Data, *, now: datetime) -> Data:
         subscription=subscription,
         period=(start, end),
         proration_date=proration_date,
+        active=_discounts(subscription, params, at=end, now=now),
         invoice_id=invoices.new_preview_id(),
         now=now,
     )
@@ -94,10 +96,24 @@ def _preview_new(params: Data, details: Data, *, now: datetime) -> Data:
         currency=subscription["currency"],
         billing_reason="upcoming",
         lines=[state.period_line(subscription, item) for item in subscription["items"]["data"]],
+        active=_discounts(subscription, params, at=store.timestamp(now), now=now),
         invoice_id=invoices.new_preview_id(),
         now=now,
     )
     return _as_preview(invoice, next_attempt=store.timestamp(now))
+
+
+def _discounts(subscription: Data, params: Data, *, at: int, now: datetime) -> list[discounts.Active]:
+    """Return the discounts of a preview: those that the request names, else the subscription's."""
+    if "discounts" not in params:
+        return discounting.list_active(subscription, at=at)
+    given: list[Data] = params["discounts"] or []
+    return [
+        discounts.get_active(one["discount"])
+        if one.get("discount")
+        else discounts.Active(ids.new_id("discount"), discounts.find_given(one, customer=None, now=now)[0])
+        for one in given
+    ]
 
 
 def _as_preview(invoice: Data, *, next_attempt: int) -> Data:

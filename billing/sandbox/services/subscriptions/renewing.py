@@ -8,7 +8,7 @@ from typing import Any
 
 from billing.sandbox import periods, store
 from billing.sandbox.services import events, invoices
-from billing.sandbox.services.subscriptions import cancelling, state
+from billing.sandbox.services.subscriptions import cancelling, discounting, state
 
 Data = dict[str, Any]
 
@@ -37,6 +37,7 @@ def renew(before: Data, *, now: datetime) -> Data:
         if ended := _end_trial_without_card(before, now=now):
             return ended
         subscription["status"] = "active"
+    discounting.drop_ended(subscription, now=now)
     period = state.period_of(before)
     pending = _list_pending(before)
     lines = [invoices.line_of_item(item) for item in pending]
@@ -58,6 +59,7 @@ def renew(before: Data, *, now: datetime) -> Data:
         lines=lines,
         subscription=subscription,
         period=period,
+        active=discounting.list_active(subscription, at=seconds),
         extra={"automatically_finalizes_at": store.timestamp(now + DRAFT_FOR)},
         now=now,
     )

@@ -10,6 +10,7 @@ from billing.sandbox.objects import invoice as invoice_objects
 from billing.sandbox.objects import subscription as subscription_objects
 from billing.sandbox.objects.product import amount_of
 from billing.sandbox.services import events, products
+from billing.sandbox.services.subscriptions import discounting
 
 Data = dict[str, Any]
 
@@ -108,7 +109,7 @@ def product_name(price: Data) -> str:
     return str(product["name"])
 
 
-def period_line(subscription: Data, item: Data, *, discount_amounts: list[Data] | None = None) -> Data:
+def period_line(subscription: Data, item: Data) -> Data:
     """This will return the invoice line for the item's current period, bought in advance."""
     price = item["price"]
     quantity = item["quantity"]
@@ -126,7 +127,6 @@ def period_line(subscription: Data, item: Data, *, discount_amounts: list[Data] 
         "parent": invoice_objects.subscription_item_parent(
             subscription=subscription["id"], item=item["id"], proration=False
         ),
-        "discount_amounts": discount_amounts or [],
     }
 
 
@@ -134,7 +134,7 @@ def proration_line(subscription: Data, item: Data, *, at: int, is_credit: bool) 
     """This will return the line for the rest of the item's period from `at` on: owed back, or owed."""
     price, quantity = item["price"], item["quantity"]
     start, end = item["current_period_start"], item["current_period_end"]
-    whole = amount_of(price, quantity)
+    whole = discounting.net_price(subscription, item, amount=amount_of(price, quantity), at=at, is_credit=is_credit)
     length = max(1, end - start)
     share = (whole * (end - at) * 2 + length) // (2 * length)  # rounded half up to the cent
     name = f"{quantity} × {product_name(price)}" if quantity != 1 else product_name(price)

@@ -6,7 +6,7 @@ from typing import Any
 from billing.sandbox import changes, store
 from billing.sandbox.errors import UnexpectedState
 from billing.sandbox.services import payment_methods
-from billing.sandbox.services.subscriptions import state
+from billing.sandbox.services.subscriptions import discounting, state
 
 Data = dict[str, Any]
 
@@ -19,6 +19,8 @@ def change_fields(subscription: Data, params: Data, *, now: datetime) -> None:
         if chosen:
             payment_methods.get_owned(chosen, customer=subscription["customer"], param="default_payment_method")
         subscription["default_payment_method"] = chosen
+    if "discounts" in params:
+        discounting.change_discounts(subscription, params["discounts"] or [], now=now)
     if settings := params.get("payment_settings"):
         subscription["payment_settings"] |= settings
     details = params.get("cancellation_details") or {}
