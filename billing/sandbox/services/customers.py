@@ -37,6 +37,11 @@ def update_customer(customer_id: str, params: Data, *, now: datetime) -> Data:
     :raises ResourceMissing: for an unknown customer or payment method.
     """
     before = store.lock("customer", customer_id)
+    if "balance" in params and params["balance"] != before["balance"]:
+        amount = params["balance"] - before["balance"]
+        currency = before["currency"] or "usd"
+        change_balance(customer_id, amount, kind="adjustment", currency=currency, now=now)
+        before = store.lock("customer", customer_id)
     customer = copy.deepcopy(before)
     _change(customer, params)
     if default := (params.get("invoice_settings") or {}).get("default_payment_method"):

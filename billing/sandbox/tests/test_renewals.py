@@ -9,6 +9,7 @@ import stripe
 from billing.sandbox import periods, store
 from billing.sandbox.models import StoredObject
 from billing.sandbox.services import timekeeping
+from billing.sandbox.tests.annotations import find_faults
 from billing.sandbox.tests.conftest import emitted_types
 from billing.sandbox.tests.test_subscriptions import ENTERPRISE, subscribe
 from smartspec import clock
@@ -44,7 +45,9 @@ class TestRenewal:
     def test_is_a_draft_for_an_hour_and_then_paid(self, client_of_stripe: stripe.StripeClient) -> None:
         """https://docs.stripe.com/invoicing/integration/workflow-transitions"""
         subscription = subscribe(client_of_stripe)
-        end, before = period_end(subscription.id), newest_number()
+        end = period_end(subscription.id)
+        timekeeping.pass_time(now=end - timedelta(days=1))
+        before = newest_number()
         timekeeping.pass_time(now=end + timedelta(minutes=59))
         draft = latest_invoice(subscription.id)
         assert (draft["status"], draft["billing_reason"]) == ("draft", "subscription_cycle")
@@ -113,6 +116,43 @@ class TestRenewal:
         timekeeping.pass_time(now=period_end(subscription.id) + timedelta(days=90))
         assert store.get("subscription", subscription.id)["status"] == "canceled"
         assert store.rows("invoice", subscription=subscription.id).count() == 1
+
+
+class TestAnnouncements:
+    """https://docs.stripe.com/api/events/types"""
+
+    def test_say_what_a_renewal_will_cost_a_week_before(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = subscribe(client_of_stripe)
+        end = period_end(subscription.id)
+        timekeeping.pass_time(now=end - timedelta(days=7, minutes=1))
+        assert "invoice.upcoming" not in emitted_types()
+        timekeeping.pass_time(now=end - timedelta(days=1))
+        (said,) = store.find("event", name="invoice.upcoming")
+        invoice = said["data"]["object"]
+        assert said["created"] == store.timestamp(end - timedelta(days=7))
+        assert invoice["id"].startswith("upcoming_in_")
+        assert (invoice["amount_due"], invoice["next_payment_attempt"]) == (2900, store.timestamp(end) + 3600)
+        assert find_faults(invoice) == []
+
+    def test_say_nothing_of_what_ends(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = subscribe(client_of_stripe)
+        client_of_stripe.v1.subscriptions.update(subscription.id, params={"cancel_at_period_end": True})
+        timekeeping.pass_time(now=period_end(subscription.id))
+        assert "invoice.upcoming" not in emitted_types()
+
+    def test_say_that_a_trial_will_end_three_days_before(self, client_of_stripe: stripe.StripeClient) -> None:
+        """https://docs.stripe.com/billing/subscriptions/trials"""
+        subscription = subscribe(client_of_stripe, trial_period_days=10)
+        assert "customer.subscription.trial_will_end" not in emitted_types()
+        timekeeping.pass_time(now=store.moment(subscription.trial_end) - timedelta(days=1))
+        (said,) = store.find("event", name="customer.subscription.trial_will_end")
+        assert said["created"] == subscription.trial_end - 3 * 86400
+
+    def test_say_at_once_that_a_short_trial_will_end(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = subscribe(client_of_stripe, trial_period_days=2)
+        assert emitted_types().count("customer.subscription.trial_will_end") == 1
+        timekeeping.pass_time(now=store.moment(subscription.trial_end) - timedelta(hours=1))
+        assert emitted_types().count("customer.subscription.trial_will_end") == 1
 
 
 class TestSchedules:
@@ -215,7 +255,7 @@ class TestFailure:
         use_card(client_of_stripe, failed.customer, "pm_card_visa")
         assert api.invoices.pay(invoice["id"]).status == "paid"
         assert api.subscriptions.retrieve(failed.id).status == "active"
-        assert timekeeping.pass_time(now=period_end(failed.id) - timedelta(minutes=1)) == 0
+        assert timekeeping.pass_time(now=period_end(failed.id) - timedelta(days=8)) == 0
 
     def test_without_any_card_is_a_failure_too(self, client_of_stripe: stripe.StripeClient) -> None:
         subscription = subscribe(client_of_stripe)

@@ -27,6 +27,9 @@ def finalize_invoice(invoice_id: str, *, now: datetime) -> Data:
     invoice = copy.deepcopy(before)
     customer = store.lock("customer", invoice["customer"])
     drafting.add_up(invoice, balance=customer["balance"])
+    if 0 < invoice["amount_due"] < payments.MINIMUM_CENTS:
+        # Too little to charge: it is owed with the next invoice instead.
+        invoice |= {"amount_due": 0, "amount_remaining": 0}
     seconds = store.timestamp(now)
     invoice |= {
         "status": "open",
@@ -119,6 +122,15 @@ def void_invoice(invoice_id: str, *, now: datetime) -> Data:
         intent = store.get("payment_intent", payment["payment"]["payment_intent"])
         if intent["status"] not in payments.FINAL | {"processing"}:
             payments.cancel_intent(intent["id"], reason="void_invoice", now=now)
+    if used := (invoice["ending_balance"] or 0) - invoice["starting_balance"]:
+        customers.change_balance(
+            invoice["customer"],
+            -used,
+            kind="unapplied_from_invoice",
+            currency=invoice["currency"],
+            invoice=invoice_id,
+            now=now,
+        )
     events.emit("invoice.voided", invoice, now=now)
     subscriptions.note_invoice_voided(invoice, now=now)
     return invoice

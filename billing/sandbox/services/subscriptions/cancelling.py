@@ -6,7 +6,7 @@ from django.db import transaction
 from billing.sandbox import store
 from billing.sandbox.errors import ResourceMissing, UnexpectedState
 from billing.sandbox.services import events, invoices
-from billing.sandbox.services.subscriptions import state
+from billing.sandbox.services.subscriptions import items, state
 
 Data = dict[str, Any]
 
@@ -15,7 +15,9 @@ Data = dict[str, Any]
 def cancel_subscription(
     subscription_id: str, params: Data, *, now: datetime, reason: str = "cancellation_requested"
 ) -> Data:
-    """This will end a subscription at once; what is still open is voided, nothing is paid back.
+    """This will end a subscription at once; what is still open is voided.
+
+    Nothing is owed back but with `prorate`; with `invoice_now` that, and whatever else is pending, is invoiced at once.
 
     :raises ResourceMissing: for one that has ended, as at Stripe.
     """
@@ -36,6 +38,8 @@ def cancel_subscription(
     subscription["cancellation_details"] |= {"reason": reason} | {
         name: details[name] or None for name in ("comment", "feedback") if name in details
     }
+    if params.get("prorate") and before["status"] in ("active", "past_due"):
+        items.leave_prorations(subscription, _owed_back(before, at=seconds), now=now)
     state.save_subscription(subscription)
     if before["schedule"]:
         _end_schedule(before["schedule"], now=now)
@@ -48,6 +52,8 @@ def cancel_subscription(
             invoices.void_invoice(invoice["id"], now=now)
         else:
             store.save(invoice | {"auto_advance": False, "next_payment_attempt": None})
+    if params.get("invoice_now"):
+        items.invoice_pending(subscription, now=now)
     subscription = store.get("subscription", subscription_id)
     events.emit("customer.subscription.deleted", subscription, now=now)
     return subscription
@@ -75,6 +81,14 @@ def resume_subscription(subscription_id: str, params: Data, *, now: datetime) ->
     if invoice["status"] == "open":
         invoices.pay_invoice(invoice["id"], now=now)
     return store.get("subscription", subscription_id)
+
+
+def _owed_back(subscription: Data, *, at: int) -> list[Data]:
+    return [
+        state.proration_line(subscription, item, at=at, is_credit=True)
+        for item in subscription["items"]["data"]
+        if item["current_period_start"] <= at < item["current_period_end"]
+    ]
 
 
 def _end_schedule(schedule_id: str, *, now: datetime) -> None:

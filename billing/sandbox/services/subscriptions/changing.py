@@ -6,14 +6,25 @@ from typing import Any
 from django.db import transaction
 
 from billing.sandbox import changes, store
-from billing.sandbox.errors import UnexpectedState
-from billing.sandbox.objects import invoice as invoice_objects
+from billing.sandbox.errors import ParameterInvalid, UnexpectedState
 from billing.sandbox.services import events, invoices, payments
-from billing.sandbox.services.subscriptions import discounting, pending, planning, state, terms
+from billing.sandbox.services.subscriptions import announcing, discounting, items, pending, planning, state, terms
 
 Data = dict[str, Any]
 
 PENDING_FOR = timedelta(hours=23)
+# https://docs.stripe.com/billing/subscriptions/pending-updates-reference#supported-attributes
+MAY_WAIT = {
+    "add_invoice_items",
+    "billing_cycle_anchor",
+    "items",
+    "off_session",
+    "payment_behavior",
+    "proration_behavior",
+    "proration_date",
+    "trial_end",
+    "trial_from_plan",
+}
 
 
 @transaction.atomic
@@ -26,12 +37,23 @@ def update_subscription(subscription_id: str, params: Data, *, now: datetime) ->
     before = state.lock_subscription(subscription_id)
     if before["status"] in state.ENDED and params.keys() - {"cancellation_details", "metadata"}:
         raise UnexpectedState("A canceled subscription can only update its cancellation_details and metadata.")
+    if params.get("payment_behavior") == "pending_if_incomplete":
+        _require_may_wait(before, params)
     subscription = state.copy_of(before)
     terms.change_fields(subscription, params, now=now)
     change = planning.plan_change(subscription, params, now=now)
     if change is None:
-        return state.update(subscription, before=before, now=now)
+        state.update(subscription, before=before, now=now)
+        announcing.announce(subscription_id, now=now)
+        return store.get("subscription", subscription_id)
 
+    if before["pending_update"]:
+        # A newer change takes the place of the one that waits for its payment.
+        pending.discard(subscription_id, now=now)
+        before = state.lock_subscription(subscription_id)
+        subscription["pending_update"] = None
+    if params.get("trial_end") == "now" and before["status"] == "trialing":
+        events.emit("customer.subscription.trial_will_end", before, now=now)
     behavior = params.get("proration_behavior", "create_prorations")
     invoices_now = bool(change.lines) and (behavior == "always_invoice" or change.anchor is not None)
     waits = params.get("payment_behavior") == "pending_if_incomplete" and invoices_now
@@ -39,11 +61,13 @@ def update_subscription(subscription_id: str, params: Data, *, now: datetime) ->
         pending.apply(subscription, change.items, change.anchor)
     state.update(subscription, before=before, now=now)
     if not invoices_now:
-        _leave_for_next_invoice(subscription, change, now=now)
+        items.leave_prorations(subscription, change.prorations, now=now)
         return store.get("subscription", subscription_id)
 
     invoice = _invoice_change(subscription, change, now=now, waits=waits)
-    if invoice["status"] == "open" and params.get("payment_behavior") != "default_incomplete":
+    if invoice["status"] == "open" and params.get("payment_behavior") == "default_incomplete":
+        _await_payment(subscription_id, invoice, now=now)
+    elif invoice["status"] == "open":
         _collect(subscription_id, invoice, params, now=now, waits=waits)
     return store.get("subscription", subscription_id)
 
@@ -56,6 +80,9 @@ def enter_phase(subscription_id: str, params: Data, *, now: datetime) -> Data:
     interval begins with it.
     """
     before = state.lock_subscription(subscription_id)
+    if before["pending_update"]:
+        pending.discard(subscription_id, now=now)
+        before = state.lock_subscription(subscription_id)
     seconds = store.timestamp(now)
     if state.period_of(before)[1] > seconds:
         return update_subscription(subscription_id, params, now=now)
@@ -68,6 +95,32 @@ def enter_phase(subscription_id: str, params: Data, *, now: datetime) -> Data:
         item["current_period_end"] = min(item["current_period_end"], seconds)
     subscription["items"]["data"] = items
     return state.update(subscription, before=before, now=now)
+
+
+def _require_may_wait(subscription: Data, params: Data) -> None:
+    """:raises ParameterInvalid: for what cannot wait for a payment."""
+    other = sorted(params.keys() - MAY_WAIT)
+    if other:
+        raise ParameterInvalid(
+            other[0],
+            "When `payment_behavior` is `pending_if_incomplete`, you can only update attributes that are supported by "
+            f"pending updates: `{other[0]}` is not. See "
+            "https://stripe.com/docs/billing/subscriptions/pending-updates-reference#supported-attributes.",
+        )
+    if subscription["collection_method"] != "charge_automatically":
+        raise ParameterInvalid(
+            "payment_behavior",
+            "`payment_behavior` can only be `pending_if_incomplete` when `collection_method` is "
+            "`charge_automatically`.",
+        )
+
+
+def _await_payment(subscription_id: str, invoice: Data, *, now: datetime) -> None:
+    """Leave the invoice of a change for the customer to pay; the subscription is past due until then."""
+    invoices.open_payment(invoice["id"], description=invoices.describe(invoice), now=now)
+    before = state.lock_subscription(subscription_id)
+    if before["status"] == "active":
+        state.update(before | {"status": "past_due"}, before=before, now=now)
 
 
 def _invoice_change(subscription: Data, change: planning.Change, *, now: datetime, waits: bool) -> Data:
@@ -109,31 +162,12 @@ def _collect(subscription_id: str, invoice: Data, params: Data, *, now: datetime
         subscription = state.copy_of(before)
         subscription["pending_update"] = {
             "billing_cycle_anchor": waiting["anchor"],
-            "expires_at": store.timestamp(now + PENDING_FOR),
+            "expires_at": min(
+                store.timestamp(now + PENDING_FOR),
+                *(item["current_period_end"] for item in before["items"]["data"]),
+            ),
             "subscription_items": waiting["items"],
             "trial_end": None,
             "trial_from_plan": None,
         }
         state.update(subscription, before=before, now=now)
-
-
-def _leave_for_next_invoice(subscription: Data, change: planning.Change, *, now: datetime) -> None:
-    """Note prorations as pending invoice items."""
-    for line in change.prorations:
-        parent = line["parent"]["subscription_item_details"]
-        item = invoice_objects.new_invoice_item(
-            customer=subscription["customer"],
-            amount=line["amount"],
-            currency=line["currency"],
-            description=line["description"],
-            price=line["price"],
-            quantity=line["quantity"],
-            period_start=line["period_start"],
-            period_end=line["period_end"],
-            subscription=subscription["id"],
-            subscription_item=parent["subscription_item"],
-            proration=True,
-            now=store.timestamp(now),
-        )
-        store.add(item)
-        events.emit("invoiceitem.created", item, now=now)

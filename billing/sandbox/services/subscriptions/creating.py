@@ -7,7 +7,7 @@ from billing.sandbox import changes, store
 from billing.sandbox.errors import ParameterMissing, UnexpectedState
 from billing.sandbox.objects import subscription as subscription_objects
 from billing.sandbox.services import customers, events, invoices, payment_methods, payments
-from billing.sandbox.services.subscriptions import discounting, state
+from billing.sandbox.services.subscriptions import anchoring, announcing, discounting, state
 
 Data = dict[str, Any]
 
@@ -48,7 +48,10 @@ def create_subscription(params: Data, *, now: datetime) -> Data:
         discounting.change_discounts(subscription, params["discounts"] or [], now=now)
     store_new(subscription, now=now)
     events.emit("customer.subscription.created", subscription, now=now)
-    invoice = invoice_first_period(subscription, now=now)
+    announcing.announce(subscription["id"], now=now)
+    invoice = invoice_first_period(
+        subscription, proration_behavior=params.get("proration_behavior", "create_prorations"), now=now
+    )
     if is_free_now or invoice["status"] == "paid":
         return store.get("subscription", subscription["id"])
     if subscription["collection_method"] == "send_invoice":
@@ -96,6 +99,7 @@ def create_paid_by_checkout(
         )
     store_new(subscription, now=now)
     events.emit("customer.subscription.created", subscription, now=now)
+    announcing.announce(subscription["id"], now=now)
     invoice = invoice_first_period(subscription, extra_lines=extra_lines, now=now)
     if intent is not None and invoice["status"] == "open":
         invoices.attach_intent(invoice, intent, now=now)
@@ -118,10 +122,15 @@ def build_subscription(customer: str, params: Data, *, now: datetime) -> Data:
         params,
         ("collection_method", "days_until_due", "default_payment_method", "description", "cancel_at_period_end"),
     )
+    if settings := params.get("trial_settings"):
+        subscription["trial_settings"] = settings
+    anchoring.set_anchor(subscription, params, now=now)
     changes.set_metadata(subscription, params)
     subscription["payment_settings"] |= params.get("payment_settings") or {}
     if subscription["cancel_at_period_end"]:
         subscription |= {"cancel_at": state.period_of(subscription)[1], "canceled_at": seconds}
+    elif isinstance(params.get("cancel_at"), int):
+        subscription |= {"cancel_at": params["cancel_at"], "canceled_at": seconds}
     _start_trial(subscription, params, now=now)
     return subscription
 
@@ -138,11 +147,20 @@ def invoice_first_period(
     *,
     now: datetime,
     extra_lines: list[Data] | None = None,
+    proration_behavior: str = "create_prorations",
 ) -> Data:
-    """This will make and finalise the first invoice; a trial's comes to nothing."""
+    """This will make and finalise the first invoice; a trial's comes to nothing.
+
+    A first period that an anchor cuts short is billed by the second, or not at all with the behaviour `none`.
+    """
     seconds = store.timestamp(now)
     items = subscription["items"]["data"]
-    lines = [state.period_line(subscription, item) for item in items]
+    lines = [
+        anchoring.short_line(subscription, item, behavior=proration_behavior)
+        if anchoring.is_short(subscription, item)
+        else state.period_line(subscription, item)
+        for item in items
+    ]
     if subscription["status"] == "trialing":
         for line in lines:
             name = state.product_name(line["price"])

@@ -9,8 +9,8 @@ from typing import Any
 from django.db import transaction
 
 from billing.sandbox import store
-from billing.sandbox.services import events, invoices
-from billing.sandbox.services.subscriptions import cancelling, renewing, state
+from billing.sandbox.services import invoices
+from billing.sandbox.services.subscriptions import announcing, cancelling, pending, renewing, state
 
 Data = dict[str, Any]
 
@@ -22,11 +22,12 @@ def do_what_is_due(*, object_id: str, now: datetime) -> Data:
     seconds = store.timestamp(now)
     if subscription["status"] == "incomplete" and state.incomplete_until(subscription) <= seconds:
         return _expire_incomplete(subscription, now=now)
-    pending = subscription["pending_update"]
-    if pending and pending["expires_at"] <= seconds:
-        _expire_pending(subscription, now=now)
+    waiting = subscription["pending_update"]
+    if waiting and waiting["expires_at"] <= seconds:
+        pending.discard(object_id, now=now)
     if subscription["cancel_at"] and subscription["cancel_at"] <= seconds and subscription["ended_at"] is None:
         cancelling.cancel_subscription(object_id, {}, now=now)
+    announcing.announce(object_id, now=now)
     current = store.get("subscription", object_id)
     if current["status"] in state.RENEWED and renewing.ends_a_period(current, seconds):
         current = renewing.renew(current, now=now)
@@ -40,12 +41,3 @@ def _expire_incomplete(before: Data, *, now: datetime) -> Data:
     subscription = state.copy_of(before)
     subscription |= {"status": "incomplete_expired", "ended_at": store.timestamp(now)}
     return state.update(subscription, before=before, now=now)
-
-
-def _expire_pending(subscription: Data, *, now: datetime) -> None:
-    """A change that nobody paid for lapses, and its invoice is void."""
-    private = store.get_private(subscription["id"])
-    if private.get("pending"):
-        invoices.void_invoice(private["pending"]["invoice"], now=now)
-    current = store.get("subscription", subscription["id"])
-    events.emit("customer.subscription.pending_update_expired", current, now=now)

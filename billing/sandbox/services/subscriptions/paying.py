@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.sandbox import store
-from billing.sandbox.services import invoices
+from billing.sandbox.services import events, invoices
 from billing.sandbox.services.subscriptions import cancelling, pending, state
 
 Data = dict[str, Any]
@@ -17,12 +17,15 @@ def note_invoice_paid(invoice: Data, *, now: datetime) -> None:
         return
     before = state.lock_subscription(subscription_id)
     subscription = state.copy_of(before)
-    if pending.apply_pending(subscription, invoice, now=now) or (
+    was_waiting = pending.apply_pending(subscription, invoice, now=now)
+    if was_waiting or (
         before["status"] in ("incomplete", "past_due", "unpaid") and before["latest_invoice"] == invoice["id"]
     ):
         subscription["status"] = "active"
     _keep_payment_method(subscription, invoice)
-    state.update(subscription, before=before, now=now)
+    changed = state.update(subscription, before=before, now=now)
+    if was_waiting and before["pending_update"]:
+        events.emit("customer.subscription.pending_update_applied", changed, now=now)
 
 
 def note_invoice_failed(invoice: Data, *, now: datetime) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.sandbox import store
+from billing.sandbox.services import events, invoices
 from billing.sandbox.services.subscriptions import state
 
 Data = dict[str, Any]
@@ -21,6 +22,16 @@ def apply_pending(subscription: Data, invoice: Data, *, now: datetime) -> bool:
     subscription["pending_update"] = None
     store.set_private(subscription["id"], pending=None)
     return True
+
+
+def discard(subscription_id: str, *, now: datetime) -> None:
+    """This will take back the change that waits for its payment: its invoice is void."""
+    waiting = store.get_private(subscription_id).get("pending")
+    if not waiting:
+        return
+    invoices.void_invoice(waiting["invoice"], now=now)
+    lapsed = store.get("subscription", subscription_id)
+    events.emit("customer.subscription.pending_update_expired", lapsed, now=now)
 
 
 def drop_pending(subscription: Data, invoice: Data) -> None:

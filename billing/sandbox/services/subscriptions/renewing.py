@@ -8,7 +8,7 @@ from typing import Any
 
 from billing.sandbox import periods, store
 from billing.sandbox.services import events, invoices
-from billing.sandbox.services.subscriptions import cancelling, discounting, state
+from billing.sandbox.services.subscriptions import cancelling, discounting, items, state
 
 Data = dict[str, Any]
 
@@ -39,7 +39,7 @@ def renew(before: Data, *, now: datetime) -> Data:
         subscription["status"] = "active"
     discounting.drop_ended(subscription, now=now)
     period = state.period_of(before)
-    pending = _list_pending(before)
+    pending = items.list_pending(before)
     lines = [invoices.line_of_item(item) for item in pending]
     for item in subscription["items"]["data"]:
         if item["current_period_end"] > seconds:
@@ -69,17 +69,6 @@ def renew(before: Data, *, now: datetime) -> Data:
     if subscription["cancel_at_period_end"]:
         subscription["cancel_at"] = state.period_of(subscription)[1]
     return state.update(subscription, before=before, now=now)
-
-
-def _list_pending(subscription: Data) -> list[Data]:
-    """Return what waits for the customer's next invoice and is not another subscription's, the oldest first."""
-    waiting = store.find("invoiceitem", customer=subscription["customer"], invoice="")
-    return [item for item in reversed(waiting) if _subscription_of(item) in (None, subscription["id"])]
-
-
-def _subscription_of(item: Data) -> str | None:
-    named: str | None = ((item["parent"] or {}).get("subscription_details") or {}).get("subscription")
-    return named
 
 
 def _end_trial_without_card(before: Data, *, now: datetime) -> Data | None:

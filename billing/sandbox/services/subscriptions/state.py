@@ -17,6 +17,10 @@ Data = dict[str, Any]
 ENDED = {"canceled", "incomplete_expired"}
 RENEWED = {"trialing", "active", "past_due"}
 INCOMPLETE_FOR = timedelta(hours=23)
+# Stripe says these things so long ahead; for invoices the account's settings may say otherwise.
+UPCOMING_BEFORE = int(timedelta(days=7).total_seconds())
+TRIAL_ENDS_BEFORE = int(timedelta(days=3).total_seconds())
+UPCOMING, TRIAL_ENDS = "told_of_invoice", "told_of_trial"
 
 
 def save_subscription(subscription: Data) -> Data:
@@ -45,10 +49,27 @@ def due_at(subscription: Data) -> datetime | None:
         moments.append(incomplete_until(subscription))
     if subscription["status"] in RENEWED:
         moments.append(min(item["current_period_end"] for item in subscription["items"]["data"]))
+    moments += [moment for _, moment, _ in announcements(subscription)]
     if subscription["pending_update"]:
         moments.append(subscription["pending_update"]["expires_at"])
     due = [moment for moment in moments if moment]
     return store.moment(min(due)) if due else None
+
+
+def announcements(subscription: Data) -> list[tuple[str, int, int]]:
+    """This will return what is still to be said ahead of time: its name, when, and which moment it is about."""
+    if subscription["status"] not in RENEWED or not subscription["items"]["data"]:
+        return []
+    start, end = period_of(subscription)
+    ends = subscription["cancel_at"] is not None and subscription["cancel_at"] <= end
+    told = store.get_private(subscription["id"])
+    found = []
+    if not ends and end - start > UPCOMING_BEFORE:
+        found.append((UPCOMING, end - UPCOMING_BEFORE, end))
+    if subscription["status"] == "trialing":
+        trial_end = subscription["trial_end"]
+        found.append((TRIAL_ENDS, max(subscription["trial_start"], trial_end - TRIAL_ENDS_BEFORE), trial_end))
+    return [one for one in found if told.get(one[0]) != one[2]]
 
 
 def incomplete_until(subscription: Data) -> int:
