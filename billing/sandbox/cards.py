@@ -11,6 +11,7 @@ from billing.sandbox.errors import CardDeclined
 PAYS = "pays"
 AUTHENTICATES = "authenticates"  # asks for 3-D Secure until it was set up for later use
 ALWAYS_AUTHENTICATES = "always_authenticates"
+ASKS_IN_PERSON = "asks_in_person"  # asks for 3-D Secure while the customer is there, and never when they are not
 FAILS_LATER = "fails_later"  # can be saved, and then fails every payment
 IS_DISPUTED = "is_disputed"  # pays, and is disputed as fraudulent soon after
 IS_NOT_RECEIVED = "is_not_received"  # pays, and is disputed because nothing arrived
@@ -73,6 +74,11 @@ REFUSALS = {
         "bank_account_unusable", None, "The customer's bank account could not be used: it has been closed."
     ),
     "no_account": Refusal("bank_account_unusable", None, "The customer's bank account could not be located."),
+    "debit_not_authorized": Refusal(
+        "debit_not_authorized",
+        None,
+        "The customer notified their bank that this payment was unauthorized.",
+    ),
     "debit_insufficient_funds": Refusal(
         "payment_method_provider_decline", None, "The customer's account has insufficient funds to cover this payment."
     ),
@@ -81,12 +87,15 @@ REFUSALS = {
 
 @dataclass(frozen=True)
 class TestCard:
-    """One of Stripe's numbers. `outcome` is one of the constants above or a key of REFUSALS."""
+    """One of Stripe's numbers. `outcome` is one of the constants above or a key of REFUSALS; so is what comes after a
+    3-D Secure check that was passed."""
 
     brand: str
     outcome: str = PAYS
     funding: str = "credit"
     country: str = "US"
+    after_authentication: str = PAYS
+    cvc_check: str = "pass"
 
 
 CARDS = {
@@ -107,6 +116,13 @@ CARDS = {
     "4000002500003155": TestCard("visa", AUTHENTICATES),
     "4000002760003184": TestCard("visa", ALWAYS_AUTHENTICATES),
     "4000000000003220": TestCard("visa", ALWAYS_AUTHENTICATES),
+    "4000000000003063": TestCard("visa", ALWAYS_AUTHENTICATES),
+    "4000003800000446": TestCard("visa", ASKS_IN_PERSON),
+    "4000008260003178": TestCard("visa", ALWAYS_AUTHENTICATES, after_authentication="insufficient_funds"),
+    "4000008400001629": TestCard("visa", ALWAYS_AUTHENTICATES, after_authentication="generic_decline"),
+    "4000008400001280": TestCard("visa", "processing_error"),
+    "4000000000003055": TestCard("visa"),
+    "4000000000003097": TestCard("visa"),
     "4000000000000341": TestCard("visa", FAILS_LATER),
     "4000000000000259": TestCard("visa", IS_DISPUTED),
     "4000000000002685": TestCard("visa", IS_NOT_RECEIVED),
@@ -122,6 +138,22 @@ CARDS = {
     "4000000000000119": TestCard("visa", "processing_error"),
     "4000000000006975": TestCard("visa", "card_velocity_exceeded"),
     "4100000000000019": TestCard("visa", "fraudulent"),
+    "4000000000000077": TestCard("visa"),
+    "4000003720000278": TestCard("visa", country="IE"),
+    "4000000000000101": TestCard("visa", cvc_check="fail"),
+    "4000000000009235": TestCard("visa"),
+    "4000000000005423": TestCard("visa"),
+    "4000000760000002": TestCard("visa", country="BR"),
+    "4000001240000000": TestCard("visa", country="CA"),
+    "4000004840008001": TestCard("visa", country="MX"),
+    "4000008260000000": TestCard("visa", country="GB"),
+    "4000002760000016": TestCard("visa", country="DE"),
+    "4000002500000003": TestCard("visa", country="FR"),
+    "4000000360000006": TestCard("visa", country="AU"),
+    "4000003560000008": TestCard("visa", country="IN"),
+    "4000003920000003": TestCard("visa", country="JP"),
+    "4000007020000003": TestCard("visa", country="SG"),
+    "4000007640000003": TestCard("visa", country="TH"),
 }
 
 # `pm_card_…`: named payment methods that the API takes in place of a real one.
@@ -129,7 +161,10 @@ NAMED_CARDS = {
     "pm_card_visa": "4242424242424242",
     "pm_card_visa_debit": "4000056655665556",
     "pm_card_mastercard": "5555555555554444",
+    "pm_card_mastercard_debit": "5200828282828210",
+    "pm_card_mastercard_prepaid": "5105105105105100",
     "pm_card_amex": "378282246310005",
+    "pm_card_amex_threeDSecureNotSupported": "378282246310005",
     "pm_card_discover": "6011111111111117",
     "pm_card_diners": "3056930009020004",
     "pm_card_jcb": "3566002020360505",
@@ -138,6 +173,10 @@ NAMED_CARDS = {
     "pm_card_chargeDeclined": "4000000000000002",
     "pm_card_chargeDeclinedInsufficientFunds": "4000000000009995",
     "pm_card_visa_chargeDeclinedInsufficientFunds": "4000000000009995",
+    "pm_card_visa_chargeDeclinedLostCard": "4000000000009987",
+    "pm_card_visa_chargeDeclinedStolenCard": "4000000000009979",
+    "pm_card_visa_chargeDeclinedVelocityLimitExceeded": "4000000000006975",
+    "pm_card_chargeDeclinedFraudulent": "4100000000000019",
     "pm_card_chargeDeclinedExpiredCard": "4000000000000069",
     "pm_card_chargeDeclinedIncorrectCvc": "4000000000000127",
     "pm_card_chargeDeclinedProcessingError": "4000000000000119",
@@ -150,7 +189,30 @@ NAMED_CARDS = {
     "pm_card_authenticationRequired": "4000002760003184",
     "pm_card_authenticationRequiredOnSetup": "4000002500003155",
     "pm_card_threeDSecure2Required": "4000000000003220",
-    "pm_card_threeDSecureRequired": "4000002760003184",
+    "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": "4000008260003178",
+    "pm_card_authenticationRequiredSetupForOffSession": "4000003800000446",
+    "pm_card_threeDSecureRequired": "4000000000003063",
+    "pm_card_threeDSecureRequiredChargeDeclined": "4000008400001629",
+    "pm_card_threeDSecureRequiredProcessingError": "4000008400001280",
+    "pm_card_threeDSecureOptional": "4000000000003055",
+    "pm_card_threeDSecureOptionalProcessingError": "4000000000003097",
+    "pm_card_bypassPending": "4000000000000077",
+    "pm_card_bypassPendingInternational": "4000003720000278",
+    "pm_card_cvcCheckFail": "4000000000000101",
+    "pm_card_riskLevelElevated": "4000000000009235",
+    "pm_card_createIssuerFraudRecord": "4000000000005423",
+    "pm_card_us": "4242424242424242",
+    "pm_card_br": "4000000760000002",
+    "pm_card_ca": "4000001240000000",
+    "pm_card_mx": "4000004840008001",
+    "pm_card_gb": "4000008260000000",
+    "pm_card_de": "4000002760000016",
+    "pm_card_fr": "4000002500000003",
+    "pm_card_au": "4000000360000006",
+    "pm_card_in": "4000003560000008",
+    "pm_card_jp": "4000003920000003",
+    "pm_card_sg": "4000007020000003",
+    "pm_card_th": "4000007640000003",
 }
 
 ROUTING_NUMBER = "110000000"
@@ -161,6 +223,16 @@ BANK_ACCOUNTS = {
     "000111111113": "account_closed",
     "000111111116": "no_account",
     "000222222227": "debit_insufficient_funds",
+    "000333333335": "debit_not_authorized",
+}
+
+# `pm_usBankAccount_…`: the same for bank accounts.
+NAMED_BANK_ACCOUNTS = {
+    "pm_usBankAccount_success": "000123456789",
+    "pm_usBankAccount_accountClosed": "000111111113",
+    "pm_usBankAccount_noAccount": "000111111116",
+    "pm_usBankAccount_insufficientFunds": "000222222227",
+    "pm_usBankAccount_debitNotAuthorized": "000333333335",
 }
 
 BRAND_PREFIXES = (

@@ -40,6 +40,7 @@ EFFECTS = {
     cards.PAYS: "Pays",
     cards.AUTHENTICATES: "Asks for 3-D Secure, until it is saved",
     cards.ALWAYS_AUTHENTICATES: "Asks for 3-D Secure every time",
+    cards.ASKS_IN_PERSON: "Asks for 3-D Secure while the customer is there",
     cards.FAILS_LATER: "Can be saved, and is then refused at every payment",
     cards.IS_DISPUTED: "Pays, and is disputed as fraudulent a minute later",
     cards.IS_NOT_RECEIVED: "Pays, and is disputed as not received a minute later",

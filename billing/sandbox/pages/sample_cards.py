@@ -37,6 +37,7 @@ def list_accounts() -> list[Hint]:
         "account_closed": "The account turns out to be closed",
         "no_account": "The account turns out not to exist",
         "debit_insufficient_funds": "The account turns out to be empty",
+        "debit_not_authorized": "The customer tells the bank that they never agreed",
     }
     accounts = [Hint(number, effects[outcome]) for number, outcome in cards.BANK_ACCOUNTS.items()]
     return [*accounts, Hint("", "I play the bank: it answers when I say so")]
@@ -45,8 +46,11 @@ def list_accounts() -> list[Hint]:
 def _describe(number: str) -> Hint:
     card = cards.CARDS[number]
     brand = presentation.BRANDS.get(card.brand, card.brand)
+    effect = presentation.describe_effect(card.outcome)
+    if card.after_authentication != cards.PAYS:
+        effect = f"{effect}; then: {presentation.describe_effect(card.after_authentication)}"
     return Hint(
         presentation.group_digits(number),
-        presentation.describe_effect(card.outcome),
+        effect,
         brand if card.funding == "credit" else f"{brand}, {card.funding}",
     )

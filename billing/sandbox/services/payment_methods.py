@@ -77,7 +77,8 @@ def create_card(
         now=store.timestamp(now),
     )
     payment_method["metadata"] = changes.merge_metadata({}, metadata or {})
-    return store.add(payment_method, private={"outcome": card.outcome})
+    payment_method["card"]["checks"]["cvc_check"] = card.cvc_check
+    return store.add(payment_method, private={"outcome": card.outcome, "after": card.after_authentication})
 
 
 def create_bank_account(*, account_number: str, details: Data, now: datetime) -> Data:
@@ -155,8 +156,8 @@ def update_payment_method(payment_method_id: str, params: Data, *, now: datetime
 
 
 def get_usable(payment_method_id: str, *, now: datetime, param: str = "payment_method") -> Data:
-    """This will return a payment method by id, or make the one that a `pm_card_…` name stands for."""
-    if payment_method_id in cards.NAMED_CARDS:
+    """This will return a payment method by id, or make the one that a name (`pm_card_visa`) stands for."""
+    if payment_method_id in cards.NAMED_CARDS or payment_method_id in cards.NAMED_BANK_ACCOUNTS:
         return _lock_or_make(payment_method_id, now=now)
     return store.get("payment_method", payment_method_id, param=param, status=400)
 
@@ -183,6 +184,8 @@ def refuse_unless_savable(payment_method: Data) -> None:
 
 
 def _lock_or_make(payment_method_id: str, *, now: datetime) -> Data:
+    if account_number := cards.NAMED_BANK_ACCOUNTS.get(payment_method_id):
+        return create_bank_account(account_number=account_number, details={}, now=now)
     number = cards.NAMED_CARDS.get(payment_method_id)
     if number is None:
         return store.lock("payment_method", payment_method_id, param="payment_method")

@@ -114,7 +114,8 @@ def confirm_intent(
 
 @transaction.atomic
 def complete_authentication(intent_id: str, *, now: datetime) -> Data:
-    """This will play the customer who proves to their bank that it is them: the payment goes through.
+    """This will play the customer who proves to their bank that it is them: the payment goes through, unless the card
+    is one that is refused all the same.
 
     :raises UnexpectedState: when the intent does not wait for that.
     """
@@ -123,6 +124,8 @@ def complete_authentication(intent_id: str, *, now: datetime) -> Data:
     if intent["setup_future_usage"]:
         store.set_private(payment_method["id"], is_set_up=True)
     intent["next_action"] = None
+    if refusal := cards.REFUSALS.get(store.get_private(payment_method["id"]).get("after", cards.PAYS)):
+        return _refuse(intent, payment_method, refusal, now=now)
     return _succeed(intent, payment_method, now=now, authenticated=True)
 
 
@@ -212,6 +215,8 @@ def authentication_url(intent_id: str) -> str:
 def _needs_authentication(outcome: str, *, is_set_up: bool, off_session: bool) -> bool:
     if outcome == cards.ALWAYS_AUTHENTICATES:
         return True
+    if outcome == cards.ASKS_IN_PERSON:
+        return not off_session
     return outcome == cards.AUTHENTICATES and not is_set_up
 
 

@@ -131,12 +131,14 @@ def complete_without_payment(*, session_id: str, now: datetime, email: str = "")
 
 @transaction.atomic
 def complete_authentication(*, session_id: str, now: datetime) -> PaymentOutcome:
-    """This will play the customer who passes 3-D Secure: the session is paid.
+    """This will play the customer who passes 3-D Secure: the session is paid, if the card then pays.
 
     :raises UnexpectedState: when the session is not open, or does not wait for that.
     """
     session = sessions.lock_open(session_id, now=now)
     intent = payments.complete_authentication(_intent_id(session), now=now)
+    if intent["status"] == "requires_payment_method":
+        return _refused(session, intent)
     payment_method = store.get("payment_method", intent["payment_method"])
     return _complete(session, intent, payment_method, now=now)
 

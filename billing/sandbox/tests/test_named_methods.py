@@ -1,0 +1,104 @@
+"""Stripe's named test payment methods do what their names say.
+
+https://docs.stripe.com/testing
+"""
+
+import pytest
+import stripe
+
+from billing.sandbox import cards
+from billing.sandbox.services import authentication, debits
+from smartspec import clock
+
+REFUSED_ON_ATTACH = {
+    "pm_card_chargeDeclined": "generic_decline",
+    "pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
+    "pm_card_visa_chargeDeclinedLostCard": "lost_card",
+    "pm_card_visa_chargeDeclinedVelocityLimitExceeded": "card_velocity_exceeded",
+    "pm_card_chargeDeclinedFraudulent": "fraudulent",
+}
+
+
+def charge(client: stripe.StripeClient, method: str, *, off_session: bool = False) -> stripe.PaymentIntent:
+    """Charge $20, as a program does."""
+    params = {"amount": 2000, "currency": "usd", "payment_method": method, "confirm": True, "off_session": off_session}
+    types = ["us_bank_account"] if "usBankAccount" in method else ["card"]
+    return client.v1.payment_intents.create(params={**params, "payment_method_types": types})  # type: ignore[typeddict-item]
+
+
+class TestNamedCards:
+    @pytest.mark.parametrize("name", cards.NAMED_CARDS)
+    def test_are_cards_that_exist(self, name: str, client_of_stripe: stripe.StripeClient) -> None:
+        cards.check_number(cards.NAMED_CARDS[name])
+        assert cards.find_card(cards.NAMED_CARDS[name]).outcome != "test_mode_live_card"
+
+    @pytest.mark.parametrize(("name", "decline_code"), REFUSED_ON_ATTACH.items())
+    def test_that_are_declined_cannot_be_saved_or_charged(
+        self, name: str, decline_code: str, client_of_stripe: stripe.StripeClient
+    ) -> None:
+        customer = client_of_stripe.v1.customers.create(params={})
+        with pytest.raises(stripe.CardError) as attached:
+            client_of_stripe.v1.payment_methods.attach(name, params={"customer": customer.id})
+        with pytest.raises(stripe.CardError) as charged:
+            charge(client_of_stripe, name)
+        for raised in (attached, charged):
+            assert raised.value.error.decline_code == decline_code  # type: ignore[union-attr]
+
+    def test_that_fails_its_customer_is_saved_and_never_pays(self, client_of_stripe: stripe.StripeClient) -> None:
+        customer = client_of_stripe.v1.customers.create(params={})
+        saved = client_of_stripe.v1.payment_methods.attach(
+            "pm_card_chargeCustomerFail", params={"customer": customer.id}
+        )
+        with pytest.raises(stripe.CardError):
+            charge(client_of_stripe, saved.id)
+
+    @pytest.mark.parametrize(
+        ("name", "outcome"),
+        [
+            ("pm_card_threeDSecure2Required", "succeeded"),
+            ("pm_card_authenticationRequired", "succeeded"),
+            ("pm_card_threeDSecureRequiredChargeDeclined", "requires_payment_method"),
+            ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "requires_payment_method"),
+        ],
+    )
+    def test_that_ask_for_authentication(self, name: str, outcome: str, client_of_stripe: stripe.StripeClient) -> None:
+        intent = charge(client_of_stripe, name)
+        assert intent.status == "requires_action"
+        authentication.answer(intent.id, outcome="complete", now=clock.now())
+        assert client_of_stripe.v1.payment_intents.retrieve(intent.id).status == outcome
+
+    def test_that_is_set_up_asks_only_while_the_customer_is_there(self, client_of_stripe: stripe.StripeClient) -> None:
+        name = "pm_card_authenticationRequiredSetupForOffSession"
+        assert charge(client_of_stripe, name).status == "requires_action"
+        assert charge(client_of_stripe, name, off_session=True).status == "succeeded"
+
+    def test_that_ask_are_refused_when_the_customer_is_not_there(self, client_of_stripe: stripe.StripeClient) -> None:
+        with pytest.raises(stripe.CardError) as raised:
+            charge(client_of_stripe, "pm_card_authenticationRequired", off_session=True)
+        assert raised.value.code == "authentication_required"
+
+    def test_say_where_they_are_from_and_what_was_checked(self, client_of_stripe: stripe.StripeClient) -> None:
+        customer = client_of_stripe.v1.customers.create(params={})
+        attach = client_of_stripe.v1.payment_methods.attach
+        assert attach("pm_card_th", params={"customer": customer.id}).card.country == "TH"  # type: ignore[union-attr]
+        checked = attach("pm_card_cvcCheckFail", params={"customer": customer.id})
+        assert checked.card.checks.cvc_check == "fail"  # type: ignore[union-attr]
+
+
+class TestNamedBankAccounts:
+    """https://docs.stripe.com/payments/ach-direct-debit/accept-a-payment#test-account-numbers"""
+
+    @pytest.mark.parametrize(
+        ("name", "status"),
+        [
+            ("pm_usBankAccount_success", "succeeded"),
+            ("pm_usBankAccount_insufficientFunds", "requires_payment_method"),
+            ("pm_usBankAccount_debitNotAuthorized", "requires_payment_method"),
+        ],
+    )
+    def test_are_answered_later(self, name: str, status: str, client_of_stripe: stripe.StripeClient) -> None:
+        intent = charge(client_of_stripe, name)
+        assert intent.status == "processing"
+        outcome = "succeed" if status == "succeeded" else "fail"
+        debits.settle_debit(intent.id, outcome=outcome, now=clock.now())  # type: ignore[arg-type]
+        assert client_of_stripe.v1.payment_intents.retrieve(intent.id).status == status
