@@ -44,6 +44,7 @@ METRICS_NETWORKS = env.networks("SMARTSPEC_METRICS_NETWORKS", ("127.0.0.0/8", ":
 
 DATABASE_GIVEN = env.database("DATABASE_URL")
 DATABASE_DIRECT = env.database("DATABASE_DIRECT_URL")
+PREPARED_STATEMENTS = env.boolean("DATABASE_PREPARED_STATEMENTS", True)
 EMAIL_GIVEN = env.email("EMAIL_URL")
 DEFAULT_FROM_EMAIL = env.text("SMARTSPEC_FROM_EMAIL", "SmartSpec Pro <no-reply@smartspec.test>")
 
@@ -135,6 +136,8 @@ DATABASES["default"] |= {
     "CONN_HEALTH_CHECKS": True,
     "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer in transaction mode hands the next statement to another server
 }
+# The calls of the ledger are planned once for each connection; Django's own cursors never prepare anything.
+DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = 0 if PREPARED_STATEMENTS else None
 if PRODUCTION and not SECRET_KEY:
     raise ImproperlyConfigured("SMARTSPEC_SECRET_KEY must be set in production: 50 or more random characters.")
 if PRODUCTION and not ADDRESS_HASH_KEY:

@@ -22,7 +22,7 @@ def freeze(*, account_id: UUID, cause: str, now: datetime) -> bool:
 
     :raises UnknownAccount: there is no such user.
     """
-    return _changed(account_id, ledger.call("credits_freeze", account_id, cause, now)["credits_freeze"])
+    return _changed(account_id, ledger.call_value("credits_freeze", account_id, cause, now))
 
 
 def thaw(*, account_id: UUID, cause: str, now: datetime) -> bool:
@@ -30,7 +30,7 @@ def thaw(*, account_id: UUID, cause: str, now: datetime) -> bool:
 
     :raises UnknownAccount: there is no such user.
     """
-    return _changed(account_id, ledger.call("credits_thaw", account_id, cause, now)["credits_thaw"])
+    return _changed(account_id, ledger.call_value("credits_thaw", account_id, cause, now))
 
 
 def set_plan(
@@ -51,8 +51,10 @@ def set_plan(
 
     :raises UnknownAccount: there is no such user.
     """
-    row = ledger.call("credits_set_plan", account_id, plan, anchor_at, paid_from, paid_until, source, now)
-    _changed(account_id, row["credits_set_plan"])
+    _changed(
+        account_id,
+        ledger.call_value("credits_set_plan", account_id, plan, anchor_at, paid_from, paid_until, source, now),
+    )
 
 
 def end_grace(*, account_id: UUID, source: str, now: datetime) -> None:
@@ -63,7 +65,7 @@ def end_grace(*, account_id: UUID, source: str, now: datetime) -> None:
     state = selectors.get_plan_state(account_id=account_id, now=now)
     end_at = min(state.period_start, now)
     latest = end_at + selectors.RENEWAL_GRACE
-    ledger.call("credits_end_lots", account_id, f"allowance:{source}:", end_at, latest, now)
+    ledger.call_value("credits_end_lots", account_id, f"allowance:{source}:", end_at, latest, now)
 
 
 def expire(*, now: datetime, limit: int = 1000, dry_run: bool = False) -> Expired:
@@ -71,7 +73,7 @@ def expire(*, now: datetime, limit: int = 1000, dry_run: bool = False) -> Expire
     due = selectors.list_due(now=now, limit=limit)
     if not dry_run:
         for account in due:
-            ledger.call("credits_touch", account.account_id, now)
+            ledger.call_value("credits_touch", account.account_id, now)
     return Expired(len(due), sum(account.lots for account in due), sum(account.holds for account in due))
 
 

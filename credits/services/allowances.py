@@ -28,7 +28,7 @@ def give_allowances(*, account_id: UUID, now: datetime) -> list[Granted]:
 
     :raises UnknownAccount: there is no such user.
     """
-    if ledger.call("credits_touch", account_id, now)["account_id"] is None:
+    if ledger.call("credits_touch", account_id, now, plain=("account_id",))["account_id"] is None:
         raise UnknownAccount(account_id)
     account = Account.objects.select_related("user").get(pk=account_id)
     plan = next(plan for plan in catalogue.get().plans if plan.slug == account.plan_id)

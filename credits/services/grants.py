@@ -117,7 +117,7 @@ def adjust(
     :raises IdempotencyConflict: the key was used for another adjustment.
     :raises UnknownAccount: there is no such user.
     """
-    row = ledger.call_all(
+    row = ledger.call(
         "credits_adjust",
         account_id,
         checked_credits(credits, signed=True),
@@ -130,7 +130,7 @@ def adjust(
         now,
         parts={"entry": Entry},
         plain=("status", "available"),
-    )[0]
+    )
     match row["status"]:
         case "no_account":
             raise UnknownAccount(account_id)

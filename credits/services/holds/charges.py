@@ -45,7 +45,7 @@ def charge(
     :raises InvalidCredits: not a positive number with at most 6 decimals.
     :raises UnknownAccount: there is no such user.
     """
-    row = ledger.call_all(
+    row = ledger.call(
         "credits_charge",
         account_id,
         checked_credits(credits),
@@ -59,7 +59,7 @@ def charge(
         now,
         parts={"entry": Entry},
         plain=("status", "available"),
-    )[0]
+    )
     match row["status"]:
         case "no_account":
             raise UnknownAccount(account_id)

@@ -26,6 +26,7 @@ from credits.services.holds.refusals import FeatureNotInPlan
 from smartspec.errors import DomainError
 
 PRIORITY_FEATURE = "priority_queue"
+PLACED = ("status", "number", "credits", "high_priority", "expires_at", "available")
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def place_hold(
         _high_priority_plans(),
         item.expires_at,
         now,
+        plain=PLACED,
     )
     return _placed(account_id, request, row)
 
@@ -135,7 +137,9 @@ def hold_many(*, account_id: UUID, holds: Sequence[HoldRequest], now: datetime) 
             }
         )
     rows = iter(
-        ledger.call_all("credits_place_holds", account_id, Jsonb(items), _high_priority_plans(), now) if items else []
+        ledger.call_all("credits_place_holds", account_id, Jsonb(items), _high_priority_plans(), now, plain=PLACED)
+        if items
+        else []
     )
     results: list[PlacedHold | DomainError] = []
     for request, outcome in zip(holds, outcomes, strict=True):

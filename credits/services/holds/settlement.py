@@ -90,7 +90,6 @@ def capture_many(*, account_id: UUID, captures: Sequence[CaptureRequest], now: d
             amounts,
             now,
             parts={"hold": Hold, "entry": Entry},
-            plain=("status",),
         )
         if numbers
         else []
