@@ -61,6 +61,9 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=Q(entry_count__gte=0, hold_count__gte=0), name="credits_account_counts_not_negative"
             ),
+            models.CheckConstraint(
+                condition=Q(next_due_at__lte=F("period_end_at")), name="credits_account_due_when_its_period_ends"
+            ),
         )
 
     def __str__(self) -> str:

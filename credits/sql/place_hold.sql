@@ -16,7 +16,7 @@ DECLARE
   a credits_account;
   h credits_hold;
 BEGIN
-  LOOP
+  FOR v_attempt IN 1..2 LOOP
     UPDATE credits_account x
        SET available = x.available - p_credits, held = x.held + p_credits, hold_count = x.hold_count + 1,
            next_due_at = least(x.next_due_at, p_expires)
@@ -52,6 +52,9 @@ BEGIN
       RETURN;
     END IF;  -- what was due made room: once more, under the lock that we have now
   END LOOP;
+  IF NOT v_held THEN
+    RAISE EXCEPTION 'ledger: account % refuses a hold for no reason', p_account;  -- and never tries for ever
+  END IF;
 
   UPDATE credits_grant g SET remaining = g.remaining - p_credits
    WHERE g.account_id = p_account AND g.number = v_head AND g.remaining > p_credits;

@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION credits_settle_due(p_account uuid, p_now timestamptz)
 DECLARE
   g credits_grant;
   h credits_hold;
+  v_due timestamptz;
 BEGIN
   IF (SELECT a.next_due_at > p_now FROM credits_account a WHERE a.account_id = p_account) THEN
     RETURN;
@@ -32,6 +33,10 @@ BEGIN
       a.period_end_at,
       (SELECT min(x.expires_at) FROM credits_grant x WHERE x.account_id = p_account AND x.is_open),
       (SELECT min(x.expires_at) FROM credits_hold x WHERE x.account_id = p_account AND x.status = 'open'))
-   WHERE a.account_id = p_account;
+   WHERE a.account_id = p_account
+  RETURNING a.next_due_at INTO v_due;
+  IF v_due <= p_now THEN
+    RAISE EXCEPTION 'ledger: something of account % that was due at % has not ended', p_account, v_due;
+  END IF;
   PERFORM credits_refresh_head(p_account);
 END $$;

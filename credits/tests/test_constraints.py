@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
+from django.apps import apps
 from django.db import Error, IntegrityError, ProgrammingError, connection, transaction
 
 from credits import services, sql
@@ -17,11 +20,18 @@ pytestmark = pytest.mark.broken_books
 
 @pytest.fixture
 def history(account_id: UUID, give: Give, place: Place, now: datetime) -> UUID:
-    """A grant of 10, a hold of 4 captured, a hold of 2 open."""
+    """A grant of 10, a hold of 4 captured under a key, a hold of 2 open."""
     give(10, source="promotion")
-    services.capture_hold(hold_id=place(4, idempotency_key="key").id, now=now)
+    services.capture_hold(hold_id=place(4, idempotency_key="key").id, idempotency_key="key", now=now)
     place(2)
     return account_id
+
+
+@pytest.fixture
+def everything(history: UUID, now: datetime) -> UUID:
+    """A row, or more, in every table of the ledger."""
+    services.give_allowances(account_id=history, now=now)
+    return history
 
 
 @contextmanager
@@ -35,6 +45,21 @@ def execute(statement: str) -> None:
         cursor.execute(statement)
 
 
+def rows(question: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        return cursor.fetchall()
+
+
+def copy(table: str, **changes: str) -> str:
+    """Return the statement that inserts a row of a table once more, with other values (SQL) in some columns."""
+    pairs = ", ".join(f"'{column}', {value}" for column, value in changes.items())
+    return (
+        f"INSERT INTO {table} SELECT new.* FROM {table} old,"
+        f" jsonb_populate_record(old, jsonb_build_object({pairs})) new LIMIT 1"
+    )
+
+
 class TestCheck:
     @pytest.mark.parametrize(
         ("constraint", "change"),
@@ -44,8 +69,15 @@ class TestCheck:
             ("credits_account_debt_not_negative", "credits_account SET debt = -1, available = 0"),
             ("credits_account_debt_leaves_nothing_available", "credits_account SET debt = 1"),
             ("credits_account_period_used_not_negative", "credits_account SET period_used = -1"),
-            ("credits_account_period_has_length", "credits_account SET period_end_at = period_start_at"),
+            (
+                "credits_account_period_has_length",
+                "credits_account SET period_end_at = period_start_at, next_due_at = period_start_at",
+            ),
             ("credits_account_counts_not_negative", "credits_account SET entry_count = -1"),
+            (
+                "credits_account_due_when_its_period_ends",
+                "credits_account SET next_due_at = period_end_at + '1 second'",
+            ),
             ("credits_grant_remaining_in_range", "credits_grant SET remaining = 11"),
             ("credits_grant_open_while_something_remains", "credits_grant SET remaining = -1"),
             ("credits_grant_credits_positive", "credits_grant SET credits = 0, remaining = 0, is_open = false"),
@@ -70,6 +102,10 @@ class TestCheck:
             ("credits_usageday_in_range", "credits_usageday SET captures = 0"),
             ("credits_entrytotal_entries_from_one", "credits_entrytotal SET entries = 0"),
             ("credits_plan_monthly_credits_not_negative", "credits_plan SET monthly_credits = -1"),
+            ("credits_plan_price_monthly_cents_check", "credits_plan SET price_monthly_cents = -1"),
+            ("credits_plan_price_yearly_cents_check", "credits_plan SET price_yearly_cents = -1"),
+            ("credits_plan_max_storage_mb_check", "credits_plan SET max_storage_mb = -1"),
+            ("credits_plan_position_check", "credits_plan SET position = -1"),
             ("credits_rate_base_credits_positive", "credits_rate SET base_credits = 0"),
         ],
     )
@@ -99,41 +135,90 @@ class TestCheck:
             )
 
 
+class TestNotNull:
+    def test_every_column_that_must_have_a_value_has_one(self, everything: UUID) -> None:
+        columns = rows(
+            "SELECT attrelid::regclass::text, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+            " WHERE attnotnull AND attnum > 0 AND relkind = 'r' AND relname LIKE 'credits\\_%'"
+        )
+        assert len(columns) > 80
+        for table, column in columns:
+            with refused(f"null value in column.*{column}|append-only"):
+                execute(f"UPDATE {table} SET {column} = NULL")
+
+
 class TestUnique:
-    def test_one_grant_per_source(self, history: UUID) -> None:
-        with refused("credits_grant_one_per_source"):
-            execute(
-                "INSERT INTO credits_grant (account_id, number, kind, source, credits, remaining, repaid, expired,"
-                " clawed_back, priority, is_paid, is_open, effective_at)"
-                " SELECT account_id, 99, kind, source, 1, 1, 0, 0, 0, 1,"
-                " false, true, effective_at FROM credits_grant"
-            )
+    @pytest.mark.parametrize(
+        ("name", "insert"),
+        [
+            ("credits_account_pkey", copy("credits_account")),
+            ("credits_entry_pkey", copy("credits_entry")),
+            ("credits_entrytotal_pkey", copy("credits_entrytotal")),
+            ("credits_grant_pkey", copy("credits_grant")),
+            ("credits_hold_pkey", copy("credits_hold")),
+            ("credits_keyrecord_pkey", copy("credits_keyrecord")),
+            ("credits_usageday_pkey", copy("credits_usageday")),
+            ("credits_freeallowanceaddress_pkey", copy("credits_freeallowanceaddress")),
+            ("credits_plan_pkey", copy("credits_plan")),
+            ("credits_rate_pkey", copy("credits_rate")),
+            ("credits_grant_one_per_source", copy("credits_grant", number="99")),
+            ("credits_rate_one_per_moment", copy("credits_rate", id="99")),
+        ],
+    )
+    def test_refuses_a_second_row(self, everything: UUID, name: str, insert: str) -> None:
+        with refused(name):
+            execute(insert)
 
     def test_one_hold_per_key(self, history: UUID) -> None:
         with refused("credits_hold_one_per_key"):
             execute("UPDATE credits_hold SET idempotency_key = 'key'")
 
-    def test_one_account_per_user(self, history: UUID) -> None:
-        with refused("credits_account_pkey"):
-            execute("INSERT INTO credits_account SELECT * FROM credits_account")
+
+class TestReference:
+    @pytest.mark.parametrize(
+        ("name", "statement"),
+        [
+            (
+                "credits_account_account_id_997c866c_fk_users_user_id",
+                copy("credits_account", account_id="gen_random_uuid()"),
+            ),
+            ("credits_account_plan_fd451731_fk_credits_plan_slug", "UPDATE credits_account SET plan = 'gold'"),
+            (
+                "credits_grant_account_id_512c5523_fk_credits_account_account_id",
+                copy("credits_grant", account_id="gen_random_uuid()"),
+            ),
+        ],
+    )
+    def test_leads_to_a_row(self, history: UUID, name: str, statement: str) -> None:
+        with refused(name):
+            execute(f"{statement}; SET CONSTRAINTS ALL IMMEDIATE")
+
+
+APPEND_ONLY = (
+    "UPDATE credits_entry SET description = 'nicer'",
+    "UPDATE credits_keyrecord SET content = 'another'",
+    "DELETE FROM credits_entry",
+    "DELETE FROM credits_account",
+    "DELETE FROM credits_grant",
+    "DELETE FROM credits_hold",
+    "DELETE FROM credits_keyrecord",
+    "DELETE FROM credits_entrytotal",
+    "DELETE FROM credits_usageday",
+    "DELETE FROM credits_freeallowanceaddress",
+    "TRUNCATE credits_entry",
+    "TRUNCATE credits_hold",
+    "TRUNCATE credits_account CASCADE",
+    "TRUNCATE credits_grant",
+    "TRUNCATE credits_keyrecord",
+    "TRUNCATE credits_entrytotal",
+    "TRUNCATE credits_usageday",
+    "TRUNCATE credits_freeallowanceaddress",
+)
 
 
 class TestAppendOnly:
-    @pytest.mark.parametrize(
-        "statement",
-        [
-            "UPDATE credits_entry SET description = 'nicer'",
-            "DELETE FROM credits_entry",
-            "DELETE FROM credits_account",
-            "DELETE FROM credits_grant",
-            "DELETE FROM credits_hold",
-            "TRUNCATE credits_entry",
-            "TRUNCATE credits_hold",
-            "TRUNCATE credits_account CASCADE",
-            "TRUNCATE credits_grant",
-        ],
-    )
-    def test_refuses(self, history: UUID, statement: str) -> None:
+    @pytest.mark.parametrize("statement", APPEND_ONLY)
+    def test_refuses(self, everything: UUID, statement: str) -> None:
         # Constraints that wait for the end of the transaction would hide the trigger behind "pending trigger events".
         execute("SET CONSTRAINTS ALL IMMEDIATE")
         with refused("append-only"):
@@ -169,9 +254,17 @@ class TestRole:
         with refused("permission denied", ProgrammingError):
             execute(f"UPDATE {table} SET {'given_until' if 'free' in table else 'account_id'} = NULL")
 
-    def test_may_not_call_what_operations_are_made_of(self, server: None, history: UUID, now: datetime) -> None:
+    def test_may_call_the_operations_and_nothing_that_they_are_made_of(self, server: None, history: UUID) -> None:
         with refused("permission denied", ProgrammingError):
             execute(f"SELECT credits_give('{history}', 'bonus', 'x', 1, 1, NULL, now(), 'bonus', '', '', '')")
+        allowed = rows(
+            "SELECT proname FROM pg_proc WHERE proname LIKE 'credits\\_%' AND has_function_privilege(oid, 'EXECUTE')"
+        )
+        assert {name for (name,) in allowed} == {f"credits_{name}" for name in sql.OPERATIONS}
+
+    def test_covers_every_table_of_the_ledger(self, db: None) -> None:
+        tables = {model._meta.db_table for model in apps.get_app_config("credits").get_models()}
+        assert tables - {model._meta.db_table for model in LEDGER} == {"credits_plan", "credits_rate"}
 
     def test_must_exist(self, db: None) -> None:
         with pytest.raises(services.UnknownRole):
@@ -186,3 +279,48 @@ class TestFunctions:
         assert set(installed) == {f"credits_{name}" for name in sql.FUNCTIONS}
         for name in sql.FUNCTIONS:
             assert installed[f"credits_{name}"].strip() in sql.read(name), name
+
+
+class TestEveryRule:
+    """No rule of the database is without a test that goes around it."""
+
+    def test_every_constraint_is_named_here(self, db: None) -> None:
+        constraints = rows(
+            "SELECT conname FROM pg_constraint WHERE conrelid::regclass::text LIKE 'credits\\_%' AND contype <> 'n'"
+            " UNION SELECT indexrelid::regclass::text FROM pg_index"
+            " WHERE indisunique AND indrelid::regclass::text LIKE 'credits\\_%'"
+        )
+        assert len(constraints) > 50
+        tested = Path(__file__).read_text()
+        assert [name for (name,) in constraints if f'"{name}"' not in tested] == []
+
+    def test_every_trigger_is_tried(self, db: None) -> None:
+        triggers = rows(
+            "SELECT event, tgrelid::regclass::text FROM pg_trigger CROSS JOIN LATERAL"
+            " (VALUES ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS events (event, bit)"
+            " WHERE NOT tgisinternal AND tgtype & bit > 0 AND tgrelid::regclass::text LIKE 'credits\\_%'"
+        )
+        tried = {tuple(statement.replace("DELETE FROM", "DELETE").split()[:2]) for statement in APPEND_ONLY}
+        assert set(triggers) == tried
+
+
+class TestDue:
+    """Something that is due and does not end must stop a call, not hold the account's lock for ever."""
+
+    def test_a_hold_tries_no_more_than_twice(self, history: UUID, place: Place, now: datetime) -> None:
+        execute(
+            "CREATE OR REPLACE FUNCTION credits_settle_due(p_account uuid, p_now timestamptz) RETURNS void"
+            " LANGUAGE sql AS ''"
+        )
+        execute("SET LOCAL statement_timeout = '5s'")
+        with refused("refuses a hold for no reason", Error):
+            place(1, now=now + timedelta(days=1))
+
+    def test_what_has_not_ended_after_settling_is_refused(self, history: UUID, place: Place, now: datetime) -> None:
+        execute(
+            "CREATE OR REPLACE FUNCTION credits_period_start(p_anchor timestamptz, p_at timestamptz, p_offset int"
+            " DEFAULT 0) RETURNS timestamptz LANGUAGE sql AS $$ SELECT p_at - interval '2 days' * (2 - p_offset) $$"
+        )
+        execute("SET LOCAL statement_timeout = '5s'")
+        with refused("has not ended", Error):
+            place(1, now=now + timedelta(days=40))

@@ -81,7 +81,7 @@ class TestFault:
             ({"entry_count": 99}, "account_entry_count"),
             ({"hold_count": 99}, "account_hold_count"),
             ({"head_grant": 99}, "account_head_grant"),
-            ({"next_due_at": now + timedelta(days=99)}, "account_next_due_at"),
+            ({"next_due_at": now + timedelta(days=9)}, "account_next_due_at"),
             ({"period_used": 99}, "account_period_used"),
             ({"last_entry_at": now - timedelta(days=1)}, "account_last_entry_at"),
         ]
