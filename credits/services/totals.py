@@ -21,7 +21,7 @@ def count_days(*, now: datetime, days: int | None = None) -> int:
     counted = (today - first).days + 1
     for offset in range(counted):
         day = first + timedelta(days=offset)
-        ledger.call("credits_count_day", day, day == today, now)
+        ledger.call_value("credits_count_day", day, day == today, now)
     return counted
 
 

@@ -12,6 +12,7 @@ from django.apps import apps
 from django.db import Error, IntegrityError, ProgrammingError, connection, transaction
 
 from credits import services, sql
+from credits.models import Adjustment
 from credits.services.roles import LEDGER
 from credits.tests.conftest import Give, Place
 
@@ -28,9 +29,12 @@ def history(account_id: UUID, give: Give, place: Place, now: datetime) -> UUID:
 
 
 @pytest.fixture
-def everything(history: UUID, now: datetime) -> UUID:
-    """A row, or more, in every table of the ledger."""
+def everything(history: UUID, bob: Any, now: datetime) -> UUID:
+    """A row, or more, in every table of this app."""
     services.give_allowances(account_id=history, now=now)
+    services.count_days(now=now, days=1)
+    asked = {"credits": 5, "reason": "other", "note": "x", "state": "awaiting", "requested_at": now}
+    Adjustment.objects.create(user_id=history, requested_by=bob, **asked)
     return history
 
 
@@ -107,9 +111,18 @@ class TestCheck:
             ("credits_plan_max_storage_mb_check", "credits_plan SET max_storage_mb = -1"),
             ("credits_plan_position_check", "credits_plan SET position = -1"),
             ("credits_rate_base_credits_positive", "credits_rate SET base_credits = 0"),
+            ("adjustment_is_of_some_credits", "credits_adjustment SET credits = 0"),
+            ("adjustment_moves_the_ledger_when_done", "credits_adjustment SET state = 'done'"),
+            ("adjustment_decision_whole", "credits_adjustment SET decision_note = 'yes'"),
+            ("adjustment_expires_if_given", "credits_adjustment SET credits = -1, expires_at = now()"),
+            (
+                "adjustment_decided_by_somebody_else",
+                "credits_adjustment SET decided_by_id = requested_by_id, decided_at = now(), decision_note = 'yes',"
+                " state = 'done', entry_number = 1",
+            ),
         ],
     )
-    def test_refuses_the_change(self, history: UUID, constraint: str, change: str) -> None:
+    def test_refuses_the_change(self, everything: UUID, constraint: str, change: str) -> None:
         with refused(constraint):
             execute(f"UPDATE {change}")
 
@@ -161,6 +174,8 @@ class TestUnique:
             ("credits_freeallowanceaddress_pkey", copy("credits_freeallowanceaddress")),
             ("credits_plan_pkey", copy("credits_plan")),
             ("credits_rate_pkey", copy("credits_rate")),
+            ("credits_adjustment_pkey", copy("credits_adjustment")),
+            ("credits_daytotal_pkey", copy("credits_daytotal")),
             ("credits_grant_one_per_source", copy("credits_grant", number="99")),
             ("credits_rate_one_per_moment", copy("credits_rate", id="99")),
         ],
@@ -187,9 +202,22 @@ class TestReference:
                 "credits_grant_account_id_512c5523_fk_credits_account_account_id",
                 copy("credits_grant", account_id="gen_random_uuid()"),
             ),
+            (
+                "credits_adjustment_user_id_e8aef095_fk_users_user_id",
+                "UPDATE credits_adjustment SET user_id = gen_random_uuid()",
+            ),
+            (
+                "credits_adjustment_requested_by_id_921e5cfe_fk_users_user_id",
+                "UPDATE credits_adjustment SET requested_by_id = gen_random_uuid()",
+            ),
+            (
+                "credits_adjustment_decided_by_id_b5321256_fk_users_user_id",
+                "UPDATE credits_adjustment SET decided_by_id = gen_random_uuid(), decided_at = now(),"
+                " decision_note = 'no', state = 'rejected'",
+            ),
         ],
     )
-    def test_leads_to_a_row(self, history: UUID, name: str, statement: str) -> None:
+    def test_leads_to_a_row(self, everything: UUID, name: str, statement: str) -> None:
         with refused(name):
             execute(f"{statement}; SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -264,7 +292,8 @@ class TestRole:
 
     def test_covers_every_table_of_the_ledger(self, db: None) -> None:
         tables = {model._meta.db_table for model in apps.get_app_config("credits").get_models()}
-        assert tables - {model._meta.db_table for model in LEDGER} == {"credits_plan", "credits_rate"}
+        beside = {"credits_plan", "credits_rate", "credits_adjustment", "credits_daytotal"}
+        assert tables - {model._meta.db_table for model in LEDGER} == beside
 
     def test_must_exist(self, db: None) -> None:
         with pytest.raises(services.UnknownRole):

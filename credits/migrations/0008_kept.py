@@ -8,7 +8,7 @@ FOUR = ("keyrecord", "entrytotal", "usageday", "freeallowanceaddress")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credits", "0006_due")]
+    dependencies = [("credits", "0007_due")]
 
     operations = [
         migrations.RunSQL(

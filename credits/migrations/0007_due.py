@@ -9,7 +9,7 @@ from credits import sql
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credits", "0005_verify_accounts")]
+    dependencies = [("credits", "0006_back_office")]
 
     operations = [
         migrations.AddConstraint(
