@@ -403,6 +403,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "fetch_job_polling_interval": 0.2,
     "delete_jobs": "successful",
 }
+PROCRASTINATE_ON_APP_READY = "smartspec.jobs.prepare"
 
 # --- Logs ---------------------------------------------------------------------------------------------------------
 

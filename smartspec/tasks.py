@@ -3,6 +3,7 @@
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
+from smartspec import clock, jobs
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -20,3 +21,10 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
     for job in await manager.get_stalled_jobs():
         log.warning("Stalled job started again", job_id=job.id, task=job.task_name)
         await manager.retry_job(job)
+
+
+@app.periodic(cron="37 2 * * *")
+@app.task(queueing_lock="smartspec.clear_failures", pass_context=False)
+def clear_failures(timestamp: int) -> None:
+    """Forget, every day, why jobs failed a month ago."""
+    log.info("Old failures of jobs forgotten", failures=jobs.clear_failures(now=clock.now()))

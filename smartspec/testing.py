@@ -149,11 +149,17 @@ def run_jobs(db: None) -> Callable[..., int]:
     """
     from procrastinate.contrib.django import app
 
+    from smartspec import clock, jobs
+
     def run(*, skip: Sequence[str] = ()) -> int:
         count = 0
         while job := next_job(skip):
             job_id, task_name, arguments = job
-            app.tasks[task_name].func(**arguments)
+            try:
+                app.tasks[task_name].func(**arguments)
+            except Exception as error:  # as a worker notes it
+                jobs.keep_failure(job_id=job_id, error=error, now=clock.now())
+                raise
             with connection.cursor() as cursor:
                 cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job_id])
             count += 1

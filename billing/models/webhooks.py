@@ -30,6 +30,10 @@ class Webhook(models.Model):
     ignored_at = models.DateTimeField(null=True, help_text="When staff decided that nothing shall follow from it.")
 
     class Meta:
+        permissions = (
+            ("replay_webhook", "Can have a webhook's effect once more"),
+            ("ignore_webhook", "Can decide that nothing follows from a webhook"),
+        )
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="webhook_by_user", fields=("user", "-received_at")),
             models.Index(name="webhook_by_object", fields=("object_id",)),

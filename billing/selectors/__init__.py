@@ -45,6 +45,13 @@ from billing.selectors.wallet import (
     list_payment_methods,
     portal_return_url,
 )
+from billing.selectors.webhooks import (
+    WebhookState,
+    count_refusals_of_a_day,
+    count_webhooks_in_trouble,
+    webhooks_in_state,
+    with_state,
+)
 
 __all__ = [
     "LOOKUP_KEY_PREFIX",
@@ -56,10 +63,13 @@ __all__ = [
     "Revenue",
     "SubscriptionView",
     "UpcomingInvoice",
+    "WebhookState",
     "access_ends_at",
     "count_needing_review",
     "count_open_disputes",
+    "count_refusals_of_a_day",
     "count_subscriptions",
+    "count_webhooks_in_trouble",
     "current_subscription",
     "find_checkout",
     "find_checkout_by_id",
@@ -87,4 +97,6 @@ __all__ = [
     "portal_return_url",
     "price_id_of_plan",
     "revenue_since",
+    "webhooks_in_state",
+    "with_state",
 ]

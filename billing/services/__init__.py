@@ -57,9 +57,17 @@ from billing.services.staff import (
     sync_user_from_stripe,
 )
 from billing.services.subscriptions import SyncContended, UnknownPrice, sync_subscription
-from billing.services.webhooks import enqueue_webhook, note_applied
+from billing.services.webhooks import (
+    AlreadyProcessed,
+    NothingToReplay,
+    enqueue_webhook,
+    ignore_webhook,
+    note_applied,
+    replay_webhook,
+)
 
 __all__ = [
+    "AlreadyProcessed",
     "AlreadySubscribed",
     "ChangeInProgress",
     "ChangeNotAvailable",
@@ -69,6 +77,7 @@ __all__ = [
     "NoChange",
     "NoPendingChange",
     "NotRefundable",
+    "NothingToReplay",
     "OpenedCheckout",
     "PaymentMethodNotFound",
     "PlanChangeAnswer",
@@ -92,6 +101,7 @@ __all__ = [
     "ensure_customer",
     "find_purchase",
     "find_user",
+    "ignore_webhook",
     "make_default_payment_method",
     "mirror_event",
     "note_applied",
@@ -106,6 +116,7 @@ __all__ = [
     "refresh_checkout",
     "refund_by_staff",
     "refund_purchase",
+    "replay_webhook",
     "resend_fulfilment",
     "send_refund",
     "set_up_stripe",

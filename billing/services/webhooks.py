@@ -1,16 +1,37 @@
-"""Stored webhooks: their jobs, and what came of them."""
+"""Stored webhooks: their jobs, what came of them, and what staff decide about them."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.utils import utcnow
 
 from billing.models import PaidInvoice, Webhook
 from credits import selectors as credits_selectors
+from smartspec.errors import DomainError
+from smartspec.users import services as users_services
 
 NOTED_ENTRIES = 100
 SPENDING = "usage"
+
+
+class NothingToReplay(DomainError):
+    """Nothing follows from events of its type, and the mirror has it."""
+
+    code = "nothing_to_replay"
+    status = 409
+    title = "Nothing to replay"
+
+
+class AlreadyProcessed(DomainError):
+    """What follows from it has happened, and cannot be made not to."""
+
+    code = "already_processed"
+    status = 409
+    title = "Already processed"
 
 
 def enqueue_webhook(*, webhook: Webhook, is_effective: bool) -> None:
@@ -43,7 +64,7 @@ def note_applied(*, trigger_id: int | None, outcome: Any, now: datetime) -> None
     if webhook is None:
         return
     webhook.processed_at = now
-    webhook.changes = [describe_change(row, now) for row in rows]
+    webhook.changes += [change for row in rows if is_news(change := describe_change(row, now), webhook.changes)]
     webhook.user_id = webhook.user_id or next((owner_id(row) for row in rows), None)
     webhook.save(update_fields=["processed_at", "changes", "user"])
 
@@ -65,7 +86,82 @@ def describe_change(row: Any, now: datetime) -> dict[str, Any]:
     }
 
 
+def is_news(change: dict[str, Any], known: list[dict[str, Any]]) -> bool:
+    """Tell whether a further run left anything behind that an earlier one had not."""
+    return bool(change["entries"]) or not any(
+        (change["what"], change["id"], change["state"]) == (old["what"], old["id"], old["state"]) for old in known
+    )
+
+
 def owner_id(row: Any) -> UUID:
     """Return whose row it is."""
     user_id: UUID = row.subscription.user_id if isinstance(row, PaidInvoice) else row.user_id
     return user_id
+
+
+# --- By staff -----------------------------------------------------------------------------------------------------
+
+
+def replay_webhook(*, staff: users_services.Staff, trigger_id: int, now: datetime) -> Webhook:
+    """This will have a stored webhook worked on once more, whatever its state: soon, and with all its attempts again.
+
+    An effect looks at what is true at Stripe now, and gives nothing twice.
+
+    :raises NothingToReplay: nothing follows from it.
+    :raises users_services.NotPermitted, users_services.ReasonMissing: see `users_services.record_action`.
+    """
+    users_services.require_right(staff, "billing.replay_webhook")
+    with transaction.atomic():
+        webhook = lock_webhook(trigger_id)
+        is_effective = webhook.job_id is not None
+        if not is_effective and webhook.trigger.processed:
+            raise NothingToReplay("Nothing follows from events of this type, and the mirror has it.")
+        drop_job(webhook)
+        webhook.processed_at = webhook.ignored_at = None
+        enqueue_webhook(webhook=webhook, is_effective=is_effective)
+        record(staff, "replay_webhook", webhook, now)
+    return webhook
+
+
+def ignore_webhook(*, staff: users_services.Staff, trigger_id: int, now: datetime) -> Webhook:
+    """This will decide that nothing follows from a webhook: it is no longer tried, nor shown as needing a person.
+
+    :raises AlreadyProcessed: its effect was had.
+    :raises users_services.NotPermitted, users_services.ReasonMissing: see `users_services.record_action`.
+    """
+    users_services.require_right(staff, "billing.ignore_webhook")
+    with transaction.atomic():
+        webhook = lock_webhook(trigger_id)
+        if webhook.processed_at is not None:
+            raise AlreadyProcessed("What follows from this webhook has happened already.")
+        if webhook.ignored_at is None:
+            drop_job(webhook)
+            webhook.ignored_at = now
+            webhook.save(update_fields=["ignored_at"])
+            record(staff, "ignore_webhook", webhook, now)
+    return webhook
+
+
+def lock_webhook(trigger_id: int) -> Webhook:
+    return Webhook.objects.select_for_update(of=("self",)).select_related("trigger", "user").get(pk=trigger_id)
+
+
+def drop_job(webhook: Webhook) -> None:
+    """Take a job that waits, or that was given up, out of the queue; one that runs just now runs to its end."""
+    if webhook.job_id is None:
+        return
+    if ProcrastinateJob.objects.filter(pk=webhook.job_id, status="failed").exists():
+        app.job_manager.retry_job_by_id(webhook.job_id, retry_at=utcnow())  # only what waits can be taken out
+    app.job_manager.cancel_job_by_id(webhook.job_id, delete_job=True)
+
+
+def record(staff: users_services.Staff, action: str, webhook: Webhook, now: datetime) -> None:
+    users_services.record_action(
+        staff=staff,
+        action=action,
+        whom=webhook.user,
+        reference_type="webhook",
+        reference_id=str(webhook.pk),
+        after={"event": webhook.event_id, "type": webhook.event_type},
+        now=now,
+    )

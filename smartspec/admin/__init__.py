@@ -1,5 +1,6 @@
 """What every page of the admin shares, and the pages of the queue."""
 
+from smartspec.admin.actions import RowAction, RowActionsMixin, require_right, staff_of
 from smartspec.admin.columns import (
     badge,
     badge_column,
@@ -9,6 +10,7 @@ from smartspec.admin.columns import (
     list_link,
     money_column,
     plain_credits,
+    preformatted,
     user_column,
 )
 from smartspec.admin.jobs import JobAdmin
@@ -31,6 +33,8 @@ __all__ = [
     "PlainAdmin",
     "PolicyMiddleware",
     "ReadOnlyAdmin",
+    "RowAction",
+    "RowActionsMixin",
     "UserSearchMixin",
     "badge",
     "badge_column",
@@ -41,5 +45,8 @@ __all__ = [
     "list_link",
     "money_column",
     "plain_credits",
+    "preformatted",
+    "require_right",
+    "staff_of",
     "user_column",
 ]

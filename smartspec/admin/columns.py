@@ -93,3 +93,8 @@ def list_link(view: str, term: object, text: str) -> SafeString:
 def plain_credits(value: Decimal, *, is_signed: bool = False) -> str:
     text = f"{value:{'+' if is_signed else ''},.6f}"
     return text.rstrip("0").rstrip(".")
+
+
+def preformatted(text: str) -> SafeString:
+    """Return text as it stands, line by line: a traceback, a payload."""
+    return format_html('<pre class="max-w-full overflow-x-auto whitespace-pre-wrap text-xs">{}</pre>', text)

@@ -26,7 +26,20 @@ from smartspec.backoffice.places import (
     tasks,
     timeline,
 )
-from smartspec.backoffice.words import Action, ActionForm, Chart, Fact, Figure, Hit, Line, Link, Panel, Preview, Task
+from smartspec.backoffice.words import (
+    Action,
+    ActionForm,
+    Chart,
+    Fact,
+    Figure,
+    Hit,
+    Line,
+    Link,
+    Panel,
+    Preview,
+    ReasonForm,
+    Task,
+)
 
 __all__ = [
     "Action",
@@ -40,6 +53,7 @@ __all__ = [
     "Panel",
     "Place",
     "Preview",
+    "ReasonForm",
     "Task",
     "actions",
     "charts",

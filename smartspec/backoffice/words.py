@@ -106,8 +106,8 @@ class Preview:
     warning: str = ""
 
 
-class ActionForm(forms.Form):
-    """What every action asks for: a reason out of the list, and a note. An action adds its own fields before them."""
+class ReasonForm(forms.Form):
+    """What staff are asked whatever they do: a reason out of the list, and a note."""
 
     reason = forms.ChoiceField(choices=[("", "Choose …"), *StaffReason.choices], widget=UnfoldAdminSelectWidget)
     note = forms.CharField(
@@ -115,6 +115,10 @@ class ActionForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text="What the next person should know: the ticket, what was promised.",
     )
+
+
+class ActionForm(ReasonForm):
+    """What every action asks for. An action adds its own fields, which stand before the reason and the note."""
 
     def __init__(self, *args: Any, user: User, target: str, now: datetime, **kwargs: Any) -> None:
         """`target` is what of the person's the action is about, such as a purchase's id; empty: the person."""

@@ -1,0 +1,102 @@
+"""The queue's jobs: why they failed, and starting them again by hand."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from traceback import format_exception
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
+from procrastinate import App, JobContext
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.utils import utcnow
+
+from smartspec import clock
+from smartspec.errors import DomainError
+from smartspec.models import JobFailure
+from smartspec.users import services
+
+KEPT_DAYS = 30
+
+
+class UnknownJob(DomainError):
+    code = "not_found"
+    status = 404
+    title = "Not Found"
+
+
+class NothingToRetry(DomainError):
+    """The job runs, is done, or was given up on purpose."""
+
+    code = "nothing_to_retry"
+    status = 409
+    title = "Nothing to retry"
+
+
+# --- Failures -----------------------------------------------------------------------------------------------------
+
+
+def prepare(queue: App) -> None:
+    """This will let every worker note why jobs fail (PROCRASTINATE_ON_APP_READY)."""
+    queue.worker_defaults = {**queue.worker_defaults, "task_middleware": [note_failure]}
+
+
+def note_failure(run: Callable[[], Any], context: JobContext, worker: Any = None) -> Any:
+    """Run a job's task and, if it fails, keep why. The failure goes on to the queue, which decides whether to retry."""
+    try:
+        return run()
+    except Exception as error:
+        keep_failure(job_id=context.job.id or 0, error=error, now=clock.now())
+        raise
+
+
+def keep_failure(*, job_id: int, error: BaseException, now: datetime) -> None:
+    """This will keep why a job failed, in place of why it failed before."""
+    values = {
+        "error": f"{type(error).__name__}: {error}",
+        "traceback": "".join(format_exception(error)),
+        "failed_at": now,
+    }
+    kept, is_new = JobFailure.objects.get_or_create(pk=job_id, defaults=values | {"attempts": 1})
+    if not is_new:
+        JobFailure.objects.filter(pk=kept.pk).update(**values, attempts=F("attempts") + 1)
+
+
+def clear_failures(*, now: datetime) -> int:
+    """This will forget failures of a month ago, and return how many."""
+    return JobFailure.objects.filter(failed_at__lt=now - timedelta(days=KEPT_DAYS)).delete()[0]
+
+
+# --- By hand ------------------------------------------------------------------------------------------------------
+
+
+def retry_job(*, staff: services.Staff, job_id: int, now: datetime) -> None:
+    """This will start a job again that was given up, or one now that would be tried again later.
+
+    Jobs may run any number of times, so that nothing is done twice.
+
+    :raises services.NotPermitted, services.ReasonMissing: see `services.record_action`.
+    :raises UnknownJob: there is none.
+    :raises NothingToRetry: it runs, is done, or was cancelled.
+    """
+    services.require_right(staff, "smartspec.retry_job")
+    with transaction.atomic():
+        job = ProcrastinateJob.objects.select_for_update().filter(pk=job_id).first()
+        if job is None:
+            raise UnknownJob("This job is done, or never was.")
+        if job.status == "failed":
+            app.job_manager.retry_job_by_id(job_id, retry_at=utcnow())  # the queue goes by the real time
+        elif job.status == "todo" and job.scheduled_at is not None:
+            with connection.cursor() as cursor:
+                cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE id = %s", [job_id])
+        else:
+            raise NothingToRetry("Only what was given up, or waits for another attempt, can be started again.")
+        services.record_action(
+            staff=staff,
+            action="retry_job",
+            reference_type="job",
+            reference_id=str(job_id),
+            before={"status": job.status, "attempts": job.attempts, "task": job.task_name},
+            now=now,
+        )

@@ -1,0 +1,125 @@
+"""Jobs of the queue: why they failed, and starting them again by hand."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from procrastinate.contrib.django import app as queue
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from smartspec import clock, jobs
+from smartspec.models import JobFailure
+from smartspec.testing import make_user
+from smartspec.users import services
+from smartspec.users.models import StaffAction, User
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/procrastinate/procrastinatejob/"
+WHY = {"reason": "other", "note": "The disk is empty again."}
+
+
+def agent_with(*rights: str) -> User:
+    user: User = make_user("agent@smartspec.test", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    return user
+
+
+def client_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def job_id() -> int:
+    job_id: int = queue.configure_task("some.task", queue="default", allow_unknown=True).defer(number=1)
+    return job_id
+
+
+def set_status(job_id: int, status: str, **columns: Any) -> None:
+    names = "".join(f", {name} = %s" for name in columns)
+    connection.cursor().execute(
+        f"UPDATE procrastinate_jobs SET status = %s{names} WHERE id = %s", [status, *columns.values(), job_id]
+    )
+
+
+def fail(job_id: int, sentence: str = "The disk is full.") -> None:
+    """Let a job fail as a worker runs it."""
+
+    class Context:
+        job = ProcrastinateJob.objects.get(pk=job_id)
+
+    def run() -> None:
+        raise OSError(sentence)
+
+    with pytest.raises(OSError, match=sentence):
+        jobs.note_failure(run, Context())  # type: ignore[arg-type]
+
+
+class TestFailures:
+    def test_are_kept_with_the_last_reason(self, job_id: int) -> None:
+        fail(job_id, "The disk is slow.")
+        fail(job_id, "The disk is full.")
+        kept = JobFailure.objects.get()
+        assert (kept.job_id, kept.attempts, kept.error) == (job_id, 2, "OSError: The disk is full.")
+        assert "Traceback" in kept.traceback
+
+    def test_are_noted_by_every_worker(self) -> None:
+        assert queue.worker_defaults["task_middleware"] == [jobs.note_failure]
+
+    def test_are_forgotten_after_a_month(self, job_id: int) -> None:
+        fail(job_id)
+        now = clock.now()
+        assert jobs.clear_failures(now=now + timedelta(days=29)) == 0
+        assert jobs.clear_failures(now=now + timedelta(days=31)) == 1
+
+    def test_are_read_on_the_jobs_page(self, job_id: int) -> None:
+        fail(job_id)
+        page = client_of(agent_with("view_procrastinatejob")).get(f"{LIST}{job_id}/change/").content.decode()
+        for text in ("OSError: The disk is full.", "Traceback", "some.task"):
+            assert text in page
+
+
+class TestStartingAgain:
+    def test_runs_what_was_given_up(self, job_id: int) -> None:
+        set_status(job_id, "failed", attempts=3)
+        agent = client_of(agent_with("view_procrastinatejob", "retry_job"))
+        assert "Start again" in agent.get(f"{LIST}{job_id}/change/").content.decode()
+        agent.post(f"{LIST}do/retry/?row={job_id}", WHY)
+        assert ProcrastinateJob.objects.get(pk=job_id).status == "todo"
+        done = StaffAction.objects.get()
+        assert (done.action, done.reference_id, done.before["status"]) == ("retry_job", str(job_id), "failed")
+
+    def test_runs_now_what_would_be_tried_later(self, job_id: int) -> None:
+        set_status(job_id, "todo", attempts=3, scheduled_at=clock.now() + timedelta(hours=1))
+        agent = client_of(agent_with("view_procrastinatejob", "retry_job"))
+        agent.post(f"{LIST}do/retry/?row={job_id}", WHY)
+        assert ProcrastinateJob.objects.get(pk=job_id).scheduled_at is None
+
+    @pytest.mark.parametrize("status", ["todo", "doing", "cancelled", "succeeded"])
+    def test_is_refused_for_anything_else(self, job_id: int, status: str) -> None:
+        set_status(job_id, status)
+        staff = services.Staff(agent_with("retry_job"), None, *WHY.values())
+        with pytest.raises(jobs.NothingToRetry):
+            jobs.retry_job(staff=staff, job_id=job_id, now=clock.now())
+        with pytest.raises(jobs.UnknownJob):
+            jobs.retry_job(staff=staff, job_id=job_id + 1, now=clock.now())
+        assert not StaffAction.objects.exists()
+
+    def test_takes_the_right(self, job_id: int) -> None:
+        set_status(job_id, "failed")
+        onlooker = agent_with("view_procrastinatejob")
+        assert client_of(onlooker).post(f"{LIST}do/retry/?row={job_id}", WHY).status_code == 403
+        with pytest.raises(services.NotPermitted):
+            jobs.retry_job(staff=services.Staff(onlooker, None, *WHY.values()), job_id=job_id, now=clock.now())
+
+    def test_filters_by_state(self, job_id: int) -> None:
+        onlooker = client_of(agent_with("view_procrastinatejob"))
+        for status, attempts, filtered in (("todo", 2, "waiting"), ("failed", 2, "failed"), ("todo", 0, "todo")):
+            set_status(job_id, status, attempts=attempts)
+            found = onlooker.get(LIST, {"state": filtered}).context["cl"].result_list
+            assert job_id in [job.pk for job in found]
