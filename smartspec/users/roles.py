@@ -17,10 +17,12 @@ SUPPORT, BILLING, AUDITOR, ADMIN = "Support", "Billing", "Auditor", "Admin"
 
 # Puts right what went wrong, within limits; moves no money.
 HELPING = (
+    "billing.replay_webhook",
     "billing.resend_fulfilment",
     "billing.sync_customer",
     "credits.adjust_credits",
     "credits.release_hold",
+    "smartspec.retry_job",
     "users.end_session",
     "users.resend_verification",
     "users.revoke_key",
@@ -29,6 +31,7 @@ HELPING = (
 DECIDING = (
     "billing.add_package",
     "billing.change_package",
+    "billing.ignore_webhook",
     "billing.manage_subscription",
     "billing.refund_keeping_credits",
     "billing.refund_purchase",

@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0004_webhooks"),
+        ("billing", "0005_back_office"),
     ]
 
     operations = [
