@@ -13,6 +13,9 @@ StripeObject = dict[str, Any]
 PURCHASE_ID = "purchase_id"
 CHECKOUT_ID = "checkout_id"
 USER_ID = "user_id"
+# What a purchase gives, so that a row lost with a database can be made again from Stripe's session.
+CREDITS = "credits"
+BONUS_CREDITS = "bonus_credits"
 
 # Ended for good: Stripe never changes such a subscription again.
 ENDED_STATUSES = frozenset({"canceled", "incomplete_expired"})

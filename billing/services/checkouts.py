@@ -98,7 +98,12 @@ def open_credits_checkout(
 
 def credits_session_values(purchase: Purchase, customer: Customer) -> dict[str, Any]:
     """Return the parameters of a session that sells what was quoted."""
-    metadata = {stripe_data.PURCHASE_ID: str(purchase.pk), stripe_data.USER_ID: str(purchase.user_id)}
+    metadata = {
+        stripe_data.PURCHASE_ID: str(purchase.pk),
+        stripe_data.USER_ID: str(purchase.user_id),
+        stripe_data.CREDITS: str(purchase.credits),
+        stripe_data.BONUS_CREDITS: str(purchase.bonus_credits),
+    }
     return {
         "mode": "payment",
         "line_items": [

@@ -8,7 +8,8 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import gateway, selectors, stripe_data
-from billing.models import Checkout, CheckoutState, Purchase, Subscription, SubscriptionCheckout
+from billing.models import Checkout, CheckoutState, Package, Purchase, Subscription, SubscriptionCheckout
+from billing.services.customers import find_user
 from billing.services.invoices import record_invoice
 from billing.services.subscriptions import sync_subscription
 from credits import services as credits_services
@@ -39,7 +40,7 @@ def settle_session(*, session_id: str, now: datetime) -> Purchase | Subscription
     """
     session = gateway.retrieve_checkout_session(session_id)
     if session["mode"] == "payment":
-        purchase = find_row(Purchase, session, stripe_data.PURCHASE_ID)
+        purchase = find_row(Purchase, session, stripe_data.PURCHASE_ID) or make_again(session)
         return None if purchase is None else fulfil_purchase(purchase_id=purchase.pk, session=session, now=now)
     if session["mode"] == "subscription":
         checkout = find_row(SubscriptionCheckout, session, stripe_data.CHECKOUT_ID)
@@ -90,6 +91,40 @@ def fulfil_purchase(*, purchase_id: UUID, session: dict[str, Any], now: datetime
             grant_purchase(purchase, now)
         purchase.save()
     log_purchase(purchase)
+    return purchase
+
+
+def make_again(session: dict[str, Any]) -> Purchase | None:
+    """Return the row of a paid session that was lost with its database, made again from what we told Stripe.
+
+    None when it was never ours: another product may share the Stripe account, or this is a copy of another database.
+    Only our key can write a session's metadata, and what it sold for is the session's own word.
+    """
+    told = stripe_data.metadata(session)
+    user = find_user(told.get(stripe_data.USER_ID, ""))
+    try:
+        purchase_id = UUID(told.get(stripe_data.PURCHASE_ID, ""))
+        credits, bonus_credits = int(told[stripe_data.CREDITS]), int(told[stripe_data.BONUS_CREDITS])
+    except (ValueError, KeyError):
+        return None
+    package = Package.objects.filter(credits=credits, bonus_credits=bonus_credits).first()
+    if user is None or not stripe_data.session_is_paid(session) or (bonus_credits and package is None):
+        return None
+    purchase, is_new = Purchase.objects.get_or_create(
+        pk=purchase_id,
+        defaults={
+            "user": user,
+            "package": package,
+            "credits": credits,
+            "bonus_credits": bonus_credits,
+            "price_cents": session["amount_subtotal"],
+            "currency": session["currency"],
+            "session_id": session["id"],
+            "created_at": stripe_data.required_moment(session["created"]),
+        },
+    )
+    if is_new:
+        log.warning("Lost purchase made again", purchase_id=str(purchase_id), session_id=session["id"])
     return purchase
 
 

@@ -46,7 +46,12 @@ class TestOpening:
         session = store.get("checkout.session", session_id)
         assert session["amount_subtotal"] == purchase.price_cents == 900
         assert session["currency"] == "usd"
-        assert session["metadata"] == {"purchase_id": str(purchase.pk), "user_id": str(alice.pk)}
+        assert session["metadata"] == {
+            "purchase_id": str(purchase.pk),
+            "user_id": str(alice.pk),
+            "credits": "100",
+            "bonus_credits": "5",
+        }
         assert session["client_reference_id"] == str(alice.pk)
         assert session["invoice_creation"]["enabled"] is True
         # Never the app's address itself: our own page leads on to it.
