@@ -122,8 +122,10 @@ STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_USE_NATIVE_JSONFIELD = True
 
+IS_WORKER = sys.argv[1:3] == ["procrastinate", "worker"]
 if DATABASE_GIVEN:
-    DATABASES: dict[str, dict[str, Any]] = {"default": DATABASE_GIVEN}
+    # PgBouncer in transaction mode has no LISTEN, by which workers hear of new jobs.
+    DATABASES: dict[str, dict[str, Any]] = {"default": (IS_WORKER and DATABASE_DIRECT) or DATABASE_GIVEN}
 elif PRODUCTION:
     raise ImproperlyConfigured("DATABASE_URL must be set in production.")
 else:
