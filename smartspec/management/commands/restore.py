@@ -1,0 +1,45 @@
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from smartspec import backups
+from smartspec.errors import DomainError
+from smartspec.users.models import User
+
+NEXT = """Restored. What happened after the backup is still known to Stripe and to the bucket:
+
+  manage.py migrate                        if the backup is of an older version
+  manage.py verify_ledger                  the books add up
+  manage.py reconcile_stripe --repair      payments, refunds and subscriptions since then
+  manage.py reconcile_media --repair       files since then
+  manage.py grant_ledger_role ROLE         if web and worker run under a role of their own
+"""
+
+
+class Command(BaseCommand):
+    help = (
+        "Put the database back to what it was when `manage.py backup` wrote the file: everything or, if anything goes"
+        " wrong, nothing. Stop web server and worker first. A database that has users is replaced only with --replace."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("path", type=Path, help="a file that manage.py backup wrote")
+        parser.add_argument("--replace", action="store_true", help="give up what the database holds now")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["replace"] and self.has_users():
+            raise CommandError("This database has users. Nothing was changed; --replace gives up what it holds now.")
+        try:
+            backups.restore(path=options["path"], on_progress=self.stderr.write)
+        except DomainError as error:
+            raise CommandError(error.detail) from error
+        self.stdout.write(NEXT)
+
+    def has_users(self) -> bool:
+        from django.db import ProgrammingError
+
+        try:
+            return User.objects.exists()
+        except ProgrammingError:  # an empty database has no such table
+            return False

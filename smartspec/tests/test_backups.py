@@ -1,0 +1,92 @@
+"""A backup is the whole database in one file, and puts it back: everything or nothing."""
+
+import stat
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, connections
+
+from smartspec.users.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "all.dump"
+
+
+def back_up(path: Path) -> str:
+    said = StringIO()
+    call_command("backup", str(path), stdout=said)
+    return said.getvalue()
+
+
+class TestBackup:
+    def test_is_one_file_for_its_owners_eyes(self, alice: Any, path: Path) -> None:
+        assert str(path) in back_up(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert [found.name for found in path.parent.iterdir()] == ["all.dump"]
+
+    def test_never_overwrites_another(self, path: Path) -> None:
+        path.write_text("the last one")
+        with pytest.raises(CommandError, match="exists already"):
+            back_up(path)
+        assert path.read_text() == "the last one"
+
+    def test_that_fails_leaves_nothing(self, path: Path, settings: Any) -> None:
+        settings.DATABASE_DIRECT = settings.DATABASES["default"] | {"NAME": "no_such_database"}
+        with pytest.raises(CommandError, match="no_such_database"):
+            back_up(path)
+        assert list(path.parent.iterdir()) == []
+
+
+class TestRestore:
+    def test_puts_everything_back_and_only_that(self, alice: Any, path: Path) -> None:
+        back_up(path)
+        alice.name = "Somebody else"
+        alice.save()
+        User.objects.create_user("later@smartspec.test", "a later password")
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE made_later (id int)")
+        call_command("restore", str(path), "--replace", stdout=StringIO(), stderr=StringIO())
+        assert list(User.objects.values_list("email", "name")) == [("alice@smartspec.test", "Alice")]
+        assert "made_later" not in connection.introspection.table_names()
+
+    def test_keeps_what_the_ledger_forbids_forbidden(self, alice: Any, path: Path) -> None:
+        back_up(path)
+        call_command("restore", str(path), "--replace", stdout=StringIO(), stderr=StringIO())
+        with connection.cursor() as cursor, pytest.raises(DatabaseError):
+            cursor.execute("TRUNCATE credits_entry CASCADE")
+
+    def test_does_not_replace_a_database_with_users_unasked(self, alice: Any, path: Path) -> None:
+        back_up(path)
+        with pytest.raises(CommandError, match="has users"):
+            call_command("restore", str(path))
+
+    def test_changes_nothing_when_the_file_is_broken(self, alice: Any, path: Path) -> None:
+        back_up(path)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(CommandError, match=r"pg_restore|psql"):
+            call_command("restore", str(path), "--replace", stderr=StringIO())
+        assert User.objects.get().email == "alice@smartspec.test"
+        assert [found.name for found in path.parent.iterdir()] == ["all.dump"]
+
+    def test_waits_until_nobody_is_connected(self, alice: Any, path: Path) -> None:
+        back_up(path)
+        other = connections.create_connection("default")
+        try:
+            other.ensure_connection()
+            with pytest.raises(CommandError, match="stop web server and worker first"):
+                call_command("restore", str(path), "--replace")
+        finally:
+            other.close()
+        assert User.objects.exists()
+
+    def test_needs_a_file(self, path: Path) -> None:
+        with pytest.raises(CommandError, match="There is no file"):
+            call_command("restore", str(path))
