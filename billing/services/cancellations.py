@@ -33,8 +33,12 @@ class NoPendingChange(DomainError):
     title = "No pending change"
 
 
-def cancel_subscription(*, user: User, subscription_id: str, at_period_end: bool, now: datetime) -> Subscription:
+def cancel_subscription(
+    *, user: User, subscription_id: str, at_period_end: bool, now: datetime, feedback: str = ""
+) -> Subscription:
     """This will end a subscription, at the end of its paid period or now (which never prorates). Again is the same.
+
+    `feedback` is why, in a word of Stripe's list; Stripe keeps it.
 
     :raises SubscriptionNotFound: unknown, or somebody else's.
     :raises SubscriptionEnded: it has ended.
@@ -43,7 +47,8 @@ def cancel_subscription(*, user: User, subscription_id: str, at_period_end: bool
     subscription = find_own(user, subscription_id)
     release_schedule(subscription)
     if at_period_end:
-        gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})
+        details = {"cancellation_details": {"feedback": feedback}} if feedback else {}
+        gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True, **details})
     else:
         gateway.cancel_subscription(subscription.pk)
     return resync(subscription, now)
