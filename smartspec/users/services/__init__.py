@@ -15,6 +15,7 @@ from smartspec.users.services.keys import (
     revoke_user_key,
     use_key,
 )
+from smartspec.users.services.languages import set_language
 from smartspec.users.services.links import (
     WEB_SESSION_LINK_SECONDS,
     LinkUsedUp,
@@ -44,6 +45,7 @@ __all__ = [
     "require_right",
     "revoke_service_key",
     "revoke_user_key",
+    "set_language",
     "use_key",
     "use_web_session_link",
 ]
