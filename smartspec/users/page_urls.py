@@ -4,4 +4,7 @@ from django.urls import path
 
 from smartspec.users import pages
 
-urlpatterns = [path("account/open/<str:token>", pages.open_web_session, name="open_web_session")]
+urlpatterns = [
+    path("account/open/<str:token>", pages.open_web_session, name="open_web_session"),
+    path("account/language", pages.choose_language, name="account-language"),
+]

@@ -1,15 +1,18 @@
-"""The page behind the link from the app: it signs the browser in and leads on."""
+"""The page behind the link from the app, which signs the browser in and leads on; and the switch of languages."""
 
 from allauth.account.internal.flows.login import perform_login
 from allauth.account.models import Login
+from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
+from django.views.i18n import set_language
 
 from smartspec import clock
 from smartspec.users import services
+from smartspec.users.models import User
 
 
 @require_GET
@@ -27,3 +30,12 @@ def open_web_session(request: HttpRequest, token: str) -> HttpResponse:
         response = perform_login(request, Login(user=link.user, redirect_url=link.next_path))
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+@require_POST
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Keep the language that a reader chose: for these pages in a cookie, for mail with the person."""
+    language = request.POST.get("language", "")
+    if language in dict(settings.LANGUAGES) and isinstance(request.user, User):
+        services.set_language(user=request.user, language=language)
+    return set_language(request)

@@ -24,7 +24,7 @@ def ask_for_link(client: APIClient, **body: Any) -> str:
 class TestWebSession:
     def test_opens_the_account_pages_signed_in(self, alice: User, alice_client: APIClient, client: Client) -> None:
         answer = client.get(ask_for_link(alice_client))
-        assert (answer.status_code, answer["Location"]) == (302, "/account/buy")
+        assert (answer.status_code, answer["Location"]) == (302, "/account")
         assert client.session["_auth_user_id"] == str(alice.pk)
         assert "no-store" in answer["Cache-Control"]
         assert answer["Referrer-Policy"] == "no-referrer"

@@ -1,0 +1,1 @@
+"""The account pages about money, and the pages that Stripe leads back to."""
