@@ -109,7 +109,8 @@ class TestTransactions:
         self, alices_browser: Client, alice_client: APIClient, busy: Callable[[int], None]
     ) -> None:
         busy(30)
-        for query in ({}, {"type": "usage"}, {"search": "model-3"}, {"type": "bonus"}, {"page": "2"}):
+        queries: list[dict[str, str]] = [{}, {"type": "usage"}, {"search": "model-3"}, {"type": "bonus"}, {"page": "2"}]
+        for query in queries:
             answer = alices_browser.get("/account/transactions", query)
             told = alice_client.get("/api/credits/transactions", {"limit": 25, **query}).json()
             assert [entry.public_id for entry in answer.context["entries"]] == [t["id"] for t in told["transactions"]]
