@@ -112,7 +112,7 @@ class TestTransactions:
         queries: list[dict[str, str]] = [{}, {"type": "usage"}, {"search": "model-3"}, {"type": "bonus"}, {"page": "2"}]
         for query in queries:
             answer = alices_browser.get("/account/transactions", query)
-            told = alice_client.get("/api/credits/transactions", {"limit": 25, **query}).json()
+            told = alice_client.get("/api/credits/transactions", {"limit": "25"} | query).json()
             assert [entry.public_id for entry in answer.context["entries"]] == [t["id"] for t in told["transactions"]]
             assert shown(answer.content.decode(), "total") == told["total"]
         summary = alice_client.get("/api/credits/transactions/summary").json()["summary"]
