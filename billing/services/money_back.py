@@ -67,7 +67,7 @@ def lock_payment(payment: Payment) -> Payment:
     """Take the lock under which a payment's refunds and disputes are written, and return the payment as it is."""
     if isinstance(payment, Purchase):
         return Purchase.objects.select_for_update().get(pk=payment.pk)
-    Customer.objects.select_for_update().get(subscriptions=payment.subscription_id)
+    Customer.objects.select_for_update(of=("self",)).get(subscriptions=payment.subscription_id)
     return PaidInvoice.objects.select_related("subscription").get(pk=payment.pk)
 
 

@@ -58,7 +58,7 @@ def sync_subscription(*, subscription_id: str, now: datetime) -> Subscription | 
         is_surplus = find_out_surplus(customer, fetched, now)
         pending = fetch_pending_change(fetched)
         with transaction.atomic():
-            locked = Customer.objects.select_for_update().select_related("user").get(pk=customer.pk)
+            locked = Customer.objects.select_for_update(of=("self",)).select_related("user").get(pk=customer.pk)
             if locked.state_version != version:
                 continue  # somebody wrote since we looked, perhaps something newer than what we hold
             known = Subscription.objects.filter(pk=subscription_id).first()
@@ -220,7 +220,7 @@ def apply_plan(customer: Customer, now: datetime, *, plan: str | None = None) ->
 def apply_plan_of(*, customer_id: str, now: datetime) -> None:
     """This will make the ledger's plan state what our rows say, and give the allowances that are due by it."""
     with transaction.atomic():
-        customer = Customer.objects.select_for_update().select_related("user").get(pk=customer_id)
+        customer = Customer.objects.select_for_update(of=("self",)).select_related("user").get(pk=customer_id)
         apply_plan(customer, now)
         credits_services.give_allowances(account_id=customer.user_id, now=now)
 
