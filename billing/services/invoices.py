@@ -1,22 +1,22 @@
 """What a paid invoice of a subscription gives: the months that it pays for, and the credits of an upgrade."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Sum
+from django.db.models import Max
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Customer, PaidInvoice, Subscription
 from billing.services.subscriptions import (
     apply_plan,
     end_surplus,
-    is_entitled,
+    paid_from,
     require_plan_of_price,
     sync_subscription,
 )
+from billing.services.upgrades import find_upgrade, give_upgrade
 from credits import selectors as credits_selectors
 from credits import services as credits_services
 from smartspec import mail
@@ -26,15 +26,6 @@ log = get_logger(__name__)
 
 ZERO = Decimal(0)
 RENEWAL = "subscription_cycle"
-
-
-@dataclass(frozen=True)
-class Upgrade:
-    """A change to a plan that gives more, and the moment up to which the old plan counts (the proration date)."""
-
-    old_plan: str
-    new_plan: str
-    changed_at: datetime
 
 
 def record_invoice(*, invoice_id: str, now: datetime) -> PaidInvoice | None:
@@ -58,28 +49,26 @@ def record_invoice(*, invoice_id: str, now: datetime) -> PaidInvoice | None:
         end_surplus(subscription, now)
         return None
     recorded = PaidInvoice.objects.filter(pk=invoice_id).first()
-    if recorded is not None:
-        return recorded
-    # What came before gives first: an upgrade grants what the month's allowance has not given yet.
-    for earlier in unrecorded_before(subscription, invoice):
-        give_for_invoice(subscription=subscription, invoice=earlier, now=now)
-    return give_for_invoice(subscription=subscription, invoice=invoice, now=now)
+    if recorded is None:
+        record_all(subscription, invoice, now)
+        recorded = PaidInvoice.objects.get(pk=invoice_id)
+    return recorded
 
 
-def unrecorded_before(subscription: Subscription, invoice: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the paid invoices of the subscription that were made before this one and that we have not heard of.
-
-    Stripe lists the newest first; among those made within the same second, its order alone tells which came first.
+def record_all(subscription: Subscription, invoice: dict[str, Any], now: datetime) -> None:
+    """Record an invoice with all that we have not heard of, in the order in which they were made: an upgrade grants
+    what the month's allowance has not given yet, and the months after it are given by the new plan.
     """
+    # Stripe lists the newest first; among those made within the same second, its order alone tells which came first.
     newest_first = list(gateway.list_all_invoices({"subscription": subscription.pk, "status": "paid"}))
-    position = next((n for n, found in enumerate(newest_first) if found["id"] == invoice["id"]), 0)
-    earlier = [
-        found
-        for n, found in enumerate(newest_first)
-        if found["created"] < invoice["created"] or (found["created"] == invoice["created"] and n > position)
-    ]
-    known = set(PaidInvoice.objects.filter(pk__in=[found["id"] for found in earlier]).values_list("pk", flat=True))
-    return [found for found in reversed(earlier) if found["id"] not in known]
+    known = set(PaidInvoice.objects.filter(subscription=subscription).values_list("pk", flat=True))
+    unknown = [found for found in reversed(newest_first) if found["id"] not in known]
+    if invoice["id"] not in {found["id"] for found in unknown}:
+        unknown.append(invoice)
+    upgrades = [find_upgrade(found) for found in unknown]
+    for number, found in enumerate(unknown):
+        following = [upgrade.changed_at for upgrade in upgrades[number + 1 :] if upgrade is not None]
+        give_for_invoice(subscription=subscription, invoice=found, now=now, until=min(following, default=None))
 
 
 def note_failed_renewal(subscription: Subscription, invoice: dict[str, Any], now: datetime) -> None:
@@ -106,12 +95,17 @@ def note_failed_renewal(subscription: Subscription, invoice: dict[str, Any], now
         )
 
 
-def give_for_invoice(*, subscription: Subscription, invoice: dict[str, Any], now: datetime) -> PaidInvoice:
-    """This will note a paid invoice and what it paid for, and give the allowances and the upgrade that it makes due."""
+def give_for_invoice(
+    *, subscription: Subscription, invoice: dict[str, Any], now: datetime, until: datetime | None
+) -> PaidInvoice:
+    """This will note a paid invoice and what it paid for, and give the allowances and the upgrade that it makes due:
+    those that begin by `until`, from when on a later invoice changes the plan.
+    """
     period = stripe_data.invoice_paid_period(invoice)
     upgrade = find_upgrade(invoice)
     with transaction.atomic():
-        customer = Customer.objects.select_for_update().select_related("user").get(pk=subscription.customer_id)
+        locked = Customer.objects.select_for_update(of=("self",)).select_related("user")
+        customer = locked.get(pk=subscription.customer_id)
         recorded, is_new = PaidInvoice.objects.get_or_create(
             pk=invoice["id"],
             defaults={
@@ -130,13 +124,14 @@ def give_for_invoice(*, subscription: Subscription, invoice: dict[str, Any], now
         if not is_new:
             return recorded
         pay_until(subscription)
-        # The months before an upgrade, and those of an invoice that we learn of late, are given by the plan of then.
-        apply_plan(customer, now, plan=upgrade.old_plan if upgrade else find_paid_plan(invoice))
-        given = credits_services.give_allowances(account_id=customer.user_id, now=now)
+        if upgrade is None:
+            given = give_months(customer, subscription.pk, find_paid_plan(invoice), now, until)
+        else:
+            given = give_months(customer, subscription.pk, upgrade.old_plan, now, upgrade.changed_at)
+            recorded.upgrade_credits = give_upgrade(recorded, upgrade, now)
+            given += give_months(customer, subscription.pk, upgrade.new_plan, now, until)
         apply_plan(customer, now)
-        if upgrade is not None:
-            recorded.upgrade_credits = give_upgrade(customer, recorded, upgrade, now)
-        recorded.allowance_credits = sum((granted.grant.credits for granted in given), ZERO)
+        recorded.allowance_credits = given
         recorded.save(update_fields=["upgrade_credits", "allowance_credits"])
     if recorded.allowance_credits or recorded.upgrade_credits:
         log.info(
@@ -144,6 +139,38 @@ def give_for_invoice(*, subscription: Subscription, invoice: dict[str, Any], now
             invoice_id=recorded.pk, credits=str(recorded.allowance_credits + recorded.upgrade_credits),
         )  # fmt: skip
     return recorded
+
+
+def give_months(
+    customer: Customer, subscription_id: str, plan: str | None, now: datetime, until: datetime | None
+) -> Decimal:
+    """Give the months that are paid for and begin by `until`, by the plan of then, and return how many credits that is.
+
+    The caller holds the customer's lock.
+    """
+    subscription = Subscription.objects.get(pk=subscription_id)
+    begin = paid_from(subscription)
+    if subscription.ended_at is None:
+        apply_plan(customer, now, plan=plan)
+        given = credits_services.give_allowances(account_id=customer.user_id, now=now, until=until)
+    elif begin is not None and subscription.paid_until is not None:
+        # It was paid, and ended before we heard: the account has another plan by now.
+        given = credits_services.give_past_allowances(
+            account_id=customer.user_id,
+            paid=credits_services.PaidTime(
+                plan=plan or subscription.plan,
+                source=subscription.pk,
+                anchor_at=subscription.anchor_at,
+                paid_from=begin,
+                paid_until=subscription.paid_until,
+            ),
+            ended_at=subscription.ended_at,
+            now=now,
+            until=until,
+        )
+    else:
+        given = []
+    return sum((granted.grant.credits for granted in given), ZERO)
 
 
 def pay_until(subscription: Subscription) -> None:
@@ -157,77 +184,3 @@ def find_paid_plan(invoice: dict[str, Any]) -> str | None:
     """Return the plan of the period that an invoice pays for, None when it pays for none."""
     paid = [line for line in stripe_data.invoice_lines(invoice) if not line.is_proration and line.amount_cents > 0]
     return require_plan_of_price(paid[0].price_id)[0] if paid else None
-
-
-# --- Upgrades -----------------------------------------------------------------------------------------------------
-
-
-def find_upgrade(invoice: dict[str, Any]) -> Upgrade | None:
-    """Return the upgrade that an invoice bills: unused time of one plan back, time of one that gives more charged."""
-    if invoice["billing_reason"] != "subscription_update":
-        return None
-    lines = stripe_data.invoice_lines(invoice)
-    given_back = [line for line in lines if line.is_proration and line.amount_cents < 0]
-    charged = [line for line in lines if line.amount_cents > 0]
-    if not given_back or not charged:
-        return None
-    old_plan, _ = require_plan_of_price(given_back[0].price_id)
-    new_plan, _ = require_plan_of_price(charged[-1].price_id)
-    if monthly_credits(new_plan) <= monthly_credits(old_plan):
-        return None
-    return Upgrade(old_plan, new_plan, changed_at=min(line.starts_at for line in given_back))
-
-
-def give_upgrade(customer: Customer, recorded: PaidInvoice, upgrade: Upgrade, now: datetime) -> Decimal:
-    """Grant what this month's share of both plans exceeds what the month has given; the caller holds the lock."""
-    subscription = recorded.subscription
-    state = credits_selectors.get_plan_state(account_id=customer.user_id, now=upgrade.changed_at)
-    credits = upgrade_credits(subscription, upgrade, period_start=state.period_start, period_end=state.period_end)
-    if not credits:
-        return ZERO
-    expires_at = state.period_end
-    if expires_at <= now:  # learned of after the month's end: it lives as long from now
-        expires_at = now + (state.period_end - state.period_start)
-    credits_services.grant(
-        account_id=customer.user_id,
-        kind="subscription",
-        credits=credits,
-        source=f"upgrade:{recorded.pk}",
-        now=now,
-        expires_at=expires_at,
-        description=f"Upgrade to {credits_selectors.get_plan(upgrade.new_plan).display_name}",
-        reference_type="invoice",
-        reference_id=recorded.pk,
-    )
-    return credits
-
-
-def upgrade_credits(
-    subscription: Subscription, upgrade: Upgrade, *, period_start: datetime, period_end: datetime
-) -> Decimal:
-    """Return `max(0, old x elapsed + new x left - what the month gave)`, rounded up to a whole credit."""
-    length_seconds = Decimal((period_end - period_start).total_seconds())
-    left_seconds = Decimal((period_end - upgrade.changed_at).total_seconds())
-    old, new = monthly_credits(upgrade.old_plan), monthly_credits(upgrade.new_plan)
-    due = (old * (length_seconds - left_seconds) + new * left_seconds) / length_seconds
-    earlier_upgrades: Decimal | None = PaidInvoice.objects.filter(
-        subscription=subscription, upgraded_at__gte=period_start, upgraded_at__lt=period_end
-    ).aggregate(total=Sum("upgrade_credits"))["total"]
-    allowance = credits_selectors.allowance_given(
-        account_id=subscription.user_id, source=subscription.pk, period_start=period_start
-    )
-    missing = due - allowance - (earlier_upgrades or ZERO)
-    return max(ZERO, missing.to_integral_value(rounding=ROUND_CEILING))
-
-
-def preview_upgrade_credits(*, subscription: Subscription, new_plan: str, now: datetime) -> Decimal:
-    """Return the credits that a change to `new_plan`, paid now, would grant."""
-    if not is_entitled(subscription) or monthly_credits(new_plan) <= monthly_credits(subscription.plan):
-        return ZERO
-    state = credits_selectors.get_plan_state(account_id=subscription.user_id, now=now)
-    upgrade = Upgrade(subscription.plan, new_plan, changed_at=now.replace(microsecond=0))
-    return upgrade_credits(subscription, upgrade, period_start=state.period_start, period_end=state.period_end)
-
-
-def monthly_credits(plan: str) -> Decimal:
-    return Decimal(credits_selectors.get_plan(plan).monthly_credits)

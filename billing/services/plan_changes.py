@@ -13,8 +13,9 @@ from billing import gateway, selectors, stripe_data
 from billing.models import Interval, PlanChange, Subscription
 from billing.services.cancellations import cancel_subscription, find_own, release_schedule, resync
 from billing.services.checkouts import IdempotencyConflict
-from billing.services.invoices import preview_upgrade_credits, record_invoice
+from billing.services.invoices import record_invoice
 from billing.services.subscriptions import is_entitled
+from billing.services.upgrades import preview_upgrade_credits
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 from smartspec.users.models import User

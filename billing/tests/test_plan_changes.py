@@ -13,9 +13,10 @@ from billing import gateway, services
 from billing.models import PaidInvoice, PlanChange, Subscription
 from billing.sandbox import store
 from billing.sandbox.services import authentication
-from billing.services.invoices import Upgrade, upgrade_credits
+from billing.services.upgrades import Upgrade, upgrade_credits
 from billing.tests.conftest import FAILS_LATER_CARD, open_plan, pay
 from billing.tests.test_subscriptions import allowances, tier
+from credits import selectors as credits_selectors
 from smartspec import clock
 from smartspec.testing import make_client, make_user
 
@@ -179,9 +180,9 @@ class TestUpgradeCredits:
     ) -> None:
         subscribe(alice_client)
         row = Subscription.objects.get()
-        start, end = row.anchor_at, row.anchor_at + timedelta(days=30)
-        half = Upgrade("pro", "enterprise", changed_at=start + timedelta(days=15))
-        assert upgrade_credits(row, half, period_start=start, period_end=end) == 2250
+        month = credits_selectors.month_at(anchor_at=row.anchor_at, at=row.anchor_at)
+        half = Upgrade("pro", "enterprise", changed_at=month.start_at + (month.end_at - month.start_at) / 2)
+        assert upgrade_credits(row, half) == 2250
         PaidInvoice.objects.create(
             pk="in_earlier",
             subscription=row,
@@ -190,18 +191,18 @@ class TestUpgradeCredits:
             currency="usd",
             upgraded_from="pro",
             upgraded_to="enterprise",
-            upgraded_at=start + timedelta(days=15),
+            upgraded_at=half.changed_at,
             upgrade_credits=2250,
             paid_at=now,
         )
-        assert upgrade_credits(row, half, period_start=start, period_end=end) == 0
+        assert upgrade_credits(row, half) == 0
 
     def test_are_rounded_up_to_a_whole_credit(self, alice: Any, alice_client: APIClient, subscribe: Subscribe) -> None:
         subscribe(alice_client)
         row = Subscription.objects.get()
-        start, end = row.anchor_at, row.anchor_at + timedelta(days=30)
-        late = Upgrade("pro", "enterprise", changed_at=end - timedelta(seconds=1))
-        assert upgrade_credits(row, late, period_start=start, period_end=end) == 1
+        month = credits_selectors.month_at(anchor_at=row.anchor_at, at=row.anchor_at)
+        late = Upgrade("pro", "enterprise", changed_at=month.end_at - timedelta(seconds=1))
+        assert upgrade_credits(row, late) == 1
 
 
 class TestDowngrade:

@@ -20,6 +20,7 @@ from credits.selectors.accounts import (
     list_accounts_with_due_allowance,
     list_due,
     list_with_credits,
+    month_at,
 )
 from credits.selectors.catalogue import Quote, get_plan, list_plans, list_rates, quote, rate_at
 from credits.selectors.history import (
@@ -105,6 +106,7 @@ __all__ = [
     "list_rates",
     "list_transactions",
     "list_with_credits",
+    "month_at",
     "quote",
     "rate_at",
     "recoverable",

@@ -114,6 +114,11 @@ def get_plan_state(*, account_id: UUID, now: datetime) -> PlanState:
     )
 
 
+def month_at(*, anchor_at: datetime, at: datetime) -> Period:
+    """Return the allowance month, counted from an anchor, that contains a moment."""
+    return period_at(anchor_at, at)
+
+
 def get_balance(*, account_id: UUID, now: datetime) -> Balance:
     """Return what an account has at `now`. Expired lots and holds count as ended although nobody has noticed yet."""
     account = find_open_account(account_id=account_id)

@@ -13,7 +13,7 @@ from credits.services.adjustments import (
     limit_exceeded,
     limits_of,
 )
-from credits.services.allowances import give_allowances, give_due_allowances
+from credits.services.allowances import PaidTime, end_lot, give_allowances, give_due_allowances, give_past_allowances
 from credits.services.checks import (
     AccountFrozen,
     IdempotencyConflict,
@@ -87,6 +87,7 @@ __all__ = [
     "InvalidTimeToLive",
     "OperationNotHeld",
     "OwnAdjustment",
+    "PaidTime",
     "PlacedHold",
     "RefundAboveCapture",
     "Settled",
@@ -106,6 +107,7 @@ __all__ = [
     "count_days",
     "decide_adjustment",
     "end_grace",
+    "end_lot",
     "expire",
     "extend_hold",
     "freeze",
@@ -113,6 +115,7 @@ __all__ = [
     "give_allowances",
     "give_back",
     "give_due_allowances",
+    "give_past_allowances",
     "grant",
     "grant_ledger_role",
     "hold_many",

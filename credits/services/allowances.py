@@ -1,5 +1,6 @@
 """The monthly credits of a plan: each period once, when its start is paid for; Free's for verified people."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -20,22 +21,61 @@ log = get_logger(__name__)
 FREE = "free"
 
 
-def give_allowances(*, account_id: UUID, now: datetime) -> list[Granted]:
+@dataclass(frozen=True)
+class PaidTime:
+    """A plan from one source, and the unbroken time for which it is paid; its months count from the anchor."""
+
+    plan: str
+    source: str
+    anchor_at: datetime
+    paid_from: datetime
+    paid_until: datetime
+
+
+def give_allowances(*, account_id: UUID, now: datetime, until: datetime | None = None) -> list[Granted]:
     """This will give every allowance that is due and not yet given, exactly once each; the answer lists the new ones.
 
     A paid plan's periods are given when their start lies inside what is paid for; one that we learn of after its end
-    lives one period's length from now. Free's present period is given to a verified address, one account per address.
+    lives one period's length from now. Those that begin after `until` are left for another call: from then on another
+    plan holds. Free's present period is given to a verified address, one account per address.
 
     :raises UnknownAccount: there is no such user.
     """
     if ledger.call("credits_touch", account_id, now, plain=("account_id",))["account_id"] is None:
         raise UnknownAccount(account_id)
     account = Account.objects.select_related("user").get(pk=account_id)
-    plan = next(plan for plan in catalogue.get().plans if plan.slug == account.plan_id)
-    if plan.monthly_credits == 0:
+    if account.plan_source == FREE:
+        answers = _give_free(account, _find_plan(FREE), now)
+    elif account.paid_until is None or account.paid_from is None:
         return []
-    answers = _give_free(account, plan, now) if account.plan_source == FREE else _give_paid(account, plan, now)
+    else:
+        paid = PaidTime(account.plan_id, account.plan_source, account.anchor_at, account.paid_from, account.paid_until)
+        answers = _give_paid(account_id, paid, now, until or now)
     return [answer for answer in answers if not answer.is_replay]
+
+
+def give_past_allowances(
+    *, account_id: UUID, paid: PaidTime, ended_at: datetime, now: datetime, until: datetime | None = None
+) -> list[Granted]:
+    """This will give what a plan that is over should have given, had we known in time, exactly once each.
+
+    A month that was over before the plan was lives one period's length from now, as any that we learn of late. One in
+    which the plan ended is given and ends at once, as it would have then. The account's present plan is left alone.
+
+    :raises UnknownAccount: there is no such user.
+    """
+    if ledger.call("credits_touch", account_id, now)["account_id"] is None:
+        raise UnknownAccount(account_id)
+    answers = _give_paid(account_id, paid, now, min(until or now, ended_at))
+    for answer in answers:
+        if period_at(paid.anchor_at, _start_of(answer.grant.source)).end_at > ended_at:
+            end_lot(account_id=account_id, source=answer.grant.source, now=now)
+    return [answer for answer in answers if not answer.is_replay]
+
+
+def end_lot(*, account_id: UUID, source: str, now: datetime) -> None:
+    """This will end the lot that a plan gave from this source: what is left of it expires."""
+    ledger.call("credits_end_lots", account_id, source, now, None, now)
 
 
 def give_due_allowances(*, now: datetime, limit: int = 10_000) -> int:
@@ -48,59 +88,72 @@ def give_due_allowances(*, now: datetime, limit: int = 10_000) -> int:
 
 def _give_free(account: Account, plan: Plan, now: datetime) -> list[Granted]:
     user = account.user
-    if not users_selectors.has_verified_email(user):
+    if plan.monthly_credits == 0 or not users_selectors.has_verified_email(user):
         return []
     period = period_at(account.anchor_at, now)
-    answer = _give(account, plan, period, now, expires_at=period.end_at, address_hash=_address_hash(user))
+    answer = _give(account.pk, FREE, plan, period, now, expires_at=period.end_at, address_hash=_address_hash(user))
     if answer is None:
         log.info("Free allowance taken by another account of this address", account_id=str(account.pk))
         return []
     return [answer]
 
 
-def _give_paid(account: Account, plan: Plan, now: datetime) -> list[Granted]:
-    if account.paid_until is None or account.paid_from is None:
+def _give_paid(account_id: UUID, paid: PaidTime, now: datetime, until: datetime) -> list[Granted]:
+    """Give the periods that have begun, by `now` and by `until`, and are paid for."""
+    plan = _find_plan(paid.plan)
+    if plan.monthly_credits == 0:
         return []
     given = set(
         Grant.objects.filter(
-            account_id=account.pk, kind=Grant.Kind.SUBSCRIPTION, source__startswith=_prefix(account)
+            account_id=account_id, kind=Grant.Kind.SUBSCRIPTION, source__startswith=_prefix(paid.source)
         ).values_list("source", flat=True)
     )
     answers = []
     n = 0
-    while (period := nth_period(account.anchor_at, n)).start_at < account.paid_until and period.start_at <= now:
+    while (period := nth_period(paid.anchor_at, n)).start_at < paid.paid_until and period.start_at <= min(now, until):
         n += 1
-        if period.start_at < account.paid_from or allowance_source(account.plan_source, period) in given:
+        if period.start_at < paid.paid_from or allowance_source(paid.source, period) in given:
             continue
         if period.end_at > now:
             expires_at = period.end_at + selectors.RENEWAL_GRACE
         else:
             expires_at = now + (period.end_at - period.start_at)
-        answer = _give(account, plan, period, now, expires_at=expires_at, address_hash=None)
+        answer = _give(account_id, paid.source, plan, period, now, expires_at=expires_at, address_hash=None)
         if answer is not None:
             answers.append(answer)
     return answers
 
 
+def _find_plan(slug: str) -> Plan:
+    return next(plan for plan in catalogue.get().plans if plan.slug == slug)
+
+
 def _give(
-    account: Account, plan: Plan, period: Period, now: datetime, *, expires_at: datetime, address_hash: str | None
+    account_id: UUID,
+    source: str,
+    plan: Plan,
+    period: Period,
+    now: datetime,
+    *,
+    expires_at: datetime,
+    address_hash: str | None,
 ) -> Granted | None:
     row = ledger.call(
         "credits_give_allowance",
-        account.pk,
-        allowance_source(account.plan_source, period),
+        account_id,
+        allowance_source(source, period),
         plan.monthly_credits,
         DEFAULT_PRIORITY,
         expires_at,
         period.end_at,
-        _prefix(account),
+        _prefix(source),
         period.start_at + selectors.RENEWAL_GRACE,
         address_hash,
         f"{plan.display_name} credits for {period.start_at:%-d %B %Y} to {period.end_at:%-d %B %Y}",
         now,
         parts={"lot": Grant},
     )
-    return None if row["status"] == "taken" else granted(account.pk, row)
+    return None if row["status"] == "taken" else granted(account_id, row)
 
 
 def allowance_source(plan_source: str, period: Period) -> str:
@@ -108,8 +161,13 @@ def allowance_source(plan_source: str, period: Period) -> str:
     return f"allowance:{plan_source}:{period.start_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _prefix(account: Account) -> str:
-    return f"allowance:{account.plan_source}:"
+def _start_of(source: str) -> datetime:
+    """Return the start of the period that an allowance is for, from its source."""
+    return datetime.fromisoformat(source.split(":", 2)[2])
+
+
+def _prefix(plan_source: str) -> str:
+    return f"allowance:{plan_source}:"
 
 
 def _address_hash(user: User) -> str:

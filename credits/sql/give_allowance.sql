@@ -1,6 +1,6 @@
 -- Give the allowance of one period, once. A paid plan's (p_address_hash null) ends the lots of the periods before: p_prefix, those that
 -- would end by p_latest. Free's is given to one account per address at a time; another account may have it only when the one before has
--- let two days pass without taking its own.
+-- let two days pass without taking its own. A month of a plan that is over leaves alone when the present plan's next one is due.
 -- status: ok, replay, conflict, taken (the address has its allowance elsewhere), no_account
 CREATE OR REPLACE FUNCTION credits_give_allowance(
   p_account uuid, p_source text, p_credits numeric, p_priority int, p_expires timestamptz, p_period_end timestamptz,
@@ -26,6 +26,7 @@ BEGIN
   END IF;
   IF status IN ('ok', 'replay') THEN
     UPDATE credits_account x SET allowance_until = p_period_end
-     WHERE x.account_id = p_account AND (x.allowance_until IS NULL OR x.allowance_until < p_period_end);
+     WHERE x.account_id = p_account AND (x.allowance_until IS NULL OR x.allowance_until < p_period_end)
+       AND starts_with(p_source, 'allowance:' || x.plan_source || ':');
   END IF;
 END $$;
