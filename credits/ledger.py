@@ -13,11 +13,13 @@ from weakref import WeakKeyDictionary
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from prometheus_client import Counter
 from psycopg.pq import Format
 
 Row = dict[str, Any]
 Parts = Mapping[str, type[models.Model]]
 NO_PARTS: Parts = {}
+CALLS = Counter("smartspec_ledger_calls", "Calls of the ledger's functions, by their answer.", ("function", "status"))
 
 
 def call(function: str, *arguments: Any, plain: Sequence[str] = ("status",), parts: Parts = NO_PARTS) -> Row:
@@ -31,6 +33,9 @@ def call(function: str, *arguments: Any, plain: Sequence[str] = ("status",), par
 def call_all(function: str, *arguments: Any, plain: Sequence[str] = ("status",), parts: Parts = NO_PARTS) -> list[Row]:
     """Return every row that a function answers with, as `call` returns one."""
     rows = _fetch(_statement(function, len(arguments), tuple(plain), tuple(parts.items())), arguments)
+    if plain and plain[0] == "status":
+        for row in rows:
+            _counter(function, row[0]).inc()
     if not parts:
         return [dict(zip(plain, row, strict=True)) for row in rows]
     answers = []
@@ -44,6 +49,12 @@ def call_all(function: str, *arguments: Any, plain: Sequence[str] = ("status",),
             answer[part] = None if values[0] is None else model.from_db(DEFAULT_DB_ALIAS, fields, values)
         answers.append(answer)
     return answers
+
+
+@cache
+def _counter(function: str, status: str) -> Counter:
+    """Return the counter of an answer; found once, since looking it up by its labels costs more than counting."""
+    return CALLS.labels(function.removeprefix("credits_"), status)
 
 
 def call_value(function: str, *arguments: Any) -> Any:

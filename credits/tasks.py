@@ -38,3 +38,12 @@ def give_due_allowances(timestamp: int) -> None:
 def count_days(timestamp: int) -> None:
     """Count what all accounts did today, every minute, for the figures of the back-office."""
     services.count_days(now=clock.now())
+
+
+@app.periodic(cron="47 2 * * *")
+@app.task(queueing_lock="credits.prove_ledger")
+def prove_ledger(timestamp: int) -> None:
+    """Recompute every account, every night; a fault is an error in the log and a mail to operators."""
+    faults = services.prove_ledger(now=clock.now())
+    if faults:
+        log.error("The ledger does not add up", faults=faults)

@@ -45,6 +45,7 @@ from billing.selectors.wallet import (
     list_payment_methods,
     portal_return_url,
 )
+from billing.selectors.watching import count_payments_without_webhook, count_unfinished_webhooks
 from billing.selectors.webhooks import (
     WebhookState,
     count_refusals_of_a_day,
@@ -67,8 +68,10 @@ __all__ = [
     "access_ends_at",
     "count_needing_review",
     "count_open_disputes",
+    "count_payments_without_webhook",
     "count_refusals_of_a_day",
     "count_subscriptions",
+    "count_unfinished_webhooks",
     "count_webhooks_in_trouble",
     "current_subscription",
     "find_checkout",

@@ -57,6 +57,7 @@ from credits.services.holds import (
     refund_capture,
     release_hold,
 )
+from credits.services.proof import prove_ledger
 from credits.services.roles import UnknownRole, grant_ledger_role
 from credits.services.staff import freeze_by_staff, release_hold_by_staff, thaw_by_staff
 from credits.services.totals import count_days
@@ -122,6 +123,7 @@ __all__ = [
     "limit_exceeded",
     "limits_of",
     "place_hold",
+    "prove_ledger",
     "refund_capture",
     "release_hold",
     "release_hold_by_staff",

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.core import checks
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -36,6 +37,15 @@ def migrations(now: datetime) -> Condition:
     missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     detail = f"{missing} not applied" if missing else "all applied"
     return Condition("migrations", holds=not missing, detail=detail, remedy="manage.py migrate")
+
+
+@watching.condition
+def settings_checked(now: datetime) -> Condition:
+    found = checks.run_checks(include_deployment_checks=settings.PRODUCTION)
+    serious = [message for message in found if message.is_serious(checks.WARNING) and not message.is_silenced()]
+    detail = f"{serious[0].id}: {serious[0].msg}" if serious else "nothing to say"
+    remedy = serious[0].hint or "manage.py check --deploy" if serious else ""
+    return Condition("settings_checked", holds=not serious, detail=detail, remedy=remedy)
 
 
 @watching.condition

@@ -1,0 +1,94 @@
+"""What operators are told of billing."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from billing import watching
+from billing.models import Purchase, ReconcileRun, Webhook
+from billing.tests.conftest import open_credits, pay
+from smartspec import clock
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
+
+
+def buy(client: APIClient) -> str:
+    session_id = open_credits(client)
+    pay(session_id)
+    return session_id
+
+
+class TestWebhooks:
+    def test_must_be_done_within_the_hour(self, alice_client: APIClient, run_jobs: Callable[[], int]) -> None:
+        buy(alice_client)
+        run_jobs()
+        now = clock.now()
+        assert watching.webhooks_done(now + HOUR + SECOND).holds
+        Webhook.objects.filter(event_type="checkout.session.completed").update(processed_at=None)
+        assert watching.webhooks_done(now).holds
+        late = watching.webhooks_done(now + HOUR + SECOND)
+        assert (late.holds, late.detail) == (False, "1 received more than an hour ago are not done")
+
+    def test_are_missed_when_payments_came_without_them(
+        self, alice_client: APIClient, run_jobs: Callable[[], int]
+    ) -> None:
+        session_id = buy(alice_client)
+        Webhook.objects.all().delete()
+        alice_client.get(f"/api/payment/checkout/{session_id}")  # the app's poll fulfils
+        assert Purchase.objects.get().state == "fulfilled"
+        now = clock.now()
+        assert watching.webhooks_arrive(now).holds
+        missed = watching.webhooks_arrive(now + HOUR + SECOND)
+        assert (missed.holds, missed.detail) == (False, "none for an hour, and 1 payments since")
+
+    def test_may_be_silent_while_nobody_pays(self) -> None:
+        assert watching.webhooks_arrive(clock.now() + timedelta(days=30)).holds
+
+
+class TestReconciled:
+    def run(self, *, remaining: int = 0) -> ReconcileRun:
+        now = clock.now()
+        return ReconcileRun.objects.create(
+            started_at=now, since_at=now - HOUR, until_at=now, finished_at=now, checked=7, remaining=remaining
+        )
+
+    def test_holds_before_the_first_run_and_after_a_clean_one(self) -> None:
+        assert watching.reconciled(clock.now()).holds
+        self.run()
+        assert watching.reconciled(clock.now()).holds
+
+    def test_does_not_hold_while_differences_remain_or_when_nobody_looked_for_long(self) -> None:
+        self.run()
+        assert not watching.reconciled(clock.now() + timedelta(days=3)).holds
+        self.run(remaining=2)
+        assert not watching.reconciled(clock.now()).holds
+
+
+def test_metrics_tell_refusals_and_the_ledgers_answers(
+    alice_client: APIClient, client: Client, run_jobs: Callable[[], int]
+) -> None:
+    client.post("/api/webhooks/stripe", "{}", content_type="application/json")
+    buy(alice_client)
+    run_jobs()
+    text = client.get("/metrics").content.decode()
+    assert 'smartspec_webhooks_refused{cause="no_signature"} 1.0' in text
+    assert 'smartspec_ledger_calls_total{function="grant_credits",status="ok"}' in text
+    assert "smartspec_purchases_to_review 0.0" in text
+
+
+def test_the_nightly_proof_is_kept_for_operators(alice: Any, alice_client: APIClient) -> None:
+    from credits import services
+    from credits import watching as credits_watching
+
+    now = clock.now()
+    assert credits_watching.ledger_verified(now).detail == "not proven yet"
+    assert services.prove_ledger(now=now) == 0
+    assert credits_watching.ledger_verified(now).holds
+    assert not credits_watching.ledger_verified(now + timedelta(days=3)).holds
