@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.conf import settings
+from django.http import UnreadablePostError
 
-from media.sandbox import buckets, cors, listing, objects, signing
+from media.sandbox import buckets, cors, listing, multipart, objects, signing
 from media.sandbox.errors import S3Error
 from media.sandbox.messages import Answer, Request
 from smartspec.logs import get_logger
@@ -17,10 +18,20 @@ Operation = Callable[[Request, str, datetime], Answer]
 KEY_MAX_BYTES = 1024
 
 # What a query parameter makes of a request. "" is the request without any of them.
-SUBRESOURCES = ("uploads", "uploadId", "delete", "location", "list-type")
+SUBRESOURCES = ("uploads", "uploadId", "delete", "list-type")
 NOT_IMPLEMENTED = (
     *("accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory"),
-    *("legal-hold", "lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy"),
+    *(
+        "legal-hold",
+        "lifecycle",
+        "location",
+        "logging",
+        "metrics",
+        "notification",
+        "object-lock",
+        "ownershipControls",
+        "policy",
+    ),
     *("policyStatus", "publicAccessBlock", "replication", "requestPayment", "restore", "retention", "select"),
     *("tagging", "torrent", "versioning", "versionId", "versions", "website"),
 )
@@ -30,12 +41,19 @@ BUCKET_OPERATIONS: dict[tuple[str, str], Operation] = {
     ("PUT", ""): buckets.create_bucket,
     ("GET", ""): listing.list_objects,
     ("GET", "list-type"): listing.list_objects_v2,
+    ("GET", "uploads"): multipart.list_multipart_uploads,
+    ("POST", "delete"): buckets.delete_objects,
 }
 OBJECT_OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", ""): objects.get_object,
     ("HEAD", ""): objects.head_object,
     ("PUT", ""): objects.put_object,
     ("DELETE", ""): objects.delete_object,
+    ("POST", "uploads"): multipart.create_multipart_upload,
+    ("PUT", "uploadId"): multipart.upload_part,
+    ("POST", "uploadId"): multipart.complete_multipart_upload,
+    ("DELETE", "uploadId"): multipart.abort_multipart_upload,
+    ("GET", "uploadId"): multipart.list_parts,
 }
 
 
@@ -44,14 +62,20 @@ def answer(request: Request, now: datetime) -> Answer:
     request_id = secrets.token_hex(8).upper()
     try:
         answered = cors.preflight(request) if request.method == "OPTIONS" else perform(request, now)
-    except S3Error as refused:
-        log.info("R2 stand-in refused", method=request.method, path=request.path, code=refused.code)
-        answered = refused.answer(request.path, request_id)
+    except S3Error as error:
+        answered = refuse(request, error, request_id)
+    except UnreadablePostError:  # the client has gone in the middle of its body
+        answered = refuse(request, S3Error("IncompleteBody"), request_id)
     if request.method == "HEAD":
         answered.body = ()
     answered.headers |= {"x-amz-request-id": request_id, "Server": "SmartSpec R2 stand-in"}
     answered.headers |= cors.headers(request)
     return answered
+
+
+def refuse(request: Request, error: S3Error, request_id: str) -> Answer:
+    log.info("R2 stand-in refused", method=request.method, path=request.path, code=error.code)
+    return error.answer(request.path, request_id)
 
 
 def perform(request: Request, now: datetime) -> Answer:

@@ -8,10 +8,10 @@ from datetime import datetime
 from urllib.parse import quote
 from xml.etree import ElementTree
 
+from media.sandbox.documents import add, whole_number, xml_answer, xml_time
 from media.sandbox.errors import S3Error
 from media.sandbox.messages import Answer, Request
 from media.sandbox.store import StoredObject, open_store
-from media.sandbox.xml import xml_answer, xml_time
 
 PAGE_MAX = 1000
 
@@ -125,10 +125,7 @@ def past(prefix: bytes) -> bytes:
 
 
 def page_limit(parameters: dict[str, str]) -> int:
-    text = parameters.get("max-keys", str(PAGE_MAX))
-    if not text.isascii() or not text.isdigit():
-        raise S3Error("InvalidArgument", "Argument max-keys must be an integer between 0 and 2147483647")
-    return min(int(text), PAGE_MAX)
+    return min(whole_number(parameters, "max-keys", PAGE_MAX), PAGE_MAX)
 
 
 # --- Telling ------------------------------------------------------------------------------------------------------
@@ -158,10 +155,6 @@ def describe(name: str, request: Request, page: Page) -> ElementTree.Element:
     for prefix in page.prefixes:
         add(ElementTree.SubElement(root, "CommonPrefixes"), "Prefix", encoded(prefix, parameters))
     return root
-
-
-def add(parent: ElementTree.Element, name: str, text: str) -> None:
-    ElementTree.SubElement(parent, name).text = text
 
 
 def encoded(text: str, parameters: dict[str, str]) -> str:

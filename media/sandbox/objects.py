@@ -1,7 +1,5 @@
 """One object: PUT, GET, HEAD, DELETE."""
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,9 +7,9 @@ from itertools import chain
 
 from django.utils.http import http_date, parse_etags, parse_http_date_safe
 
+from media.sandbox.digests import expected_digests
 from media.sandbox.errors import S3Error
 from media.sandbox.messages import Answer, Request
-from media.sandbox.signing import UNSIGNED_PAYLOAD
 from media.sandbox.store import StoredObject, open_store, require_precondition
 
 OBJECT_MAX_BYTES = 5 * 1024**3  # in one piece; larger ones come in parts
@@ -37,7 +35,7 @@ def put_object(request: Request, payload_hash: str, now: datetime) -> Answer:
     only_new, only_etag = precondition(request)
     require_precondition(store.find(request.key), only_new=only_new, only_etag=only_etag)  # before the bytes travel
     headers = kept_headers(request)
-    received = store.receive(request.body, content_length(request), digests(request, payload_hash))
+    received = store.receive(request.body, content_length(request), expected_digests(request, payload_hash))
     try:
         store.put(
             request.key,
@@ -55,7 +53,7 @@ def put_object(request: Request, payload_hash: str, now: datetime) -> Answer:
 
 
 def delete_object(request: Request, payload_hash: str, now: datetime) -> Answer:
-    open_store().delete(request.key)
+    open_store().delete([request.key])
     return Answer(status=204)
 
 
@@ -72,19 +70,6 @@ def content_length(request: Request) -> int:
     if int(text) > OBJECT_MAX_BYTES:
         raise S3Error("EntityTooLarge", MaxSizeAllowed=str(OBJECT_MAX_BYTES), ProposedSize=text)
     return int(text)
-
-
-def digests(request: Request, payload_hash: str) -> dict[str, bytes]:
-    """Return the digests that the body must have: the one that was signed, and Content-MD5."""
-    wanted = {}
-    if payload_hash != UNSIGNED_PAYLOAD:
-        wanted["sha256"] = bytes.fromhex(payload_hash)
-    if text := request.headers.get("content-md5"):
-        try:
-            wanted["md5"] = base64.b64decode(text, validate=True)
-        except binascii.Error:
-            raise S3Error("InvalidDigest") from None
-    return wanted
 
 
 def kept_headers(request: Request) -> dict[str, str]:

@@ -6,7 +6,6 @@
 It stands apart from the product's database: an object store knows nothing of anybody's transactions.
 """
 
-import hashlib
 import json
 import secrets
 import sqlite3
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from media.sandbox.digests import Expected, Hashing
 from media.sandbox.errors import S3Error
 from media.sandbox.messages import Readable
 
@@ -113,33 +113,28 @@ class Store:
     def path(self, file: str) -> Path:
         return self.folder / "files" / file[:2] / file
 
-    def receive(self, body: Readable, size_bytes: int, digests: dict[str, bytes]) -> Received:
+    def receive(self, body: Readable, size_bytes: int, expected: list[Expected]) -> Received:
         """Write exactly `size_bytes` of the body to a new file, piece by piece.
 
-        :param digests: the digest that the content must have, by the name of its algorithm.
         :raises S3Error: IncompleteBody, BadDigest, XAmzContentSHA256Mismatch; the file is gone then.
         """
         file = secrets.token_hex(16)
         path = self.path(file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        hashes = {name: hashlib.new(name, usedforsecurity=False) for name in {"md5", *digests}}
-        missing_bytes = size_bytes
+        hashing, missing_bytes = Hashing(expected), size_bytes
         try:
             with path.open("xb") as target:
                 while missing_bytes and (piece := body.read(min(PIECE_BYTES, missing_bytes))):
                     target.write(piece)
                     missing_bytes -= len(piece)
-                    for algorithm in hashes.values():
-                        algorithm.update(piece)
+                    hashing.update(piece)
             if missing_bytes:
                 raise S3Error("IncompleteBody")
-            for name, digest in digests.items():
-                if hashes[name].digest() != digest:
-                    raise S3Error("XAmzContentSHA256Mismatch" if name == "sha256" else "BadDigest")
+            hashing.require()
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return Received(file, size_bytes, hashes["md5"].hexdigest())
+        return Received(file, size_bytes, hashing.md5())
 
     def discard(self, files: list[str]) -> None:
         """Remove content that no key names any more."""
@@ -192,28 +187,42 @@ class Store:
 
         :raises S3Error: PreconditionFailed, and nothing has changed.
         """
-        with self.writing() as index:
-            before = self.find(key)
-            require_precondition(before, only_new=only_new, only_etag=only_etag)
-            index.execute(
-                "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    key.encode(),
-                    etag,
-                    sum(size for _, size in files),
-                    json.dumps(headers),
-                    now.timestamp(),
-                    json.dumps(files),
-                ],
+        with self.writing():
+            replaced = self.replace(
+                key, etag=etag, headers=headers, files=files, now=now, only_new=only_new, only_etag=only_etag
             )
-        self.discard([file for file, _ in before.files] if before else [])
+        self.discard(replaced)
 
-    def delete(self, key: str) -> None:
-        """Remove the object, if there is one."""
+    def replace(
+        self,
+        key: str,
+        *,
+        etag: str,
+        headers: dict[str, str],
+        files: list[tuple[str, int]],
+        now: datetime,
+        only_new: bool,
+        only_etag: str,
+    ) -> list[str]:
+        """Inside `writing`: let the key name these files, and return those that no key names any more."""
+        before = self.find(key)
+        require_precondition(before, only_new=only_new, only_etag=only_etag)
+        size_bytes = sum(size for _, size in files)
+        self.index.execute(
+            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
+            [key.encode(), etag, size_bytes, json.dumps(headers), now.timestamp(), json.dumps(files)],
+        )
+        return [file for file, _ in before.files] if before else []
+
+    def delete(self, keys: list[str]) -> None:
+        """Remove the objects that there are under these keys."""
+        files: list[str] = []
         with self.writing() as index:
-            found = self.find(key)
-            index.execute("DELETE FROM objects WHERE key = ?", [key.encode()])
-        self.discard([file for file, _ in found.files] if found else [])
+            for key in keys:
+                if found := self.find(key):
+                    files += [file for file, _ in found.files]
+                    index.execute("DELETE FROM objects WHERE key = ?", [key.encode()])
+        self.discard(files)
 
 
 def to_object(row: tuple[bytes, str, int, str, float, str]) -> StoredObject:
