@@ -224,6 +224,11 @@ def update_customer(customer_id: str, values: Params) -> StripeObject:
     return call(lambda c: c.v1.customers.update(customer_id, params(values)))
 
 
+def delete_customer(customer_id: str) -> StripeObject:
+    deleted: StripeObject = call(lambda c: c.v1.customers.delete(customer_id))
+    return deleted
+
+
 def list_payment_methods(customer_id: str) -> list[StripeObject]:
     return list(pages(lambda c, page: c.v1.customers.payment_methods.list(customer_id, params(page)), {"type": "card"}))
 

@@ -125,11 +125,6 @@ def subscription_anchor_at(subscription: StripeObject) -> datetime:
     return required_moment(subscription.get("trial_end") or subscription["start_date"])
 
 
-def schedule_subscription_id(schedule: StripeObject) -> str:
-    """Return the subscription that a schedule drives, or drove until it was released."""
-    return object_id(schedule.get("subscription") or schedule.get("released_subscription"))
-
-
 def schedule_next_phase(schedule: StripeObject) -> tuple[str, datetime] | None:
     """Return the price id and the start of the phase after the current one, if the schedule is still at work."""
     current = schedule.get("current_phase")
@@ -276,3 +271,43 @@ def customer_default_payment_method_id(customer: StripeObject) -> str:
 
 def subscription_default_payment_method_id(subscription: StripeObject) -> str:
     return object_id(subscription.get("default_payment_method"))
+
+
+# --- What not everybody may read ------------------------------------------------------------------------------------
+
+MASK = "********"
+# What opens something by itself: secrets, and addresses that need no log-in.
+SECRET_NAMES = frozenset({"client_secret", "secret", "url", "hosted_invoice_url", "invoice_pdf", "receipt_url"})
+# What tells who somebody is, wherever it stands in an object.
+PERSONAL_NAMES = frozenset(
+    {
+        *("address", "billing_details", "business_name", "collected_information", "custom_fields", "description"),
+        *("customer_address", "customer_details", "customer_email", "customer_name", "customer_phone"),
+        *("customer_shipping", "customer_tax_ids", "email", "evidence", "fingerprint", "individual_name", "last4"),
+        *("name", "owner", "payment_method_details", "phone", "receipt_email", "shipping", "shipping_details"),
+    }
+)
+
+
+def without_secrets(value: Any) -> Any:
+    """Return an object whose secrets are masked."""
+    return masked(value, SECRET_NAMES)
+
+
+def without_person(value: Any) -> Any:
+    """Return an object that no longer tells whose it is; ids, amounts and states stay."""
+    return masked(value, SECRET_NAMES | PERSONAL_NAMES)
+
+
+def masked(value: Any, names: frozenset[str]) -> Any:
+    """Return an object in which whatever goes by one of these names, and is not empty, is masked."""
+    if isinstance(value, dict):
+        return {
+            name: MASK if name in names and is_told(inner) else masked(inner, names) for name, inner in value.items()
+        }
+    return [masked(inner, names) for inner in value] if isinstance(value, list) else value
+
+
+def is_told(value: Any) -> bool:
+    """Tell whether there is anything to mask: some names stand for a number or a yes elsewhere."""
+    return bool(value) and not isinstance(value, bool | int)

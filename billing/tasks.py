@@ -1,31 +1,14 @@
 """What the queue does with stored webhooks: the mirror (dj-stripe's rows) and the effect (credits), independently."""
 
 import structlog
-from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
-from procrastinate.jobs import Job
 
 from billing import handlers, services
 from smartspec import clock
+from smartspec.jobs import BackOff
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
-
-FIRST_RETRY_SECONDS = 5
-LAST_RETRY_SECONDS = 3600
-# About three days of trying: as long as Stripe itself goes on sending.
-MAX_ATTEMPTS = 80
-
-
-class BackOff(BaseRetryStrategy):
-    """Waits twice as long each time, up to an hour. Behind newer jobs: with the lock that the jobs of a customer share,
-    one that keeps failing would otherwise hold up all that come after it."""
-
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if job.attempts >= MAX_ATTEMPTS:
-            return None
-        wait_seconds = min(FIRST_RETRY_SECONDS * 2 ** min(job.attempts, 20), LAST_RETRY_SECONDS)
-        return RetryDecision(retry_in={"seconds": wait_seconds}, priority=-1)
 
 
 @app.task(queue="webhooks", retry=BackOff())

@@ -16,10 +16,11 @@ from django.views.decorators.csrf import csrf_exempt
 from djstripe.models import WebhookEventTrigger
 
 from billing import gateway, handlers, services, stripe_data
-from billing.models import Customer, Webhook, WebhookRefusal
+from billing.models import Customer, Purchase, Webhook, WebhookRefusal
 from smartspec import clock
 from smartspec.api import problem
 from smartspec.logs import get_logger
+from smartspec.users import selectors as users_selectors
 
 log = get_logger(__name__)
 
@@ -100,11 +101,12 @@ def store(event: dict[str, Any], request: HttpRequest, now: datetime) -> None:
         user_id=find_user_id(event),
         received_at=now,
     )
+    is_erased = users_selectors.is_erased(user_id=webhook.user_id)
     with transaction.atomic():
         webhook.trigger = WebhookEventTrigger.objects.create(
             remote_ip=remote_ip(request),
             headers={name: request.headers[name] for name in KEPT_HEADERS if name in request.headers},
-            body=request.body.decode(),
+            body=json.dumps(stripe_data.without_person(event)) if is_erased else request.body.decode(),
             valid=True,
         )
         services.enqueue_webhook(webhook=webhook, is_effective=webhook.event_type in handlers.HANDLERS)
@@ -124,7 +126,11 @@ def find_user_id(event: dict[str, Any]) -> UUID | None:
     user_id = Customer.objects.filter(pk=customer_id).values_list("user_id", flat=True).first()
     if user_id is not None:
         return user_id
-    named = services.find_user(stripe_data.metadata(stripe_data.event_object(event)).get(stripe_data.USER_ID, ""))
+    about = stripe_data.event_object(event)
+    payment_intent_id = stripe_data.payment_intent_id(about)  # refunds and disputes name no customer
+    if payment_intent_id and (purchase := Purchase.objects.filter(payment_intent_id=payment_intent_id).first()):
+        return purchase.user_id
+    named = services.find_user(stripe_data.metadata(about).get(stripe_data.USER_ID, ""))
     return named.pk if named else None
 
 

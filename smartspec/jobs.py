@@ -1,4 +1,4 @@
-"""The queue's jobs: why they failed, and starting them again by hand."""
+"""The queue's jobs: when they are tried again, why they failed, and starting them again by hand."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -7,9 +7,10 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F
-from procrastinate import App, JobContext
+from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Job
 from procrastinate.utils import utcnow
 
 from smartspec import clock
@@ -18,6 +19,10 @@ from smartspec.models import JobFailure
 from smartspec.users import services
 
 KEPT_DAYS = 30
+FIRST_RETRY_SECONDS = 5
+LAST_RETRY_SECONDS = 3600
+# About three days of trying: as long as Stripe itself goes on sending.
+MAX_ATTEMPTS = 80
 
 
 class UnknownJob(DomainError):
@@ -32,6 +37,17 @@ class NothingToRetry(DomainError):
     code = "nothing_to_retry"
     status = 409
     title = "Nothing to retry"
+
+
+class BackOff(BaseRetryStrategy):
+    """Waits twice as long each time, up to an hour. Behind newer jobs: with the lock that the jobs of a customer share,
+    one that keeps failing would otherwise hold up all that come after it."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if job.attempts >= MAX_ATTEMPTS:
+            return None
+        wait_seconds = min(FIRST_RETRY_SECONDS * 2 ** min(job.attempts, 20), LAST_RETRY_SECONDS)
+        return RetryDecision(retry_in={"seconds": wait_seconds}, priority=-1)
 
 
 # --- Failures -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
-from billing import selectors, services
+from billing import selectors, services, stripe_data
 from billing.models import Webhook, WebhookRefusal
 from smartspec import clock
 from smartspec.admin import (
@@ -30,8 +30,6 @@ from smartspec.admin import (
 from smartspec.models import JobFailure
 from smartspec.users import services as users_services
 
-MASK = "********"
-SECRET_NAMES = frozenset({"client_secret", "secret", "url", "hosted_invoice_url", "invoice_pdf", "receipt_url"})
 STATE_COLOURS = {
     "queued": "info",
     "processed": "success",
@@ -164,7 +162,9 @@ class WebhookAdmin(RowActionsMixin, UserSearchMixin, ReadOnlyAdmin):
 
     @admin.display(description="Payload")
     def payload(self, webhook: Webhook) -> SafeString:
-        return preformatted(json.dumps(masked(webhook.trigger.json_body), indent=2, ensure_ascii=False))
+        return preformatted(
+            json.dumps(stripe_data.without_secrets(webhook.trigger.json_body), indent=2, ensure_ascii=False)
+        )
 
 
 @admin.register(WebhookRefusal)
@@ -199,13 +199,3 @@ def moved(change: dict[str, Any]) -> str:
         f"{plain_credits(Decimal(entry['credits']), is_signed=True)} ({entry['type']})" for entry in change["entries"]
     ]
     return ", ".join(entries) or "no credits moved"
-
-
-def masked(value: Any) -> Any:
-    """Return a payload without what opens something by itself: secrets, and addresses that need no log-in."""
-    if isinstance(value, dict):
-        return {
-            name: MASK if name in SECRET_NAMES and isinstance(inner, str) else masked(inner)
-            for name, inner in value.items()
-        }
-    return [masked(inner) for inner in value] if isinstance(value, list) else value

@@ -9,6 +9,7 @@ from billing.selectors.catalogue import (
     price_id_of_plan,
 )
 from billing.selectors.checkouts import CheckoutStatus, find_checkout, find_checkout_by_id, get_checkout_status
+from billing.selectors.mirror import iterate_mirrored
 from billing.selectors.office import (
     PlanCount,
     Revenue,
@@ -82,6 +83,7 @@ __all__ = [
     "get_quote",
     "get_subscription_view",
     "get_upcoming_invoice",
+    "iterate_mirrored",
     "last_reconcile_run",
     "list_disputes",
     "list_ended_subscriptions",

@@ -23,6 +23,7 @@ from billing.services.checkouts import (
 )
 from billing.services.customers import ensure_customer, find_user
 from billing.services.disputes import settle_dispute
+from billing.services.forgetting import forget_customer
 from billing.services.invoices import record_invoice
 from billing.services.mirror import clear_old_webhooks, mirror_event
 from billing.services.money_back import settle_later_allowances
@@ -56,7 +57,7 @@ from billing.services.staff import (
     resend_fulfilment,
     sync_user_from_stripe,
 )
-from billing.services.subscriptions import SyncContended, UnknownPrice, sync_scheduled, sync_subscription
+from billing.services.subscriptions import SyncContended, UnknownPrice, sync_subscription
 from billing.services.webhooks import (
     AlreadyProcessed,
     NothingToReplay,
@@ -101,6 +102,7 @@ __all__ = [
     "ensure_customer",
     "find_purchase",
     "find_user",
+    "forget_customer",
     "ignore_webhook",
     "make_default_payment_method",
     "mirror_event",
@@ -126,7 +128,6 @@ __all__ = [
     "settle_refund",
     "settle_refunds_of_charge",
     "settle_session",
-    "sync_scheduled",
     "sync_subscription",
     "sync_user_from_stripe",
 ]

@@ -159,7 +159,7 @@ def open_subscription_checkout(
     require_not_frozen(user)
     price_id = selectors.price_id_of_plan(plan=plan, interval=interval)
     customer = ensure_customer(user=user, now=now)
-    end_other_checkouts(user=user, now=now)
+    end_open_checkouts(user=user, model=SubscriptionCheckout, now=now)
     require_not_subscribed(user=user, customer=customer, now=now)
     if checkout is None:
         checkout = claim_key(
@@ -190,11 +190,11 @@ def subscription_session_values(checkout: SubscriptionCheckout, customer: Custom
     }
 
 
-def end_other_checkouts(*, user: User, now: datetime) -> None:
-    """Expire the user's open subscription checkouts; one that was paid meanwhile is settled instead."""
-    others = SubscriptionCheckout.objects.filter(
-        user=user, state=CheckoutState.OPEN, session_id__isnull=False
-    ).order_by("created_at", "pk")
+def end_open_checkouts(*, user: User, model: type[Purchase] | type[SubscriptionCheckout], now: datetime) -> None:
+    """Expire the user's open checkouts; one that was paid meanwhile is settled instead."""
+    others = model.objects.filter(user=user, state=CheckoutState.OPEN, session_id__isnull=False).order_by(
+        "created_at", "pk"
+    )
     for other in others:
         session_id = str(other.session_id)
         try:

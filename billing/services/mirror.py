@@ -7,8 +7,9 @@ from django.conf import settings
 from djstripe.enums import APIKeyType
 from djstripe.models import APIKey, WebhookEventTrigger
 
-from billing.models import WebhookRefusal
+from billing.models import Customer, Webhook, WebhookRefusal
 from smartspec.logs import get_logger
+from smartspec.users import selectors as users_selectors
 
 log = get_logger(__name__)
 
@@ -24,6 +25,9 @@ def mirror_event(*, trigger_id: int) -> None:
     trigger = WebhookEventTrigger.objects.filter(pk=trigger_id).first()
     if trigger is None or trigger.processed:
         return
+    if is_of_somebody_erased(trigger_id):
+        WebhookEventTrigger.objects.filter(pk=trigger_id).update(processed=True)
+        return
     forget_old_keys()
     try:
         trigger.process(api_key=settings.STRIPE_SECRET_KEY)
@@ -31,6 +35,15 @@ def mirror_event(*, trigger_id: int) -> None:
         WebhookEventTrigger.objects.filter(pk=trigger_id).update(exception=str(error)[:128], traceback=format_exc())
         log.warning("Mirror failed", trigger_id=trigger_id, error=str(error))
         raise
+
+
+def is_of_somebody_erased(trigger_id: int) -> bool:
+    """Tell whether a webhook is about a person who asked to be forgotten: Stripe goes on telling us of them."""
+    webhook = Webhook.objects.filter(pk=trigger_id).first()
+    if webhook is None:
+        return False
+    owner_id = Customer.objects.filter(pk=webhook.customer_id).values_list("user_id", flat=True).first()
+    return any(users_selectors.is_erased(user_id=user_id) for user_id in (webhook.user_id, owner_id))
 
 
 def forget_old_keys() -> None:

@@ -275,17 +275,3 @@ class TestMirror:
         trigger = WebhookEventTrigger.objects.get()
         assert "cannot read this" in trigger.exception
         assert purchase_grants(alice) == [("purchase", Decimal(100)), ("bonus", Decimal(5))]
-
-
-class TestRetry:
-    def test_waits_longer_each_time_and_behind_newer_jobs(self) -> None:
-        from procrastinate.jobs import Job
-
-        def decide(attempts: int) -> Any:
-            job = Job(id=1, queue="webhooks", lock=None, queueing_lock=None, task_name="x", attempts=attempts)
-            return tasks.BackOff().get_retry_decision(exception=RuntimeError(), job=job)
-
-        waits = [(decide(n).retry_at - clock.now()).total_seconds() for n in (0, 1, 5, 30)]
-        assert [round(wait / 5) for wait in waits] == [1, 2, 32, 720]
-        assert decide(3).priority == -1
-        assert decide(tasks.MAX_ATTEMPTS) is None

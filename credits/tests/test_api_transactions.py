@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from credits import exports, services
+from credits import services
+from smartspec import exports
 
 TRANSACTIONS = "/api/credits/transactions"
 EXPORT = f"{TRANSACTIONS}/export"

@@ -11,7 +11,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits import exports, selectors
+from credits import selectors
 from credits.serializers.periods import PeriodQuerySerializer
 from credits.serializers.transactions import (
     EntryPageQuerySerializer,
@@ -21,7 +21,7 @@ from credits.serializers.transactions import (
     ExportQuerySerializer,
 )
 from credits.views.base import covered_period
-from smartspec import clock
+from smartspec import clock, exports
 from smartspec.api import Endpoint, caller_id, read_query
 
 

@@ -123,3 +123,17 @@ class TestStartingAgain:
             set_status(job_id, status, attempts=attempts)
             found = onlooker.get(LIST, {"state": filtered}).context["cl"].result_list
             assert job_id in [job.pk for job in found]
+
+
+class TestRetry:
+    def test_waits_longer_each_time_and_behind_newer_jobs(self) -> None:
+        from procrastinate.jobs import Job
+
+        def decide(attempts: int) -> Any:
+            job = Job(id=1, queue="webhooks", lock=None, queueing_lock=None, task_name="x", attempts=attempts)
+            return jobs.BackOff().get_retry_decision(exception=RuntimeError(), job=job)
+
+        waits = [(decide(n).retry_at - clock.now()).total_seconds() for n in (0, 1, 5, 30)]
+        assert [round(wait / 5) for wait in waits] == [1, 2, 32, 720]
+        assert decide(3).priority == -1
+        assert decide(jobs.MAX_ATTEMPTS) is None

@@ -62,6 +62,25 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
 
+class Erasure(models.Model):
+    """A person who asked to be forgotten. From then on nobody logs in as them; a job takes away what is theirs."""
+
+    user = models.OneToOneField(User, primary_key=True, on_delete=models.PROTECT, related_name="erasure")
+    requested_at = models.DateTimeField(db_index=True)
+    finished_at = models.DateTimeField(null=True, help_text="when everything personal was gone")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(finished_at__isnull=True) | models.Q(finished_at__gte=models.F("requested_at")),
+                name="erasure_finished_after_it_was_asked_for",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"erasure of {self.user_id}"
+
+
 class SentMail(models.Model):
     """A mail that was sent, so that no cause is told twice."""
 

@@ -1,7 +1,8 @@
 """Reads about people and keys."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -9,9 +10,10 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 
-from smartspec.users.models import ApiKey, User
+from smartspec.users.models import ApiKey, Erasure, User
 
 API_ACCESS = "api_access"
+ERASURE_LOOKED_AFTER = timedelta(days=4)  # Stripe goes on sending webhooks for three
 
 
 @dataclass(frozen=True)
@@ -70,3 +72,17 @@ def find_service_key(*, prefix_or_name: str) -> ApiKey | None:
     """Return the service key that an operator names: by its prefix, or by its name while only one live key has it."""
     matching = list(list_service_keys().filter(Q(prefix=prefix_or_name) | Q(name=prefix_or_name, revoked_at=None))[:2])
     return matching[0] if len(matching) == 1 else None
+
+
+# --- Erasure ------------------------------------------------------------------------------------------------------
+
+
+def is_erased(*, user_id: UUID | None) -> bool:
+    """Tell whether a person has asked to be forgotten."""
+    return user_id is not None and Erasure.objects.filter(pk=user_id).exists()
+
+
+def list_erasures_to_look_after(*, now: datetime) -> QuerySet[User]:
+    """Return people whose erasure is not finished, or so young that others may still tell us of them."""
+    young = Q(erasure__requested_at__gt=now - ERASURE_LOOKED_AFTER)
+    return User.objects.filter(Q(erasure__isnull=False, erasure__finished_at=None) | young).order_by("pk")

@@ -2,9 +2,11 @@
 
 from procrastinate.contrib.django import app
 
-from smartspec import clock
+from smartspec import backoffice, clock
+from smartspec.jobs import BackOff
 from smartspec.logs import get_logger
-from smartspec.users import services
+from smartspec.users import selectors, services
+from smartspec.users.models import User
 
 log = get_logger(__name__)
 
@@ -14,3 +16,19 @@ log = get_logger(__name__)
 def clear_expired(timestamp: int) -> None:
     """Delete expired sessions, links, rate counters and cache rows, every hour."""
     log.info("Expired rows cleared", **services.clear_expired(now=clock.now()))
+
+
+@app.task(queue="default", retry=BackOff())
+def erase(user_id: str) -> None:
+    """Take away what every app holds of a person who asked to be forgotten. What was taken already stays taken."""
+    user = User.objects.get(pk=user_id)
+    for eraser in backoffice.erasers:
+        eraser.call(user, clock.now())
+
+
+@app.periodic(cron="17 5 * * *")
+@app.task(queueing_lock="users.look_after_erasures", pass_context=False)
+def look_after_erasures(timestamp: int) -> None:
+    """Erase again, every day, what was not finished, and what has reached us since of people who are gone."""
+    for user in selectors.list_erasures_to_look_after(now=clock.now()):
+        services.enqueue_erasure(user)

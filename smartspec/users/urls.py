@@ -10,6 +10,7 @@ urlpatterns = [
     re_path(r"^auth/app/v1/(?:account/phone|auth/phone/.*)$", views.no_such_address),
     path("auth/", include("allauth.headless.urls")),
     path("me", views.MeView.as_view()),
+    path("me/export", views.ExportView.as_view()),
     path("keys", views.KeysView.as_view()),
     path("keys/<uuid:key_id>", views.KeyView.as_view()),
 ]

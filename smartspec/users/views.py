@@ -1,23 +1,28 @@
 """/api/me, /api/keys and the link from the app to the account pages."""
 
+import itertools
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from smartspec import clock
+from smartspec import backoffice, clock, exports
 from smartspec.users import selectors, serializers, services
 from smartspec.users.models import User
 from smartspec.users.permissions import IsUser, IsUserSession
 
 
 class MeView(APIView):
+    def get_permissions(self) -> list[Any]:
+        return [IsUser() if self.request.method == "GET" else IsUserSession()]
+
     @extend_schema(operation_id="get_me", responses=serializers.MeSerializer)
     def get(self, request: Request) -> Response:
         """Who I am, and what my plan allows."""
@@ -33,6 +38,29 @@ class MeView(APIView):
             "created_at": user.created_at,
         }
         return Response(serializers.MeSerializer(me).data)
+
+    @extend_schema(operation_id="delete_me", responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Forget me: my sessions and keys end now; my subscription, media and personal data go within minutes."""
+        services.request_erasure(user=caller(request), now=clock.now())
+        return Response(status=204)
+
+
+class ExportView(APIView):
+    permission_classes = (IsUserSession,)
+    throttle_rate = "10/h"
+
+    @extend_schema(operation_id="export_me", responses={200: OpenApiTypes.OBJECT})
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Everything that is held about me, as one JSON document."""
+        user, now = caller(request), clock.now()
+        parts = ((exporter.name, exporter.call(user, now)) for exporter in backoffice.exporters)
+        document = exports.write_document(itertools.chain([("exported_at", now)], parts))
+        disposition = {
+            "Content-Disposition": 'attachment; filename="smartspec-my-data.json"',
+            "Cache-Control": "no-store",
+        }
+        return StreamingHttpResponse(document, content_type="application/json", headers=disposition)
 
 
 class KeysView(APIView):

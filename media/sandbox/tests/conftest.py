@@ -20,8 +20,7 @@ from media.storage import R2Client, R2Storage
 from smartspec.testing import free_port
 
 R2 = pytest.param("r2", marks=pytest.mark.r2_live)
-STRICT = ["stand_in", R2]  # moto checks no signatures, and less of what R2 insists on
-OVER_HTTP = [*STRICT, "moto"]
+OVER_HTTP = ["stand_in", "moto", R2]
 EVERYWHERE = ["stand_in_in_process", *OVER_HTTP]
 ODD_NAMES = ["a b", "a+b", "a%20b", "a&b=c?d", "ä/ö", "ไทย", "emoji 🎬.mp4", "~tilde'()*!", "a,b;c:d@e$", "#hash"]
 
@@ -131,7 +130,7 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture
 def endpoint(request: pytest.FixtureRequest) -> str:
-    """Where the bucket of this test is. Parametrized by its users, with one of the lists above."""
+    """Where the bucket of this test is. Parametrized by its users, with EVERYWHERE or OVER_HTTP."""
     if request.param == "r2":
         request.getfixturevalue("socket_enabled")
         if settings.R2_SANDBOX:

@@ -1,5 +1,12 @@
 """Writes about people: API keys, links that open the account pages, and what staff do."""
 
+from smartspec.users.services.erasure import (
+    StaffNotErased,
+    enqueue_erasure,
+    erase_by_staff,
+    finish_erasure,
+    request_erasure,
+)
 from smartspec.users.services.housekeeping import clear_expired
 from smartspec.users.services.keys import (
     KEYS_PER_USER,
@@ -34,13 +41,18 @@ __all__ = [
     "NotPermitted",
     "ReasonMissing",
     "Staff",
+    "StaffNotErased",
     "TooManyKeys",
     "UnknownKey",
     "clear_expired",
     "create_service_key",
     "create_user_key",
     "create_web_session_link",
+    "enqueue_erasure",
+    "erase_by_staff",
+    "finish_erasure",
     "record_action",
+    "request_erasure",
     "require_api_access",
     "require_right",
     "revoke_service_key",

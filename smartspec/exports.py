@@ -1,9 +1,12 @@
-"""An account's history as a file, written line by line in constant memory."""
+"""Rows as a file, written line by line in constant memory."""
 
 import csv
+import json
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
+
+from django.db.models import QuerySet
 
 from smartspec.exact_json import ExactJSONRenderer
 
@@ -40,6 +43,21 @@ WRITERS: dict[str, tuple[Callable[[Iterable[Row], list[str]], Iterator[str]], st
     "csv": (write_csv, "text/csv; charset=utf-8"),
     "json": (write_json, "application/json"),
 }
+
+
+def pick(rows: QuerySet[Any], *names: str) -> Iterator[Row]:
+    """Yield rows of a table with the columns of these names."""
+    yield from rows.values(*names).iterator(chunk_size=ROWS_PER_CHUNK)
+
+
+def write_document(parts: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """Yield a JSON object of named parts, one part after the other; a part that is an iterator is an array of rows."""
+    renderer = ExactJSONRenderer()
+    yield "{"
+    for number, (name, part) in enumerate(parts):
+        yield f"{',' if number else ''}\n{json.dumps(name)}: "
+        yield from write_json(part, []) if isinstance(part, Iterator) else [renderer.render(part).decode() or "null"]
+    yield "\n}\n"
 
 
 def disarmed(cell: Any) -> str:

@@ -1,0 +1,80 @@
+"""A customer who asked to be forgotten: what they have goes on no more, and the copies of what Stripe told us go."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.apps import apps
+from django.db import transaction
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+from djstripe import models as djstripe_models
+
+from billing import gateway, selectors, stripe_data
+from billing.models import Customer, Purchase, SubscriptionCheckout
+from billing.services.cancellations import cancel_subscription
+from billing.services.checkouts import end_open_checkouts
+from smartspec.logs import get_logger
+from smartspec.users.models import User
+
+log = get_logger(__name__)
+
+
+def forget_customer(*, user: User, now: datetime) -> None:
+    """This will end what a person has at Stripe, have Stripe forget them, and take what is personal out of our copies.
+
+    What was bought, paid and given back stays, under a person without name or address. Any number of times is once.
+
+    :raises gateway.StripeUnavailable: Stripe cannot be reached; call again.
+    """
+    customer = Customer.objects.filter(user=user).first()
+    if customer is not None:
+        for model in (Purchase, SubscriptionCheckout):
+            end_open_checkouts(user=user, model=model, now=now)
+        subscription = selectors.current_subscription(user_id=user.pk)
+        if subscription is not None:
+            cancel_subscription(user=user, subscription_id=subscription.pk, at_period_end=False, now=now)
+        delete_at_stripe(customer)
+    with transaction.atomic():
+        addresses = {"session_url": "", "success_url": "", "cancel_url": ""}
+        Purchase.objects.filter(user=user).update(**addresses)
+        SubscriptionCheckout.objects.filter(user=user).update(**addresses)
+        mask_webhooks(user, customer)
+        delete_mirrored(user, customer)
+
+
+def delete_at_stripe(customer: Customer) -> None:
+    try:
+        gateway.delete_customer(customer.pk)
+    except gateway.StripeObjectMissing:
+        log.info("Stripe had forgotten the customer already", customer_id=customer.pk)
+
+
+def mask_webhooks(user: User, customer: Customer | None) -> None:
+    """Take the person out of stored webhooks: those known to be about them, and any that names them."""
+    about = Q(webhook__user=user) | Q(body__icontains=user.email)
+    if customer is not None:
+        about |= Q(body__contains=customer.pk)
+    for trigger in djstripe_models.WebhookEventTrigger.objects.filter(about).iterator(chunk_size=100):
+        event = trigger.json_body
+        trigger.body = json.dumps(stripe_data.without_person(event)) if isinstance(event, dict) else ""
+        trigger.exception, trigger.traceback = trigger.exception and stripe_data.MASK, ""
+        trigger.save(update_fields=["body", "exception", "traceback"])
+
+
+def delete_mirrored(user: User, customer: Customer | None) -> None:
+    """Delete dj-stripe's rows of the customer, and any other that names their address."""
+    for model in apps.get_app_config("djstripe").get_models():
+        names = {field.name for field in model._meta.get_fields()}
+        if customer is not None and "customer" in names:
+            model._default_manager.filter(customer__id=customer.pk).delete()
+        for name in {"stripe_data", "data"} & names:
+            naming(model._default_manager.all(), name, user, customer).delete()
+
+
+def naming(rows: QuerySet[Any], field: str, user: User, customer: Customer | None) -> QuerySet[Any]:
+    """Return the rows whose JSON names the person's address or customer id."""
+    found = Q(as_text__icontains=user.email)
+    if customer is not None:
+        found |= Q(as_text__contains=customer.pk)
+    return rows.annotate(as_text=Cast(field, TextField())).filter(found)

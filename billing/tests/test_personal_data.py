@@ -1,0 +1,287 @@
+"""A person's data: the whole of it as one document, and its erasure, after which no table knows them."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, connections
+from djstripe.models import Invoice, WebhookEventTrigger
+from procrastinate.contrib.django.models import ProcrastinateJob
+from rest_framework.test import APIClient
+
+from billing import gateway
+from billing.models import Purchase, Subscription
+from billing.sandbox import store
+from billing.sandbox.services import acting, checkout
+from billing.tests.conftest import GOOD_CARD, open_credits, open_plan
+from billing.tests.test_webhooks import post
+from credits import services as credits_services
+from credits.models import Account, Entry
+from smartspec import clock, mail
+from smartspec.testing import PASSWORD, make_client, make_user
+from smartspec.users import services, tasks
+from smartspec.users.models import Erasure, StaffAction, User
+
+EMAIL, NAME = "zephyrine.quillfeather@smartspec.test", "Zephyrine Quillfeather"
+# What Stripe itself knows: on a real server these tables are not ours.
+OUTSIDE = ("billing_sandbox_",)
+
+
+@pytest.fixture
+def zephyrine(db: None) -> User:
+    user: User = make_user(EMAIL, name=NAME)
+    return user
+
+
+@pytest.fixture
+def her_client(zephyrine: User) -> APIClient:
+    return make_client(zephyrine)
+
+
+def pay(session_id: str) -> None:
+    card = checkout.CardFields(
+        number=GOOD_CARD, expiry="12 / 34", cvc="123", name=NAME, email=EMAIL, postal_code="10115"
+    )
+    checkout.pay_with_card(session_id=session_id, card=card, now=clock.now())
+
+
+@pytest.fixture
+def her_life(zephyrine: User, her_client: APIClient, run_jobs: Callable[..., int]) -> User:
+    """She has bought, subscribed, spent, been refunded and disputed, and made a key; everything is mirrored."""
+    client = APIClient()
+    client.post("/api/auth/app/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
+    for session_id in (open_credits(her_client, 100), open_credits(her_client, 137), open_plan(her_client)):
+        pay(session_id)
+        run_jobs(mirror=True)
+    hold = credits_services.place_hold(
+        account_id=zephyrine.pk,
+        operation="image_generation",
+        reference_id="job_1",
+        idempotency_key="job_1",
+        now=clock.now(),
+    )
+    credits_services.capture_hold(hold_id=hold.id, now=clock.now())
+    her_client.post("/api/keys", {"name": f"The laptop of {NAME}", "scopes": ["read"]})
+    open_credits(her_client, 250, success_url=f"smartspec://paid?for={EMAIL}")
+    bought = Purchase.objects.filter(state="fulfilled").order_by("created_at")
+    acting.refund(bought[0].payment_intent_id, amount_cents=100, now=clock.now())
+    acting.dispute(bought[1].payment_intent_id, step="open", now=clock.now())
+    run_jobs(mirror=True)
+    mail.send_mail_once(user=zephyrine, template="renewal_failed", cause="in_1", context={})
+    LogEntry.objects.create(
+        user=make_user("root@smartspec.test", is_staff=True),
+        content_type=ContentType.objects.get_for_model(User),
+        object_id=str(zephyrine.pk),
+        object_repr=str(zephyrine),
+        action_flag=CHANGE,
+    )
+    return zephyrine
+
+
+def rows_that_name(*words: str) -> list[str]:
+    """Walk every table, and return the rows that name one of the words."""
+    found = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            if not table.startswith(OUTSIDE):
+                cursor.execute(f'SELECT t::text FROM "{table}" t')
+                rows = [row for (row,) in cursor.fetchall()]
+                found += [f"{table}: {row}" for row in rows if any(word.lower() in row.lower() for word in words)]
+    return found
+
+
+class TestExport:
+    def test_holds_everything(self, her_client: APIClient, her_life: User) -> None:
+        answer = her_client.get("/api/me/export")
+        assert answer.status_code == 200
+        assert "attachment" in answer["Content-Disposition"]
+        data = json.loads(b"".join(answer.streaming_content))  # type: ignore[attr-defined]
+        assert (data["person"]["email"], data["person"]["name"]) == (EMAIL, NAME)
+        assert {len(data["purchases"]), len(data["subscriptions"])} == {3, 1}
+        assert (len(data["refunds"]), len(data["disputes"]), len(data["invoices"])) == (1, 1, 1)
+        assert len(data["transactions"]) == Entry.objects.filter(account_id=her_life.pk).count()
+        assert [hold["reference_id"] for hold in data["holds"]] == ["job_1"]
+        assert data["api_keys"][0]["name"] == f"The laptop of {NAME}"
+        assert any(copy["object"] == "payment_method" for copy in data["copied_from_stripe"])
+
+    def test_tells_no_secret(self, her_client: APIClient, her_life: User) -> None:
+        text = b"".join(her_client.get("/api/me/export").streaming_content).decode()  # type: ignore[attr-defined]
+        for secret in ("_secret_", "digest", "session_key", "pbkdf2", "password"):
+            assert secret not in text
+
+    def test_is_of_nobody_else(self, alice_client: APIClient, her_life: User) -> None:
+        text = b"".join(alice_client.get("/api/me/export").streaming_content).decode()  # type: ignore[attr-defined]
+        assert EMAIL not in text
+        assert str(her_life.pk) not in text
+
+    def test_takes_a_session(self, anonymous_client: APIClient, worker_client: APIClient) -> None:
+        assert anonymous_client.get("/api/me/export").status_code == 401
+        assert worker_client.get("/api/me/export").status_code == 403
+        assert worker_client.delete("/api/me").status_code == 403
+
+
+class TestErasure:
+    def test_leaves_no_row_that_names_her(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
+    ) -> None:
+        customer_id = her_life.billing_customer.pk
+        assert len({row.split(":")[0] for row in rows_that_name(EMAIL, NAME)}) > 10
+        assert her_client.delete("/api/me").status_code == 204
+        run_jobs(mirror=True)
+        assert rows_that_name(EMAIL, NAME) == []
+        assert {row.split(":")[0] for row in rows_that_name(customer_id) if row.startswith("djstripe")} <= {
+            "djstripe_webhookeventtrigger"
+        }
+        assert Erasure.objects.get().finished_at is not None
+
+    def test_keeps_the_books(self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]) -> None:
+        before = Entry.objects.filter(account_id=her_life.pk).count()
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        assert Entry.objects.filter(account_id=her_life.pk).count() >= before
+        assert Purchase.objects.filter(user=her_life, state="fulfilled").count() == 2
+        assert her_life.pk == Account.objects.get(user__email__endswith="@erased.invalid").pk
+
+    def test_ends_her_subscription_and_open_checkouts(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
+    ) -> None:
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        assert Subscription.objects.get().status == "canceled"
+        assert {session["status"] for session in store.find("checkout.session")} == {"complete", "expired"}
+        assert not Purchase.objects.filter(state="open").exists()
+
+    def test_ends_sessions_and_keys_at_once(self, her_client: APIClient, her_life: User) -> None:
+        key = her_client.post("/api/keys", {"name": "another", "scopes": ["read"]}).json()["key"]
+        her_client.delete("/api/me")
+        assert her_client.get("/api/me").status_code == 401
+        assert APIClient(HTTP_AUTHORIZATION=f"Api-Key {key}").get("/api/me").status_code == 401
+        login = APIClient().post("/api/auth/app/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
+        assert login.status_code in (400, 401)
+
+    def test_lets_no_worker_spend_for_her(
+        self, her_client: APIClient, her_life: User, worker_client: APIClient, run_jobs: Callable[..., int]
+    ) -> None:
+        her_client.delete("/api/me")
+        run_jobs()
+        body = {"user_id": str(her_life.pk), "operation": "image_generation", "reference_id": "job_2"}
+        answer = worker_client.post("/api/credits/holds", body, headers={"Idempotency-Key": "job_2"})
+        assert answer.json()["code"] == "account_frozen"
+
+    def test_gives_her_address_no_second_free_allowance(
+        self, zephyrine: User, her_client: APIClient, run_jobs: Callable[..., int]
+    ) -> None:
+        assert credits_services.give_allowances(account_id=zephyrine.pk, now=clock.now())
+        her_client.delete("/api/me")
+        run_jobs()
+        again = make_user(EMAIL, name=NAME)
+        assert credits_services.give_allowances(account_id=again.pk, now=clock.now()) == []
+
+    def test_is_gone_through_again_without_harm(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
+    ) -> None:
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        finished_at = Erasure.objects.get().finished_at
+        tasks.erase(str(her_life.pk))
+        run_jobs(mirror=True)
+        assert Erasure.objects.get().finished_at == finished_at
+        assert rows_that_name(EMAIL, NAME) == []
+
+
+class TestAFailureHalfWay:
+    def test_is_made_good_by_the_job(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int], settings: Any
+    ) -> None:
+        working, settings.STRIPE_HTTP_CLIENT = settings.STRIPE_HTTP_CLIENT, "billing.tests.outage.NoStripe"
+        assert her_client.delete("/api/me").status_code == 204
+        with pytest.raises(gateway.StripeUnavailable):
+            run_jobs()
+        assert (Erasure.objects.get().finished_at, User.objects.get(pk=her_life.pk).is_active) == (None, False)
+        settings.STRIPE_HTTP_CLIENT = working
+        run_jobs(mirror=True)
+        assert rows_that_name(EMAIL, NAME) == []
+
+    def test_is_found_even_when_its_job_was_lost(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
+    ) -> None:
+        her_client.delete("/api/me")
+        ProcrastinateJob.objects.all()._raw_delete("default")
+        tasks.look_after_erasures(0)
+        run_jobs(mirror=True)
+        assert rows_that_name(EMAIL, NAME) == []
+
+
+class TestWhatStripeTellsAfterwards:
+    def test_is_kept_without_her(self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]) -> None:
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        for event in store.find("event"):
+            assert post(json.dumps(event).encode()).status_code == 200
+        run_jobs(mirror=True)
+        assert rows_that_name(EMAIL, NAME) == []
+        assert not Invoice.objects.exists()
+        assert WebhookEventTrigger.objects.filter(processed=False).count() == 0
+
+    def test_is_taken_out_where_it_names_her_aside(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
+    ) -> None:
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        detached = next(event for event in store.find("event") if event["type"] == "payment_method.attached")
+        customer_id, detached["data"]["object"]["customer"] = detached["data"]["object"]["customer"], None
+        detached["data"]["previous_attributes"] = {"customer": customer_id}
+        post(json.dumps(detached | {"type": "payment_method.detached"}).encode())
+        assert rows_that_name(EMAIL)
+        tasks.look_after_erasures(0)
+        run_jobs()
+        assert rows_that_name(EMAIL) == []
+
+
+class TestByStaff:
+    def test_is_written_down(self, zephyrine: User, run_jobs: Callable[..., int]) -> None:
+        agent = make_user("agent@smartspec.test", is_staff=True)
+        agent.user_permissions.set(Permission.objects.filter(codename="erase_user"))
+        staff = services.Staff(agent, None, "legal", "Her letter of the 3rd")
+        services.erase_by_staff(staff=staff, user=zephyrine, now=clock.now())
+        run_jobs()
+        assert rows_that_name(EMAIL, NAME) == []
+        assert StaffAction.objects.get().whom_id == zephyrine.pk
+
+    def test_takes_the_right(self, zephyrine: User) -> None:
+        agent = make_user("agent@smartspec.test", is_staff=True)
+        with pytest.raises(services.NotPermitted):
+            services.erase_by_staff(
+                staff=services.Staff(agent, None, "legal", "Her letter"), user=zephyrine, now=clock.now()
+            )
+        assert not Erasure.objects.exists()
+
+    def test_is_not_done_to_staff(self, db: None) -> None:
+        agent = make_user("agent@smartspec.test", is_staff=True)
+        answer = make_client(agent).delete("/api/me")
+        assert (answer.status_code, answer.json()["code"]) == (409, "staff_not_erased")
+        assert EmailAddress.objects.filter(user=agent).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoDeletesAtOnce:
+    def test_are_one(self, alice: User) -> None:
+        clients = [make_client(alice) for _ in range(4)]
+
+        def delete(client: APIClient) -> int:
+            try:
+                return client.delete("/api/me").status_code
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(delete, clients))
+        assert set(answers) <= {204, 401}
+        assert 204 in answers
+        assert ProcrastinateJob.objects.filter(task_name="smartspec.users.tasks.erase").count() == 1

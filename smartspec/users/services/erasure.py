@@ -1,0 +1,97 @@
+"""Forgetting a person: at once nobody is them any more, and then everything personal goes, app by app."""
+
+from datetime import datetime
+
+from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from procrastinate.contrib.django import app
+
+from smartspec.errors import DomainError
+from smartspec.logs import get_logger
+from smartspec.models import JobFailure
+from smartspec.users.models import ApiKey, Erasure, SentMail, User, WebSessionLink
+from smartspec.users.services.staff import Staff, record_action, require_right
+
+log = get_logger(__name__)
+
+GONE = "(erased)"
+
+
+class StaffNotErased(DomainError):
+    """What staff do is on record with their name, so that a member of staff leaves first."""
+
+    code = "staff_not_erased"
+    status = 409
+    title = "Staff are not erased"
+
+
+def request_erasure(*, user: User, now: datetime) -> Erasure:
+    """This will end a person's sessions and keys at once and have everything personal taken away, by a job that tries
+    until it is done. Any number of requests are one.
+
+    :raises StaffNotErased: they belong to the staff.
+    """
+    with transaction.atomic():
+        # The user's row is the lock, so that two requests at the same time are one.
+        locked = User.objects.select_for_update().get(pk=user.pk)
+        if locked.is_staff:
+            raise StaffNotErased("A staff account is ended by an administrator. Ask one to do so first.")
+        erasure, is_new = Erasure.objects.get_or_create(user=locked, defaults={"requested_at": now})
+        if is_new:
+            shut_out(locked)
+            enqueue_erasure(locked)
+            log.info("Erasure asked for", user_id=str(locked.pk))
+    return erasure
+
+
+def erase_by_staff(*, staff: Staff, user: User, now: datetime) -> Erasure:
+    """This will have a person's data taken away as `request_erasure` does, and write down who did it.
+
+    :raises NotPermitted, ReasonMissing: see `record_action`.
+    :raises StaffNotErased: they belong to the staff.
+    """
+    require_right(staff, "users.erase_user")
+    with transaction.atomic():
+        erasure = request_erasure(user=user, now=now)
+        record_action(staff=staff, action="erase_user", whom=user, now=now)
+    return erasure
+
+
+def enqueue_erasure(user: User) -> None:
+    """This will put the erasure of a person on the queue. It may run any number of times."""
+    # By name: the task calls services, so that services cannot import it.
+    task = app.configure_task(name="smartspec.users.tasks.erase", queue="default", lock=f"erase:{user.pk}")
+    task.defer(user_id=str(user.pk))
+
+
+def shut_out(user: User) -> None:
+    """End everything by which somebody could act as this person."""
+    user.is_active = False
+    user.set_unusable_password()  # ends sessions that no list knows
+    user.save(update_fields=["is_active", "password"])
+    devices = UserSession.objects.filter(user=user)
+    Session.objects.filter(session_key__in=devices.values("session_key")).delete()
+    devices.delete()
+    ApiKey.objects.filter(user=user).delete()
+    WebSessionLink.objects.filter(user=user).delete()
+
+
+def finish_erasure(*, user: User, now: datetime) -> None:
+    """This will make a person's own row anonymous, and take away what hangs on it. The last step of an erasure."""
+    email = user.email
+    with transaction.atomic():
+        shut_out(user)
+        EmailAddress.objects.filter(user=user).delete()
+        SentMail.objects.filter(user=user).delete()
+        LogEntry.objects.filter(object_id=str(user.pk)).update(object_repr=GONE)
+        LogEntry.objects.filter(object_repr__icontains=email).update(object_repr=GONE)
+        JobFailure.objects.filter(traceback__icontains=email).update(error=GONE, traceback=GONE)
+        user.email, user.name, user.last_login = f"{user.pk}@erased.invalid", "", None
+        user.groups.clear()
+        user.user_permissions.clear()
+        user.save()
+        Erasure.objects.filter(user=user, finished_at=None).update(finished_at=now)
+    log.info("Person erased", user_id=str(user.pk))
