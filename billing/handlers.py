@@ -21,6 +21,10 @@ def subscription_changed(subscription_id: str, now: datetime) -> object:
     return services.sync_subscription(subscription_id=subscription_id, now=now)
 
 
+def schedule_changed(schedule_id: str, now: datetime) -> object:
+    return services.sync_scheduled(schedule_id=schedule_id, now=now)
+
+
 def invoice_changed(invoice_id: str, now: datetime) -> object:
     return services.record_invoice(invoice_id=invoice_id, now=now)
 
@@ -46,6 +50,12 @@ HANDLERS: dict[str, Handler] = {
     "customer.subscription.created": subscription_changed,
     "customer.subscription.updated": subscription_changed,
     "customer.subscription.deleted": subscription_changed,
+    "customer.subscription.pending_update_applied": subscription_changed,
+    "subscription_schedule.created": schedule_changed,
+    "subscription_schedule.updated": schedule_changed,
+    "subscription_schedule.released": schedule_changed,
+    "subscription_schedule.canceled": schedule_changed,
+    "subscription_schedule.completed": schedule_changed,
     "invoice.paid": invoice_changed,
     "invoice.payment_failed": invoice_changed,
     "invoice.payment_action_required": invoice_changed,

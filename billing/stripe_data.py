@@ -125,6 +125,11 @@ def subscription_anchor_at(subscription: StripeObject) -> datetime:
     return required_moment(subscription.get("trial_end") or subscription["start_date"])
 
 
+def schedule_subscription_id(schedule: StripeObject) -> str:
+    """Return the subscription that a schedule drives, or drove until it was released."""
+    return object_id(schedule.get("subscription") or schedule.get("released_subscription"))
+
+
 def schedule_next_phase(schedule: StripeObject) -> tuple[str, datetime] | None:
     """Return the price id and the start of the phase after the current one, if the schedule is still at work."""
     current = schedule.get("current_phase")

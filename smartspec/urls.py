@@ -15,6 +15,7 @@ urlpatterns = [
     # The app and the workers
     path("api/", include("smartspec.users.urls")),
     path("api/credits/", include("credits.urls")),
+    path("api/media/", include("media.urls")),
     path("api/payment/", include("billing.urls")),
     path("api/webhooks/", include("billing.webhook_urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),

@@ -57,7 +57,7 @@ from billing.services.staff import (
     resend_fulfilment,
     sync_user_from_stripe,
 )
-from billing.services.subscriptions import SyncContended, UnknownPrice, sync_subscription
+from billing.services.subscriptions import SyncContended, UnknownPrice, sync_scheduled, sync_subscription
 from billing.services.webhooks import (
     AlreadyProcessed,
     NothingToReplay,
@@ -128,6 +128,7 @@ __all__ = [
     "settle_refund",
     "settle_refunds_of_charge",
     "settle_session",
+    "sync_scheduled",
     "sync_subscription",
     "sync_user_from_stripe",
 ]

@@ -1,5 +1,7 @@
 """Keeping products, prices, the webhook endpoint and the portal at Stripe as this project needs them."""
 
+import hashlib
+import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -151,7 +153,13 @@ def ensure_webhook_endpoint(setup: Setup, events: list[str]) -> None:
 
 
 def ensure_portal(setup: Setup, product_ids: dict[str, str]) -> None:
-    """Let the Customer Portal follow our rules: upgrades now, what would owe money back at period end."""
+    """Let the Customer Portal follow our rules: upgrades now, what would owe money back at period end.
+
+    A digest in the configuration's metadata tells whether it was made from what we want now.
+    """
+    values = portal_values(setup, product_ids)
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    values["metadata"] = {**MARK, "digest": digest}
     found = next(
         (
             configuration
@@ -162,8 +170,13 @@ def ensure_portal(setup: Setup, product_ids: dict[str, str]) -> None:
     )
     if found is not None:
         setup.environment["STRIPE_PORTAL_CONFIGURATION"] = found["id"]
+        if found["metadata"].get("digest") != digest:
+            configuration_id = found["id"]
+            setup.do(
+                "update portal configuration",
+                lambda: gateway.update_portal_configuration(configuration_id, values),
+            )
         return
-    values = portal_values(setup, product_ids)
     created = setup.do("create portal configuration", lambda: gateway.create_portal_configuration(values))
     setup.environment["STRIPE_PORTAL_CONFIGURATION"] = created["id"] if created else "(created by the real run)"
 
@@ -172,12 +185,15 @@ def portal_values(setup: Setup, product_ids: dict[str, str]) -> dict[str, Any]:
     products = [
         {
             "product": product_id,
-            "prices": [setup.environment[f"STRIPE_PRICE_{plan}_{interval}".upper()] for interval in Interval.values],
+            "prices": [
+                setup.environment[f"STRIPE_PRICE_{plan}_{interval}".upper()]
+                for interval in Interval.values
+                if steps_down_late(plan, interval)
+            ],
         }
         for plan, product_id in product_ids.items()
     ]
     return {
-        "metadata": MARK,
         "business_profile": {"headline": "SmartSpec Pro"},
         "features": {
             "customer_update": {"enabled": True, "allowed_updates": ["email", "name", "address", "tax_id"]},
@@ -203,6 +219,23 @@ def portal_values(setup: Setup, product_ids: dict[str, str]) -> dict[str, Any]:
             },
         },
     }
+
+
+def steps_down_late(plan: str, interval: str) -> bool:
+    """Tell whether the portal would let nobody on a higher plan change to this one before the paid period ends.
+
+    It waits where the amount or the interval gets less. A year of a lower plan that costs more than a month of a higher
+    one is neither, and would give back what was not used of credits that may all be spent: such a change is left to us.
+    """
+    order = {one.slug: number for number, one in enumerate(paid_plans())}
+    intervals = list(STRIPE_INTERVALS)
+    price_cents = {(one.slug, each): plan_cents(one, each) for one in paid_plans() for each in intervals}
+    return not any(
+        order[higher] > order[plan]
+        and cents <= price_cents[plan, Interval(interval)]
+        and intervals.index(other) <= intervals.index(Interval(interval))
+        for (higher, other), cents in price_cents.items()
+    )
 
 
 def compare_prices() -> list[str]:

@@ -84,6 +84,19 @@ def sync_subscription(*, subscription_id: str, now: datetime) -> Subscription | 
     return subscription
 
 
+def sync_scheduled(*, schedule_id: str, now: datetime) -> Subscription | None:
+    """This will bring the subscription that a schedule drives, or drove, up to date.
+
+    What a schedule will change can be changed itself, by staff or in the portal, without a word of the subscription.
+
+    :raises UnknownPrice: its price, or the one that it leads to, stands for no plan.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    schedule = gateway.retrieve_schedule(schedule_id)
+    subscription_id = stripe_data.schedule_subscription_id(schedule)
+    return sync_subscription(subscription_id=subscription_id, now=now) if subscription_id else None
+
+
 def find_customer_of(subscription_id: str, now: datetime) -> Customer | None:
     known = Customer.objects.filter(subscriptions=subscription_id).first()
     if known is not None:

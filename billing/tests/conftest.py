@@ -9,7 +9,7 @@ from django.conf import settings
 from rest_framework.test import APIClient
 
 from billing.sandbox import seed
-from billing.sandbox.services import checkout
+from billing.sandbox.services import checkout, timekeeping
 from smartspec import clock
 
 GOOD_CARD = "4242424242424242"
@@ -33,6 +33,24 @@ def run_jobs(run_jobs: Callable[..., int]) -> Callable[..., int]:
         return run_jobs(skip=() if mirror else ("billing.tasks.mirror_event",))
 
     return run
+
+
+Travel = Callable[[datetime], None]
+
+
+@pytest.fixture
+def travel(
+    monkeypatch: pytest.MonkeyPatch, run_jobs: Callable[[], int], django_capture_on_commit_callbacks: Any
+) -> Travel:
+    """Return a function that lets it be another time, with everything that happens until then; mail leaves."""
+
+    def to(moment: datetime) -> None:
+        monkeypatch.setattr(clock, "now", lambda: moment)
+        timekeeping.pass_time(now=moment)
+        with django_capture_on_commit_callbacks(execute=True):
+            run_jobs()
+
+    return to
 
 
 def pay(session_id: str, number: str = GOOD_CARD) -> checkout.PaymentOutcome:

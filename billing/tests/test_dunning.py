@@ -13,6 +13,7 @@ from billing import gateway, services
 from billing.models import PaidInvoice, Subscription
 from billing.sandbox import store
 from billing.sandbox.services import timekeeping
+from billing.tests.conftest import Travel
 from billing.tests.test_refunds import refund_at_stripe
 from billing.tests.test_subscriptions import allowances, tier
 from billing.tests.test_webhooks import post
@@ -20,23 +21,6 @@ from credits import selectors as credits_selectors
 from smartspec import clock
 
 pytestmark = pytest.mark.django_db
-
-Travel = Callable[[datetime], None]
-
-
-@pytest.fixture
-def travel(
-    monkeypatch: pytest.MonkeyPatch, run_jobs: Callable[[], int], django_capture_on_commit_callbacks: Any
-) -> Travel:
-    """Return a function that lets it be another time, with everything that happens until then; mail leaves."""
-
-    def to(moment: datetime) -> None:
-        monkeypatch.setattr(clock, "now", lambda: moment)
-        timekeeping.pass_time(now=moment)
-        with django_capture_on_commit_callbacks(execute=True):
-            run_jobs()
-
-    return to
 
 
 def use_card(card: str) -> None:

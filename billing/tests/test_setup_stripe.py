@@ -63,6 +63,20 @@ class TestSetup:
         assert "STRIPE_PRICE_PRO_MONTHLY=price_smartspec_pro_monthly" not in output
         assert "at Stripe, but the plan costs 2900" in output.replace("\n", " ")
 
+    def test_brings_the_portal_up_to_our_rules(self) -> None:
+        run()
+        (made,) = store.find("billing_portal.configuration")
+        store.save(made | {"metadata": {"smartspec": "1"}, "features": made["features"] | {"subscription_update": {}}})
+        assert "update portal configuration" in run()
+        (changed,) = store.find("billing_portal.configuration")
+        rule = changed["features"]["subscription_update"]
+        assert rule["enabled"]
+        assert [product["prices"] for product in rule["products"]] == [
+            ["price_smartspec_pro_monthly"],  # a year of Pro is left to us
+            ["price_smartspec_enterprise_monthly", "price_smartspec_enterprise_yearly"],
+        ]
+        assert "0 change(s) made." in run()
+
     def test_says_that_stripe_is_down(self, settings: Any) -> None:
         settings.STRIPE_HTTP_CLIENT = "billing.tests.outage.NoStripe"
         with pytest.raises(CommandError, match="cannot be reached"):

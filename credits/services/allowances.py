@@ -64,7 +64,7 @@ def give_past_allowances(
 
     :raises UnknownAccount: there is no such user.
     """
-    if ledger.call("credits_touch", account_id, now)["account_id"] is None:
+    if ledger.call("credits_touch", account_id, now, plain=("account_id",))["account_id"] is None:
         raise UnknownAccount(account_id)
     answers = _give_paid(account_id, paid, now, min(until or now, ended_at))
     for answer in answers:
@@ -75,7 +75,7 @@ def give_past_allowances(
 
 def end_lot(*, account_id: UUID, source: str, now: datetime) -> None:
     """This will end the lot that a plan gave from this source: what is left of it expires."""
-    ledger.call("credits_end_lots", account_id, source, now, None, now)
+    ledger.call_value("credits_end_lots", account_id, source, now, None, now)
 
 
 def give_due_allowances(*, now: datetime, limit: int = 10_000) -> int:

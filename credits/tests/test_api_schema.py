@@ -1,65 +1,26 @@
 """The OpenAPI document tells the truth about /api/credits: real answers validate against it."""
 
-import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import jsonschema
 import pytest
-from drf_spectacular.drainage import GENERATOR_STATS
-from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.validation import validate_schema
 from rest_framework.test import APIClient
 
 from credits import services
 from smartspec import clock
+from smartspec.tests import openapi
 
 CREDITS = "/api/credits"
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return dict(SchemaGenerator().get_schema(request=None, public=True))
-
-
-def as_json_schema(part: Any) -> Any:
-    """Return a part of an OpenAPI 3.0 document as JSON Schema (draft 4, its base): `nullable` is a way to be null."""
-    if isinstance(part, list):
-        return [as_json_schema(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    plain = {name: as_json_schema(value) for name, value in part.items() if name != "nullable"}
-    return {"anyOf": [plain, {"type": "null"}]} if part.get("nullable") is True else plain
-
-
-def closed(part: Any) -> Any:
-    """Return a JSON Schema that refuses members which the document does not name."""
-    if isinstance(part, list):
-        return [closed(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    shut = {name: closed(value) for name, value in part.items()}
-    if "properties" in part and "additionalProperties" not in part:
-        shut["additionalProperties"] = False
-    return shut
+    return openapi.read_document()
 
 
 def check(document: dict[str, Any], template: str, method: str, answer: Any, status: int) -> Any:
-    """Assert that an answer has its status and the shape that the document promises for it; return its body."""
-    assert answer.status_code == status, answer.content
-    responses = document["paths"][CREDITS + template][method]["responses"]
-    media_type = answer.headers["Content-Type"].partition(";")[0]
-    promised = responses.get(str(status), responses["default"])["content"][media_type]["schema"]
-    components = as_json_schema(document["components"])
-    # A problem may carry the numbers that belong to it; every other answer has exactly the members that are documented.
-    problem = components["schemas"].pop("Problem")
-    components = {"schemas": {**closed(components["schemas"]), "Problem": problem}}
-    body = json.loads(b"".join(answer.streaming_content) if answer.streaming else answer.content)
-    jsonschema.Draft4Validator(
-        {**as_json_schema(promised), "components": components}, format_checker=jsonschema.FormatChecker()
-    ).validate(body)
-    return body
+    return openapi.check(document, CREDITS + template, method, answer, status)
 
 
 @pytest.fixture
@@ -74,21 +35,11 @@ def order(alice: Any) -> dict[str, Any]:
 
 
 class TestTheDocument:
-    def test_is_valid_and_warns_of_nothing_in_credits(self, capsys: pytest.CaptureFixture[str]) -> None:
-        GENERATOR_STATS.reset()
-        with GENERATOR_STATS.silence():
-            validate_schema(SchemaGenerator().get_schema(request=None, public=True))
-        found = [*GENERATOR_STATS._warn_cache, *GENERATOR_STATS._error_cache]
-        assert [message for message in found if "credits" in message] == []
+    def test_is_valid_and_warns_of_nothing_in_credits(self) -> None:
+        assert [message for message in openapi.read_warnings() if "credits" in message] == []
 
     def test_names_every_call_of_the_contract(self, document: dict[str, Any]) -> None:
-        calls = {
-            f"{method.upper()} {path.removeprefix(CREDITS)}"
-            for path, item in document["paths"].items()
-            if path.startswith(CREDITS)
-            for method in item
-        }
-        assert calls == {
+        assert openapi.calls_of(document, CREDITS) == {
             "GET /balance",
             "GET /transactions",
             "GET /transactions/export",

@@ -57,7 +57,12 @@ class S3Error(Exception):
     def answer(self, resource: str, request_id: str) -> Answer:
         """Return the answer with S3's error body."""
         elements = {"Code": self.code, "Message": self.message, "Resource": resource} | self.details
-        inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in elements.items())
+        inner = "".join(f"<{name}>{escape(printable(text))}</{name}>" for name, text in elements.items())
         body = f"{XML_HEADER}<Error>{inner}<RequestId>{request_id}</RequestId></Error>".encode()
         headers = {"Content-Type": "application/xml", "Content-Length": str(len(body))}
         return Answer(status=self.status, headers=headers, body=[body])
+
+
+def printable(text: str) -> str:
+    """Return the text without the characters that XML cannot carry."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from billing.sandbox import cards
 from billing.sandbox.errors import CardDeclined
-from billing.sandbox.services.checkout import CardFields
+from billing.sandbox.services.checkout import CardFields, looks_like_email
 
 CARD_FIELDS = ("cardNumber", "cardExpiry", "cardCvc")
 # Stripe's parameter that an error names, and the input that it came from.
@@ -109,8 +109,3 @@ class BankForm(PayerForm):
     def is_valid(self, *, asks_email: bool) -> bool:
         self.check_payer(asks_email=asks_email, name_sentence="The name of the account's holder is required.")
         return not self.errors
-
-
-def looks_like_email(text: str) -> bool:
-    name, _, host = text.partition("@")
-    return bool(name) and "." in host.strip(".") and " " not in text and "@" not in host

@@ -20,7 +20,8 @@ from media.storage import R2Client, R2Storage
 from smartspec.testing import free_port
 
 R2 = pytest.param("r2", marks=pytest.mark.r2_live)
-OVER_HTTP = ["stand_in", "moto", R2]
+STRICT = ["stand_in", R2]  # moto checks no signatures, and less of what R2 insists on
+OVER_HTTP = [*STRICT, "moto"]
 EVERYWHERE = ["stand_in_in_process", *OVER_HTTP]
 ODD_NAMES = ["a b", "a+b", "a%20b", "a&b=c?d", "ä/ö", "ไทย", "emoji 🎬.mp4", "~tilde'()*!", "a,b;c:d@e$", "#hash"]
 
@@ -130,7 +131,7 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture
 def endpoint(request: pytest.FixtureRequest) -> str:
-    """Where the bucket of this test is. Parametrized by its users, with EVERYWHERE or OVER_HTTP."""
+    """Where the bucket of this test is. Parametrized by its users, with one of the lists above."""
     if request.param == "r2":
         request.getfixturevalue("socket_enabled")
         if settings.R2_SANDBOX:

@@ -253,11 +253,6 @@ class TestMultipartUpload:
             asked = {"MultipartUpload": {"Parts": parts}}
             assert refusal(bucket.s3.complete_multipart_upload, **upload, **asked) == (400, "InvalidPart")
 
-    def test_refuses_parts_in_disorder(self, bucket: Bucket, upload: dict[str, str]) -> None:
-        parts = [self.send(bucket, upload, number, b"x" * 5 * MEBIBYTE) for number in (1, 2)]
-        disorder = {"MultipartUpload": {"Parts": parts[::-1]}}
-        assert refusal(bucket.s3.complete_multipart_upload, **upload, **disorder) == (400, "InvalidPartOrder")
-
     def test_refuses_small_parts_before_the_last(self, bucket: Bucket, upload: dict[str, str]) -> None:
         parts = [self.send(bucket, upload, number, b"x") for number in (1, 2)]
         small = {"MultipartUpload": {"Parts": parts}}

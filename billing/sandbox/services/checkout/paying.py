@@ -308,10 +308,16 @@ def _check_email(session: Data, typed: str) -> str | None:
         known = store.get("customer", session["customer"])["email"]
     if known:
         return str(known)
-    if "@" not in typed or typed.startswith("@") or typed.endswith("@") or " " in typed.strip():
+    if not looks_like_email(typed.strip()):
         message = "Your email is invalid." if typed else "Email is required."
         raise ParameterInvalid("email", message, code="email_invalid")
     return typed.strip()
+
+
+def looks_like_email(text: str) -> bool:
+    """This will say whether mail could go there."""
+    name, _, host = text.partition("@")
+    return bool(name) and "." in host.strip(".") and " " not in text and "@" not in host
 
 
 def _return_url(session: Data) -> str:

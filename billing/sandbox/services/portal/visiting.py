@@ -1,73 +1,18 @@
-"""The Customer Portal: its configurations, its short-lived sessions, and what customers do there."""
+"""What a customer sees in the portal, and does there with cards, billing details and the end of a subscription."""
 
-import copy
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
-from billing.sandbox import cards, changes, ids, store
-from billing.sandbox.errors import ParameterMissing, ResourceMissing, UnexpectedState
-from billing.sandbox.objects import portal as portal_objects
-from billing.sandbox.services import clocks, customers, events, payment_methods, subscriptions
-from billing.sandbox.services.checkout import CardFields
+from billing.sandbox import cards, store
+from billing.sandbox.errors import ParameterInvalid, ResourceMissing, UnexpectedState
+from billing.sandbox.services import clocks, customers, payment_methods, subscriptions
+from billing.sandbox.services.checkout import CardFields, looks_like_email
 
 Data = dict[str, Any]
 
 SESSION_LASTS = timedelta(hours=1)
-
-
-@transaction.atomic
-def create_configuration(params: Data, *, now: datetime) -> Data:
-    """This will create a configuration; the first one becomes the default."""
-    is_default = not store.rows("billing_portal.configuration").exists()
-    configuration = portal_objects.new_configuration(now=store.timestamp(now), is_default=is_default)
-    for feature in configuration["features"].values():
-        feature["enabled"] = False
-    _change(configuration, params)
-    store.add(configuration)
-    events.emit("billing_portal.configuration.created", configuration, now=now)
-    return configuration
-
-
-@transaction.atomic
-def update_configuration(configuration_id: str, params: Data, *, now: datetime) -> Data:
-    """This will change a configuration."""
-    before = store.lock("billing_portal.configuration", configuration_id)
-    configuration = copy.deepcopy(before)
-    _change(configuration, params)
-    if configuration != before:
-        configuration["updated"] = store.timestamp(now)
-    return events.update(configuration, before=before, event_type="billing_portal.configuration.updated", now=now)
-
-
-@transaction.atomic
-def create_session(params: Data, *, now: datetime) -> Data:
-    """This will open a portal session; its URL is a secret that works for an hour.
-
-    :raises ResourceMissing: for an unknown customer, configuration or subscription.
-    """
-    if "customer" not in params:
-        raise ParameterMissing("customer")
-    customer = store.get("customer", params["customer"], param="customer", status=400)
-    if configuration_id := params.get("configuration"):
-        store.get("billing_portal.configuration", configuration_id, param="configuration", status=400)
-    else:
-        configuration_id = _default_configuration(now=now)["id"]
-    secret = f"test_{ids.new_token(40)}"
-    session = portal_objects.new_session(
-        configuration=configuration_id,
-        customer=customer["id"],
-        return_url=params.get("return_url"),
-        url=f"{settings.STRIPE_API_BASE}/portal/{secret}",
-        flow=_flow(params["flow_data"], customer["id"]) if params.get("flow_data") else None,
-        locale=params.get("locale"),
-        now=store.timestamp(now),
-    )
-    store.add(session, private={"secret": secret})
-    events.emit("billing_portal.session.created", session, now=now)
-    return session
 
 
 def find_session(secret: str, *, now: datetime) -> Data:
@@ -172,7 +117,7 @@ def cancel_subscription(
     :raises ResourceMissing: for somebody else's subscription.
     :raises UnexpectedState: where the configuration does not allow it.
     """
-    _own_subscription(session, subscription_id)
+    own_subscription(session, subscription_id)
     rule = get_configuration(session)["features"]["subscription_cancel"]
     if not rule["enabled"]:
         raise UnexpectedState("Subscriptions cannot be cancelled in this portal.")
@@ -188,69 +133,37 @@ def resume_subscription(*, session: Data, subscription_id: str, now: datetime) -
 
     :raises ResourceMissing: for somebody else's subscription.
     """
-    subscription = _own_subscription(session, subscription_id)
+    subscription = own_subscription(session, subscription_id)
     params = {"cancel_at_period_end": False} if subscription["cancel_at_period_end"] else {"cancel_at": ""}
     return subscriptions.update_subscription(subscription_id, params, now=now)
 
 
-def _own_subscription(session: Data, subscription_id: str) -> Data:
+@transaction.atomic
+def change_details(*, session: Data, details: Data, now: datetime) -> Data:
+    """This will change the customer's billing details, as far as the configuration lets them.
+
+    :raises UnexpectedState: where it does not.
+    :raises ParameterInvalid: for an e-mail address that cannot be.
+    """
+    allowed = allowed_details(session)
+    if not allowed or details.keys() - set(allowed):
+        raise UnexpectedState("Billing details cannot be changed in this portal.")
+    if "email" in details and not looks_like_email(details["email"]):
+        raise ParameterInvalid("email", "Your email is invalid.", code="email_invalid")
+    return customers.update_customer(session["customer"], details, now=now)
+
+
+def allowed_details(session: Data) -> list[str]:
+    """This will return which of the customer's details may be changed: name, email, phone, address."""
+    rule = get_configuration(session)["features"]["customer_update"]
+    return [
+        name for name in ("name", "email", "phone", "address") if rule["enabled"] and name in rule["allowed_updates"]
+    ]
+
+
+def own_subscription(session: Data, subscription_id: str) -> Data:
+    """:raises ResourceMissing: for somebody else's."""
     subscription = store.get("subscription", subscription_id)
     if subscription["customer"] != session["customer"]:
         raise ResourceMissing("subscription", subscription_id)
     return subscription
-
-
-def _default_configuration(*, now: datetime) -> Data:
-    for configuration in store.find("billing_portal.configuration"):
-        if configuration["is_default"]:
-            return configuration
-    return store.add(portal_objects.new_configuration(now=store.timestamp(now), is_default=True))
-
-
-def _change(configuration: Data, params: Data) -> None:
-    changes.set_fields(configuration, params, ("active", "default_return_url", "name"))
-    changes.set_metadata(configuration, params)
-    configuration["business_profile"] |= params.get("business_profile") or {}
-    if "login_page" in params:
-        configuration["login_page"]["enabled"] = params["login_page"]["enabled"]
-    for name, given in (params.get("features") or {}).items():
-        feature = configuration["features"][name]
-        for key, value in given.items():
-            if key == "schedule_at_period_end":
-                feature[key] = {"conditions": value.get("conditions") or []}
-            elif key == "products":
-                feature[key] = [
-                    {"adjustable_quantity": {"enabled": False, "maximum": None, "minimum": 1}} | product
-                    for product in value or []
-                ]
-            elif isinstance(value, dict) and isinstance(feature.get(key), dict):
-                feature[key] = feature[key] | value
-            else:
-                feature[key] = ([] if key == "default_allowed_updates" else None) if value == "" else value
-
-
-def _flow(given: Data, customer: str) -> Data:
-    kind = given["type"]
-    after = given.get("after_completion") or {"type": "portal_homepage"}
-    flow: Data = {
-        "after_completion": {
-            "hosted_confirmation": after.get("hosted_confirmation"),
-            "redirect": after.get("redirect"),
-            "type": after["type"],
-        },
-        "subscription_cancel": None,
-        "subscription_update": None,
-        "subscription_update_confirm": None,
-        "type": kind,
-    }
-    if kind in ("subscription_cancel", "subscription_update", "subscription_update_confirm"):
-        details = given.get(kind)
-        if not details or "subscription" not in details:
-            raise ParameterMissing(f"flow_data[{kind}][subscription]")
-        subscription = store.get("subscription", details["subscription"], status=400)
-        if subscription["customer"] != customer:
-            raise ResourceMissing("subscription", subscription["id"], f"flow_data[{kind}][subscription]", status=400)
-        flow[kind] = {"retention": None} | details if kind == "subscription_cancel" else details
-        if kind == "subscription_update_confirm":
-            flow[kind] = {"discounts": None} | details
-    return flow

@@ -1,0 +1,110 @@
+"""Files and what they cost, to look at."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.template.defaultfilters import filesizeformat
+from django.utils.safestring import SafeString
+
+from media import metering
+from media.models import Asset, StorageAccount, StorageDay, StorageEvent
+from smartspec.admin import (
+    CompositeKeyAdmin,
+    HugeAdmin,
+    UserSearchMixin,
+    badge_column,
+    column,
+    credits_column,
+    list_link,
+    user_column,
+)
+
+STATUS_COLOURS = {"uploading": "info", "stored": "success", "deleted": "", "expired": "warning"}
+STEP_COLOURS = {
+    "none": "success",
+    "warned": "warning",
+    "uploads_stopped": "danger",
+    "files_deleted": "danger",
+    "paid": "success",
+}
+
+
+def bytes_column(field: str, title: str) -> Any:
+    """Return a column of bytes, written as people do: 3.2 MB."""
+    return column(lambda row: filesizeformat(getattr(row, field)), title)
+
+
+class MediaAdmin(UserSearchMixin, HugeAdmin):
+    """A long list: rows are found by their user or their id, and only then filtered."""
+
+    user_field = "user_id"
+    list_select_related = ("user",)
+
+
+@admin.register(Asset)
+class AssetAdmin(MediaAdmin):
+    search_fields = ("id", "key", "reference_id")
+    search_help_text = "E-mail, name or id of a user, or an asset's id, key or reference. Then filters appear."
+    person = user_column()
+    state = badge_column(lambda asset: asset.status, "Status", STATUS_COLOURS)
+    size = bytes_column("size_bytes", "Size")
+    list_display = ("id", person, "kind", "content_type", size, state, "reference_id", "created_at")
+    list_filter = ("kind", "status", "created_at")
+    ordering = ("-user_id", "-number")
+    fields = (
+        *("id", person, state, "kind", "content_type", "filename", "key", size, "size_bytes", "reference_id"),
+        *("number", "created_at", "upload_expires_at", "stored_at", "ended_at", "cleaned_at"),
+    )
+
+
+@admin.register(StorageAccount)
+class StorageAccountAdmin(MediaAdmin):
+    search_help_text = "E-mail, name or id of a user. Then filters appear."
+    person = user_column()
+    used = bytes_column("used_bytes", "In the quota")
+    stored = bytes_column("stored_bytes", "Stored")
+    billed = credits_column("billed_credits", "Billed")
+    paid = credits_column("paid_credits", "Paid")
+    arrears = credits_column("arrears_credits", "Arrears")
+    ladder = badge_column(lambda account: account.step, "Ladder", STEP_COLOURS)
+    list_display = ("user", used, stored, billed, arrears, ladder, "unpaid_since")
+    list_filter = ("step",)
+    ordering = ("pk",)
+    fields = (person, used, stored, billed, paid, arrears, ladder, "unpaid_since", "metered_at", "more")
+
+    @admin.display(description="More")
+    def more(self, account: StorageAccount) -> SafeString:
+        lists = {"asset": "Files", "storageday": "Days", "storageevent": "Events"}
+        links = [list_link(f"media_{name}", account.user_id, title) for name, title in lists.items()]
+        return SafeString(" · ".join(links))
+
+
+class StorageDayAdmin(UserSearchMixin, CompositeKeyAdmin):
+    user_field = "user_id"
+    search_fields = ("user",)
+    search_help_text = "E-mail, name or id of a user. Then filters appear."
+    list_select_related = ("user",)
+    person = user_column()
+    average = column(lambda day: f"{metering.average_gb(day.byte_seconds).normalize():f}", "GB on average")
+    charged = credits_column("credits", "Cost")
+    paid = credits_column("paid_credits", "Paid that day")
+    list_display = ("day_date", person, average, charged, paid, "billed_at")
+    list_filter = ("day_date",)
+    ordering = ("-user_id", "-day_date")
+    fields = ("day_date", person, average, "byte_seconds", charged, paid, "billed_at")
+
+
+StorageDayAdmin.register(StorageDay)
+
+
+@admin.register(StorageEvent)
+class StorageEventAdmin(MediaAdmin):
+    search_fields = ()
+    search_help_text = "E-mail, name or id of a user. Then filters appear."
+    person = user_column()
+    state = badge_column(lambda event: event.kind, "Step", STEP_COLOURS)
+    arrears = credits_column("arrears_credits", "Owed")
+    list_display = ("happened_at", person, state, arrears, "unpaid_since")
+    list_filter = ("kind", "happened_at")
+    ordering = ("-pk",)
+    fields = ("happened_at", person, state, arrears, "unpaid_since")

@@ -1,0 +1,62 @@
+"""manage.py bill_storage: charge the days that are over."""
+
+import sys
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from media import services
+from smartspec import clock
+from smartspec.errors import DomainError
+
+PROGRESS_EVERY = 1000
+
+
+class Command(BaseCommand):
+    help = (
+        "Charge every account for what its files occupied on each day that is over and not billed yet, arrears first."
+        " It runs by itself every hour; running it again, or twice at once, charges nothing twice. Exit 1 when an"
+        " account failed; the next run tries it again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--until", type=date.fromisoformat, metavar="YYYY-MM-DD", help="only days before this one (default: today)"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="reckon, and write nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        done = 0
+
+        def show(bills: services.Bills) -> None:
+            nonlocal done
+            done += 1
+            if done % PROGRESS_EVERY == 0:
+                self.stderr.write(f"{done} accounts looked at, {bills.days} days, {plain(bills.credits)} credits")
+
+        try:
+            bills = services.bill_storage(
+                now=clock.now(), until=options["until"], is_dry_run=options["dry_run"], on_progress=show
+            )
+        except DomainError as error:
+            raise CommandError(error.detail) from error
+        if options["dry_run"]:
+            self.stdout.write(
+                f"{bills.accounts} accounts would be charged {plain(bills.credits)} credits for {bills.days} days."
+            )
+        else:
+            self.stdout.write(
+                f"{bills.accounts} accounts were charged {plain(bills.credits)} credits for {bills.days} days:"
+                f" {plain(bills.paid)} paid, {plain(bills.credits - bills.paid)} in arrears."
+                f" {plain(bills.collected)} of older arrears were paid."
+            )
+        if bills.failed:
+            self.stderr.write(f"{bills.failed} accounts failed; the log says why.")
+            sys.exit(1)
+
+
+def plain(credits: Decimal) -> str:
+    """Write a number of credits for a person: 1, 0.5, 1000."""
+    return f"{credits.normalize():f}"

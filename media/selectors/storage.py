@@ -1,0 +1,138 @@
+"""What files occupy and may occupy, and which accounts are to be billed or owe something."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Sum
+
+from credits import selectors as credits_selectors
+from media import metering
+from media.models import AssetCount, StorageAccount
+
+BYTES_PER_MB = 10**6
+CHUNK = 1000
+ZERO = Decimal(0)
+OPERATION = "storage"
+
+
+@dataclass(frozen=True)
+class StorageUsage:
+    """What a user's files occupy. `used_bytes` is what counts in the quota: also uploads that have been announced, and
+    what was deleted while its upload URL could still bring it back."""
+
+    used_bytes: int
+    quota_bytes: int
+    objects: int
+    stored_bytes: int
+    estimated_monthly_credits: Decimal
+    arrears_credits: Decimal
+    unpaid_since: datetime | None
+
+
+def get_quota_bytes(*, user_id: UUID, now: datetime) -> int:
+    """Return what the user's plan lets them store."""
+    plan = credits_selectors.get_plan_state(account_id=user_id, now=now).plan
+    return credits_selectors.get_plan(plan).max_storage_mb * BYTES_PER_MB
+
+
+def storage_rate(*, at: datetime) -> Decimal:
+    """Return what a GB-month costs by the rate in effect at a moment; nothing, before there was one."""
+    rate = credits_selectors.rate_at(operation=OPERATION, at=at)
+    return ZERO if rate is None else rate.base_credits
+
+
+def get_usage(*, user_id: UUID, now: datetime) -> StorageUsage:
+    """Return what a user's files occupy; zeros for whoever has never stored any."""
+    account = StorageAccount.objects.filter(pk=user_id).first() or StorageAccount(user_id=user_id)
+    objects = AssetCount.objects.filter(user_id=user_id).aggregate(total=Sum("assets"))["total"]
+    return StorageUsage(
+        used_bytes=account.used_bytes,
+        quota_bytes=get_quota_bytes(user_id=user_id, now=now),
+        objects=objects or 0,
+        stored_bytes=account.stored_bytes,
+        estimated_monthly_credits=metering.monthly_credits(
+            stored_bytes=account.stored_bytes, rate=storage_rate(at=now)
+        ),
+        arrears_credits=account.arrears_credits,
+        unpaid_since=account.unpaid_since,
+    )
+
+
+def iterate_accounts_to_bill(*, until: datetime) -> Iterator[UUID]:
+    """Yield the accounts that have days before midnight `until` to bill, in ascending order and constant memory."""
+    last: UUID | None = None
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                (SELECT account_id FROM media_storageaccount
+                  WHERE stored_bytes > 0 AND metered_at < %(until)s
+                    AND (%(last)s::uuid IS NULL OR account_id > %(last)s)
+                  ORDER BY account_id LIMIT %(chunk)s)
+                UNION
+                (SELECT DISTINCT user_id FROM media_storageday
+                  WHERE billed_at IS NULL AND day_date < %(day)s
+                    AND (%(last)s::uuid IS NULL OR user_id > %(last)s)
+                  ORDER BY user_id LIMIT %(chunk)s)
+                ORDER BY 1 LIMIT %(chunk)s
+                """,
+                {"until": until, "day": until.date(), "last": last, "chunk": CHUNK},
+            )
+            found = [user_id for (user_id,) in cursor.fetchall()]
+        yield from found
+        if len(found) < CHUNK:
+            return
+        last = found[-1]
+
+
+@dataclass(frozen=True)
+class StorageSums:
+    """What is counted of an account, and what its assets add up to."""
+
+    user_id: UUID
+    counted: tuple[int, int, int]
+    summed: tuple[int, int, int]
+
+
+def iterate_storage_sums() -> Iterator[StorageSums]:
+    """Yield, of every account, its used bytes, stored bytes and stored assets: as counted, and as its assets add up."""
+    last: UUID | None = None
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT a.account_id, a.used_bytes, a.stored_bytes,
+                       (SELECT coalesce(sum(c.assets), 0) FROM media_assetcount c WHERE c.user_id = a.account_id),
+                       coalesce(sum(x.size_bytes) FILTER (WHERE x.cleaned_at IS NULL), 0),
+                       coalesce(sum(x.size_bytes) FILTER (WHERE x.status = 'stored'), 0),
+                       count(*) FILTER (WHERE x.status = 'stored')
+                  FROM (SELECT * FROM media_storageaccount b
+                         WHERE %(last)s::uuid IS NULL OR b.account_id > %(last)s
+                         ORDER BY b.account_id LIMIT %(chunk)s) a
+                  LEFT JOIN media_asset x ON x.user_id = a.account_id
+                 GROUP BY a.account_id, a.used_bytes, a.stored_bytes ORDER BY a.account_id
+                """,
+                {"last": last, "chunk": CHUNK},
+            )
+            rows = cursor.fetchall()
+        for user_id, *numbers in rows:
+            counts = [int(number) for number in numbers]
+            yield StorageSums(user_id, (counts[0], counts[1], counts[2]), (counts[3], counts[4], counts[5]))
+        if len(rows) < CHUNK:
+            return
+        last = rows[-1][0]
+
+
+def iterate_unpaid_accounts(*, unpaid_before: datetime | None = None, with_credits: bool = False) -> Iterator[UUID]:
+    """Yield the accounts in arrears, those that waited longest first; with `with_credits`, such as could pay now."""
+    accounts = StorageAccount.objects.filter(unpaid_since__isnull=False)
+    if unpaid_before is not None:
+        accounts = accounts.filter(unpaid_since__lte=unpaid_before)
+    ids = iter(accounts.order_by("unpaid_since").values_list("pk", flat=True))
+    while chunk := list(islice(ids, CHUNK)):
+        yield from credits_selectors.list_with_credits(account_ids=chunk) if with_credits else chunk

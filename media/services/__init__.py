@@ -1,0 +1,46 @@
+"""The only writers of assets, and of what they cost."""
+
+from media.services.arrears import climb_ladder, collect_arrears, uploads_are_stopped
+from media.services.bills import Bills, DayNotOver, bill_account, bill_storage
+from media.services.deletions import Swept, UnknownAsset, delete_all_assets, delete_asset, sweep
+from media.services.reconcile import Comparison, Difference, reconcile_media
+from media.services.uploads import (
+    FileTooLarge,
+    QuotaExceeded,
+    TypeNotAllowed,
+    UnknownUser,
+    Upload,
+    UploadMismatch,
+    UploadMissing,
+    UploadsStopped,
+    complete_upload,
+    create_upload,
+)
+
+__all__ = [
+    "Bills",
+    "Comparison",
+    "DayNotOver",
+    "Difference",
+    "FileTooLarge",
+    "QuotaExceeded",
+    "Swept",
+    "TypeNotAllowed",
+    "UnknownAsset",
+    "UnknownUser",
+    "Upload",
+    "UploadMismatch",
+    "UploadMissing",
+    "UploadsStopped",
+    "bill_account",
+    "bill_storage",
+    "climb_ladder",
+    "collect_arrears",
+    "complete_upload",
+    "create_upload",
+    "delete_all_assets",
+    "delete_asset",
+    "reconcile_media",
+    "sweep",
+    "uploads_are_stopped",
+]

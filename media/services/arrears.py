@@ -1,0 +1,146 @@
+"""Storage that could not be paid: owed until the next credits, which pay it first, and the ladder meanwhile.
+
+The ledger knows nothing of files, so arrears are collected from here: by each bill before the new day is charged, every
+minute from accounts that have credits again, and at once when somebody whose uploads are stopped tries to upload.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+
+from credits import services as credits_services
+from media import selectors
+from media.models import StorageAccount, StorageEvent
+from media.services import accounts, deletions
+from smartspec import mail
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+Step = StorageAccount.Step
+
+UPLOADS_STOP_AFTER = timedelta(days=7)
+FILES_DELETED_AFTER = timedelta(days=60)
+ZERO = Decimal(0)
+MAIL_TEMPLATES = {
+    Step.WARNED: "storage_unpaid",
+    Step.UPLOADS_STOPPED: "storage_uploads_stopped",
+    Step.FILES_DELETED: "storage_files_deleted",
+}
+
+
+def uploads_are_stopped(*, user_id: UUID, now: datetime) -> bool:
+    """Tell whether an account has been in arrears for so long that it takes no new files."""
+    return StorageAccount.objects.filter(pk=user_id, unpaid_since__lte=now - UPLOADS_STOP_AFTER).exists()
+
+
+# --- Collecting ---------------------------------------------------------------------------------------------------
+
+
+def collect(account: StorageAccount, *, now: datetime) -> Decimal:
+    """This will charge what is owed, as far as there are credits, and return how much that was. The account is locked;
+    the caller steps on and saves it."""
+    if not account.arrears_credits or account.unpaid_since is None:
+        return ZERO
+    paid = credits_services.charge(
+        account_id=account.user_id,
+        operation=selectors.OPERATION,
+        credits=account.arrears_credits,
+        # What has been paid in all only grows, so each collection has a key of its own, and a repeated one the same.
+        idempotency_key=f"storage:arrears:{account.paid_credits.normalize():f}",
+        now=now,
+        partial=True,
+        description=f"Storage owed since {account.unpaid_since:%Y-%m-%d}",
+        reference_type=selectors.OPERATION,
+        reference_id=f"arrears:{account.unpaid_since:%Y-%m-%d}",
+    ).credits
+    account.paid_credits += paid
+    return paid
+
+
+def collect_from(*, user_id: UUID, now: datetime) -> Decimal:
+    """This will collect what one account owes, as far as it has credits, and return how much that was."""
+    with transaction.atomic():
+        account = accounts.lock_account(user_id=user_id)
+        collected = collect(account, now=now)
+        step_on(account, now=now)
+        account.save()
+    if collected:
+        log.info("Storage arrears collected", user_id=str(user_id), credits=str(collected))
+    return collected
+
+
+def collect_arrears(*, now: datetime) -> int:
+    """This will collect from every account in arrears that has credits, and return how many paid anything."""
+    return sum(
+        bool(collect_from(user_id=user_id, now=now)) for user_id in selectors.iterate_unpaid_accounts(with_credits=True)
+    )
+
+
+# --- The ladder ---------------------------------------------------------------------------------------------------
+
+
+def step_on(account: StorageAccount, *, now: datetime) -> None:
+    """This will begin the ladder of an account that has fallen behind, or end that of one that has paid. The account
+    is locked; the caller saves it."""
+    if account.arrears_credits and account.unpaid_since is None:
+        account.unpaid_since = now
+        take_step(account, Step.WARNED, now=now)
+    elif not account.arrears_credits and account.unpaid_since is not None:
+        record(account, StorageEvent.Kind.PAID, since=account.unpaid_since, now=now)
+        account.unpaid_since, account.step = None, Step.NONE
+
+
+def climb_ladder(*, now: datetime) -> int:
+    """This will take the next step with every account whose time has come, and return how many steps that were."""
+    steps = 0
+    for user_id in selectors.iterate_unpaid_accounts(unpaid_before=now - UPLOADS_STOP_AFTER):
+        collect_from(user_id=user_id, now=now)  # nobody is punished who could have paid
+        steps += climb(user_id=user_id, to=Step.UPLOADS_STOPPED, after=Step.WARNED, now=now)
+    for user_id in selectors.iterate_unpaid_accounts(unpaid_before=now - FILES_DELETED_AFTER):
+        if StorageAccount.objects.filter(pk=user_id, step=Step.UPLOADS_STOPPED).exists():
+            deletions.delete_all_assets(user_id=user_id, now=now)
+            steps += climb(user_id=user_id, to=Step.FILES_DELETED, after=Step.UPLOADS_STOPPED, now=now)
+    return steps
+
+
+def climb(*, user_id: UUID, to: Step, after: Step, now: datetime) -> bool:
+    """This will take one step with an account that stands on the one before it, and tell whether it did."""
+    with transaction.atomic():
+        account = accounts.lock_account(user_id=user_id)
+        if account.step != after:
+            return False
+        take_step(account, to, now=now)
+        account.save()
+    return True
+
+
+def take_step(account: StorageAccount, step: Step, *, now: datetime) -> None:
+    """This will take a step: on the account, on record, and by mail when the transaction commits."""
+    since = account.unpaid_since
+    assert since is not None  # noqa: S101 - narrows the type; a ladder has begun
+    account.step = step
+    record(account, StorageEvent.Kind(step.value), since=since, now=now)
+    mail.send_mail_once(
+        user=account.user,
+        template=MAIL_TEMPLATES[step],
+        cause=f"storage unpaid since {since.isoformat()}",
+        context={
+            "arrears_credits": f"{account.arrears_credits.normalize():f}",
+            "uploads_stop_at": since + UPLOADS_STOP_AFTER,
+            "files_deleted_at": since + FILES_DELETED_AFTER,
+        },
+    )
+
+
+def record(account: StorageAccount, kind: StorageEvent.Kind, *, since: datetime, now: datetime) -> None:
+    """This will put a step on record."""
+    StorageEvent.objects.get_or_create(
+        user_id=account.user_id,
+        kind=kind,
+        unpaid_since=since,
+        defaults={"arrears_credits": account.arrears_credits, "happened_at": now},
+    )
+    log.info("Storage ladder", user_id=str(account.user_id), step=kind.value, credits=str(account.arrears_credits))

@@ -1,0 +1,119 @@
+"""The daily bill: each account pays for each day that is over, once, at the rate in effect when the day began.
+
+Charge and bill are one transaction under the account's lock, so that a second biller, a crash or a pause changes
+nothing: what is billed is billed, and what is not is found by the next run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+
+from credits import services as credits_services
+from media import metering, selectors
+from media.models import StorageAccount, StorageDay
+from media.services import accounts, arrears
+from smartspec.errors import DomainError
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+ZERO = Decimal(0)
+
+
+class DayNotOver(DomainError):
+    """A day is billed when it is over."""
+
+    code, status, title = "day_not_over", 422, "The day is not over"
+
+
+@dataclass
+class Bills:
+    """What a run of the biller has done so far: accounts and days billed, what they cost, and what of it was paid;
+    `collected` is arrears of earlier days. `failed` accounts will be tried again by the next run."""
+
+    accounts: int = 0
+    days: int = 0
+    credits: Decimal = ZERO
+    paid: Decimal = ZERO
+    collected: Decimal = ZERO
+    failed: int = 0
+
+
+def bill_storage(
+    *,
+    now: datetime,
+    until: date | None = None,
+    is_dry_run: bool = False,
+    on_progress: Callable[[Bills], None] | None = None,
+) -> Bills:
+    """This will bill every account for its days before `until` (default: today, so all that are over).
+
+    A dry run reckons and writes nothing. An account that fails is written down and left to the next run.
+
+    :raises DayNotOver: `until` lies after today.
+    """
+    today = now.astimezone(UTC).date()
+    until = until or today
+    if until > today:
+        raise DayNotOver(f"Days before {until} are not all over: today is {today}.", today=str(today))
+    bills = Bills()
+    for user_id in selectors.iterate_accounts_to_bill(until=metering.start_of(until)):
+        try:
+            bill_account(user_id=user_id, until=until, now=now, bills=bills, is_dry_run=is_dry_run)
+        except Exception:
+            log.exception("Storage was not billed", user_id=str(user_id))
+            bills.failed += 1
+        if on_progress is not None:
+            on_progress(bills)
+    return bills
+
+
+def bill_account(*, user_id: UUID, until: date, now: datetime, bills: Bills, is_dry_run: bool = False) -> None:
+    """This will bill one account for its days before `until` that are not billed yet, and add that to `bills`."""
+    collected = ZERO
+    with transaction.atomic():
+        account = accounts.lock_account(user_id=user_id)
+        accounts.meter(account, until=metering.start_of(until))
+        days = list(StorageDay.objects.filter(user_id=user_id, billed_at=None, day_date__lt=until).order_by("day_date"))
+        if not is_dry_run:
+            collected = arrears.collect(account, now=now)
+            arrears.step_on(account, now=now)
+        for day in days:
+            bill_day(account, day, now=now, is_dry_run=is_dry_run)
+        if is_dry_run:
+            transaction.set_rollback(True)
+        else:
+            arrears.step_on(account, now=now)
+            account.save()
+    bills.accounts += bool(days)
+    bills.days += len(days)
+    bills.credits += sum((day.credits for day in days if day.credits), ZERO)
+    bills.paid += sum((day.paid_credits for day in days), ZERO)
+    bills.collected += collected
+
+
+def bill_day(account: StorageAccount, day: StorageDay, *, now: datetime, is_dry_run: bool) -> None:
+    """This will price a day and charge what there is. Arrears come first, so while there are any nothing is left."""
+    rate = selectors.storage_rate(at=metering.start_of(day.day_date))
+    credits, account.carried = metering.price(byte_seconds=day.byte_seconds, rate=rate, carried=account.carried)
+    day.credits, day.billed_at = credits, now
+    if credits and not account.arrears_credits and not is_dry_run:
+        average_gb = metering.average_gb(day.byte_seconds).normalize()
+        day.paid_credits = credits_services.charge(
+            account_id=account.user_id,
+            operation=selectors.OPERATION,
+            credits=credits,
+            idempotency_key=f"storage:{day.day_date}",
+            now=now,
+            partial=True,
+            description=f"Storage on {day.day_date}: {average_gb:f} GB on average",
+            reference_type=selectors.OPERATION,
+            reference_id=str(day.day_date),
+        ).credits
+    account.billed_credits += credits
+    account.paid_credits += day.paid_credits
+    day.save()

@@ -1,0 +1,142 @@
+"""How assets end: deleted by their owner, given up as unfinished, and swept from the bucket for good."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from media import selectors
+from media.models import Asset, StorageAccount
+from media.services import accounts
+from media.storage import StorageRefused, get_r2_client
+from smartspec.errors import DomainError
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+BATCH = 500
+UNFINISHED_GRACE = timedelta(hours=1)  # a large file may still be on its way when its URL has expired
+ENDED_KEPT = timedelta(days=30)  # what is known of an asset that is gone
+
+
+class UnknownAsset(DomainError):
+    """There is no such file, or it is somebody else's, or it is gone."""
+
+    code, status, title = "unknown_asset", 404, "Unknown file"
+
+    def __init__(self, detail: str = "There is no such file.") -> None:
+        super().__init__(detail)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep did: uploads given up, assets gone for good, and those that the bucket would not let go."""
+
+    expired: int
+    cleaned: int
+    kept: int
+
+
+def delete_asset(*, asset_id: str, user_id: UUID, now: datetime) -> None:
+    """This will delete a file: it is charged no more, and gone from the bucket. Deleting it again changes nothing.
+
+    It leaves the quota at once when its upload URL has expired, else with the first sweep after that: until then
+    whoever has the URL could send the file again.
+
+    :raises UnknownAsset: the user has no such file.
+    :raises storage.StorageUnavailable: it is deleted here; the bucket will follow by itself.
+    """
+    asset = selectors.find_asset(asset_id=asset_id, user_id=user_id)
+    if asset is None:
+        raise UnknownAsset
+    if asset.ended_at is None:
+        with transaction.atomic():
+            account = accounts.lock_account(user_id=user_id)
+            asset.refresh_from_db()
+            if asset.ended_at is None:
+                accounts.end(account, [asset], status=Asset.Status.DELETED, now=now)
+    if asset.cleaned_at is None:
+        get_r2_client().delete_file(asset.key)
+        if asset.upload_expires_at <= now:
+            clean_up([asset], now=now)
+
+
+def delete_all_assets(*, user_id: UUID, now: datetime) -> int:
+    """This will delete every file of a user and return how many there were. What the bucket does not let go at once,
+    sweeps will take.
+
+    :raises storage.StorageUnavailable: they are deleted here; the bucket will follow by itself.
+    """
+    count = 0
+    while batch := end_batch(user_id=user_id, now=now):
+        get_r2_client().delete_files(asset.key for asset in batch)
+        clean_up([asset for asset in batch if asset.upload_expires_at <= now], now=now)
+        count += len(batch)
+    return count
+
+
+def end_batch(*, user_id: UUID, now: datetime) -> list[Asset]:
+    """This will end up to BATCH assets of a user and return them."""
+    with transaction.atomic():
+        account = StorageAccount.objects.select_for_update().filter(pk=user_id).first()
+        if account is None:
+            return []
+        batch = list(Asset.objects.filter(user_id=user_id, ended_at=None).order_by("number")[:BATCH])
+        if batch:
+            accounts.end(account, batch, status=Asset.Status.DELETED, now=now)
+        return batch
+
+
+# --- Sweeping -----------------------------------------------------------------------------------------------------
+
+
+def sweep(*, now: datetime, limit: int = BATCH) -> Swept:
+    """This will give up uploads that were never finished, and take assets that ended out of bucket and quota, at most
+    `limit` of each."""
+    unfinished = selectors.list_unfinished_uploads(expired_before=now - UNFINISHED_GRACE, limit=limit)
+    expired = sum(give_up(user_id=user_id, assets=assets, now=now) for user_id, assets in by_user(unfinished).items())
+    ended = selectors.list_assets_to_clean(now=now, limit=limit)
+    kept_keys: set[str] = set()
+    if ended:
+        try:
+            get_r2_client().delete_files(asset.key for asset in ended)
+        except StorageRefused as error:
+            kept_keys = set(error.context.get("keys", [asset.key for asset in ended]))
+    cleaned = clean_up([asset for asset in ended if asset.key not in kept_keys], now=now)
+    Asset.objects.filter(cleaned_at__lte=now - ENDED_KEPT).delete()
+    return Swept(expired=expired, cleaned=cleaned, kept=len(ended) - cleaned)
+
+
+def give_up(*, user_id: UUID, assets: list[Asset], now: datetime) -> int:
+    """This will end those of a user's uploads that are still unfinished, and return how many."""
+    with transaction.atomic():
+        account = accounts.lock_account(user_id=user_id)
+        still = list(Asset.objects.filter(pk__in=[asset.pk for asset in assets], status=Asset.Status.UPLOADING))
+        accounts.end(account, still, status=Asset.Status.EXPIRED, now=now)
+        return len(still)
+
+
+def clean_up(assets: Iterable[Asset], *, now: datetime) -> int:
+    """This will take ended assets out of the quota whose files are gone from the bucket, and return how many. Their
+    upload URLs have expired, so nothing can come back."""
+    bucket = get_r2_client()
+    gone = [asset for asset in assets if not bucket.file_exists(asset.key)]
+    count = 0
+    for user_id, of_user in by_user(gone).items():
+        with transaction.atomic():
+            account = accounts.lock_account(user_id=user_id)
+            still = list(Asset.objects.filter(pk__in=[asset.pk for asset in of_user], cleaned_at=None))
+            accounts.clean(account, still, now=now)
+            count += len(still)
+    return count
+
+
+def by_user(assets: Iterable[Asset]) -> dict[UUID, list[Asset]]:
+    """Return assets by their user."""
+    found: dict[UUID, list[Asset]] = defaultdict(list)
+    for asset in assets:
+        found[asset.user_id].append(asset)
+    return found

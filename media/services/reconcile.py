@@ -1,0 +1,247 @@
+"""The comparison of the bucket with the table, both ways, and what puts them right.
+
+Both are walked along in the order of their keys, so memory stays the same however many there are. Files come and go
+meanwhile: each difference is looked at again, alone, before it is one.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, F, Sum
+from django.db.models.functions import Floor
+
+from media import selectors
+from media.models import Asset, AssetCount, StorageAccount
+from media.selectors import ASSETS_PER_BLOCK, KeyedAsset, StorageSums
+from media.services import accounts
+from media.storage import FileMissing, R2Client, StoredFile, get_r2_client
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+PREFIX = "generations/"
+UUID_FORM = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+OUR_KEY = re.compile(rf"{PREFIX}{UUID_FORM}/{UUID_FORM}\.[a-z0-9]+")
+
+MISSING = "missing_object"
+ORPHAN = "orphan_object"
+SIZE = "wrong_size"
+COUNTERS = "wrong_counters"
+
+Pair = tuple[StoredFile | None, KeyedAsset | None]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something in which bucket and table, or counters and table, do not agree."""
+
+    kind: str
+    object_id: str
+    user_id: UUID | None
+    detail: str
+
+
+@dataclass
+class Comparison:
+    """How far the comparison is: what was looked at, what was put right, and what still differs. `foreign` files have
+    keys that this product does not make; they are nobody's difference and never touched."""
+
+    objects: int = 0
+    assets: int = 0
+    foreign: int = 0
+    orphans: int = 0
+    repaired: int = 0
+    remaining: int = 0
+
+
+def reconcile_media(
+    *,
+    now: datetime,
+    is_repair: bool = False,
+    orphan_limit: int | None = None,
+    on_difference: Callable[[Difference, bool], None] | None = None,
+    on_progress: Callable[[Comparison], None] | None = None,
+) -> Comparison:
+    """This will compare every file of the bucket with every asset, and every account's counters with its assets.
+
+    With `is_repair`, an asset whose file is missing ends, a file without an asset is deleted, and sizes and counters
+    become what is really there. Not more than `orphan_limit` files are deleted: more are a sign that the table is the
+    one that lost something.
+
+    :raises storage.StorageUnavailable: the bucket cannot be read.
+    """
+    progress = Comparison()
+    bucket = get_r2_client()
+
+    def found(difference: Difference, repair: Callable[[], None], *, may_repair: bool = True) -> None:
+        is_repaired = is_repair and may_repair
+        if is_repaired:
+            repair()
+        progress.repaired += is_repaired
+        progress.remaining += not is_repaired
+        log.warning("Media differ", is_repaired=is_repaired, kind=difference.kind, object_id=difference.object_id)
+        if on_difference is not None:
+            on_difference(difference, is_repaired)
+
+    for file, asset in walk(bucket, progress):
+        compare(bucket, file, asset, now=now, progress=progress, orphan_limit=orphan_limit, found=found)
+        if on_progress is not None:
+            on_progress(progress)
+    for sums in selectors.iterate_storage_sums():
+        if sums.counted != sums.summed:
+            compare_counters(sums, now=now, found=found)
+    return progress
+
+
+def walk(bucket: R2Client, progress: Comparison) -> Iterator[Pair]:
+    """Yield files and assets side by side in the order of their keys; what has no partner comes alone."""
+    files, assets = our_files(bucket, progress), selectors.iterate_assets_by_key()
+    file, asset = next(files, None), next(assets, None)
+    while file is not None or asset is not None:
+        if asset is None or (file is not None and file.key < asset.key):
+            yield file, None
+            file = next(files, None)
+        elif file is None or asset.key < file.key:
+            yield None, asset
+            progress.assets += 1
+            asset = next(assets, None)
+        else:
+            yield file, asset
+            progress.assets += 1
+            file, asset = next(files, None), next(assets, None)
+
+
+def our_files(bucket: R2Client, progress: Comparison) -> Iterator[StoredFile]:
+    """Yield the files whose keys this product makes, and count them and the others."""
+    for file in bucket.list_files(PREFIX):
+        if OUR_KEY.fullmatch(file.key):
+            progress.objects += 1
+            yield file
+        else:
+            progress.foreign += 1
+
+
+def compare(
+    bucket: R2Client,
+    file: StoredFile | None,
+    asset: KeyedAsset | None,
+    *,
+    now: datetime,
+    progress: Comparison,
+    orphan_limit: int | None,
+    found: Callable[..., None],
+) -> None:
+    """Look at one pair; what seems to differ is read again, from both sides, before it counts."""
+    if file is not None and (asset is None or asset.is_cleaned):
+        current = Asset.objects.filter(key=file.key).first()
+        if (current is None or current.cleaned_at is not None) and bucket.file_exists(file.key):
+            progress.orphans += 1
+            found(
+                Difference(ORPHAN, file.key, None, f"{file.size_bytes} bytes belong to no asset"),
+                lambda: bucket.delete_file(file.key),
+                may_repair=orphan_limit is None or progress.orphans <= orphan_limit,
+            )
+    elif asset is not None and asset.is_stored and (file is None or file.size_bytes != asset.size_bytes):
+        seen = look(bucket, asset.key)
+        current = Asset.objects.filter(pk=asset.id, status=Asset.Status.STORED).first()
+        if current is not None and seen is None:
+            found(
+                Difference(MISSING, str(asset.id), asset.user_id, f"nothing lies under {asset.key}"),
+                lambda: end_missing(current, now=now),
+            )
+        elif current is not None and seen is not None and seen.size_bytes != current.size_bytes:
+            size_bytes = seen.size_bytes
+            found(
+                Difference(
+                    SIZE,
+                    str(asset.id),
+                    asset.user_id,
+                    f"{size_bytes} bytes lie under {asset.key}, not {current.size_bytes}",
+                ),
+                lambda: correct_size(current, size_bytes, now=now),
+            )
+
+
+def look(bucket: R2Client, key: str) -> StoredFile | None:
+    """Return what lies under a key, or None."""
+    try:
+        return bucket.get_file_info(key)
+    except FileMissing:
+        return None
+
+
+def compare_counters(sums: StorageSums, *, now: datetime, found: Callable[..., None]) -> None:
+    """Look at an account's counters again, under its lock, and let them be corrected there."""
+    with transaction.atomic():
+        account = accounts.lock_account(user_id=sums.user_id)
+        counted, summed = (count(account), add_up(account))
+        if counted != summed:
+            found(
+                Difference(
+                    COUNTERS,
+                    str(sums.user_id),
+                    sums.user_id,
+                    f"used bytes, stored bytes and assets are counted as {counted} and add up to {summed}",
+                ),
+                lambda: correct_counters(account, now=now),
+            )
+
+
+# --- Putting right ------------------------------------------------------------------------------------------------
+
+
+def end_missing(asset: Asset, *, now: datetime) -> None:
+    """This will end an asset whose file is gone: it is listed and charged no more."""
+    with transaction.atomic():
+        account = accounts.lock_account(user_id=asset.user_id)
+        asset.refresh_from_db()
+        if asset.status == Asset.Status.STORED:
+            accounts.end(account, [asset], status=Asset.Status.DELETED, now=now)
+
+
+def correct_size(asset: Asset, size_bytes: int, *, now: datetime) -> None:
+    """This will take over the size that a file really has; it is charged by that from now on."""
+    with transaction.atomic():
+        account = accounts.lock_account(user_id=asset.user_id)
+        asset.refresh_from_db()
+        if asset.status != Asset.Status.STORED:
+            return
+        accounts.meter(account, until=now)
+        account.stored_bytes += size_bytes - asset.size_bytes
+        account.used_bytes += size_bytes - asset.size_bytes
+        account.save(update_fields=["stored_bytes", "used_bytes", "metered_at"])
+        asset.size_bytes = size_bytes
+        asset.save(update_fields=["size_bytes"])
+
+
+def correct_counters(account: StorageAccount, *, now: datetime) -> None:
+    """This will count an account's assets anew. The account is locked."""
+    accounts.meter(account, until=now)
+    account.used_bytes, account.stored_bytes, _ = add_up(account)
+    account.save(update_fields=["used_bytes", "stored_bytes", "metered_at"])
+    AssetCount.objects.filter(user_id=account.user_id).delete()
+    blocks = (
+        Asset.objects.filter(user_id=account.user_id, status=Asset.Status.STORED)
+        .annotate(block=Floor(F("number") / ASSETS_PER_BLOCK))
+        .values("kind", "block")
+        .annotate(assets=Count("pk"))
+    )
+    AssetCount.objects.bulk_create(AssetCount(user_id=account.user_id, **block) for block in blocks)
+
+
+def count(account: StorageAccount) -> tuple[int, int, int]:
+    """Return used bytes, stored bytes and stored assets as they are counted."""
+    assets = AssetCount.objects.filter(user_id=account.user_id).aggregate(total=Sum("assets"))["total"]
+    return account.used_bytes, account.stored_bytes, assets or 0
+
+
+def add_up(account: StorageAccount) -> tuple[int, int, int]:
+    """Return used bytes, stored bytes and stored assets as the assets add up to them."""
+    assets = Asset.objects.filter(user_id=account.user_id)
+    stored = assets.filter(status=Asset.Status.STORED).aggregate(total=Sum("size_bytes"), assets=Count("pk"))
+    used = assets.filter(cleaned_at=None).aggregate(total=Sum("size_bytes"))
+    return used["total"] or 0, stored["total"] or 0, stored["assets"]

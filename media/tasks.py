@@ -1,0 +1,52 @@
+"""What media does by itself: bills, collects, steps on with the unpaid, sweeps."""
+
+from procrastinate.contrib.django import app
+
+from media import services
+from smartspec import clock
+from smartspec.logs import get_logger
+
+log = get_logger(__name__)
+
+ORPHANS_DELETED_A_DAY = 100
+
+
+@app.periodic(cron="11 * * * *")
+@app.task(queueing_lock="media.bill_storage")
+def bill_storage(timestamp: int) -> None:
+    """Bill the days that are over. Every hour, so that a pause is caught up with soon."""
+    bills = services.bill_storage(now=clock.now())
+    if bills.accounts:
+        log.info("Storage billed", accounts=bills.accounts, days=bills.days, credits=str(bills.credits))
+    steps = services.climb_ladder(now=clock.now())
+    if steps:
+        log.info("Storage ladder climbed", steps=steps)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="media.collect_arrears")
+def collect_arrears(timestamp: int) -> None:
+    """Let the next credits pay what storage owes, within a minute."""
+    services.collect_arrears(now=clock.now())
+
+
+@app.periodic(cron="37 3 * * *")
+@app.task(queueing_lock="media.reconcile")
+def reconcile(timestamp: int) -> None:
+    """Compare the bucket with the table every day, and put right what can be; what remains is an error in the log."""
+    progress = services.reconcile_media(now=clock.now(), is_repair=True, orphan_limit=ORPHANS_DELETED_A_DAY)
+    if progress.remaining:
+        log.error("Media differ; run manage.py reconcile_media", remaining=progress.remaining)
+    log.info("Media compared", objects=progress.objects, assets=progress.assets, repaired=progress.repaired)
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queueing_lock="media.sweep")
+def sweep(timestamp: int) -> None:
+    """Give up unfinished uploads, and let deleted files leave the quota once nothing can bring them back."""
+    while True:
+        swept = services.sweep(now=clock.now())
+        if swept.expired or swept.cleaned or swept.kept:
+            log.info("Media swept", expired=swept.expired, cleaned=swept.cleaned, kept=swept.kept)
+        if not swept.expired and not swept.cleaned:
+            return

@@ -1,0 +1,179 @@
+"""Storage that could not be paid: the next credits pay it first; the ladder meanwhile."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from media import services
+from media.models import Asset, StorageAccount, StorageEvent
+from media.tests.conftest import GIGABYTE, Announce, Store, ledger_lines
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+ELEVENTH = datetime(2026, 3, 11, 0, 11, tzinfo=UTC)
+
+
+@pytest.fixture
+def occupied(on_plan: Callable[..., None], store: Store) -> Asset:
+    """Alice has stored 3 GB since the 10th at noon: 0.0005 that day, 0.001 on each after it."""
+    on_plan("pro")
+    return store(3 * GIGABYTE)
+
+
+@pytest.fixture
+def pass_days(django_capture_on_commit_callbacks: Any) -> Callable[[int], None]:
+    """Return a function that lets the tasks of days run: `pass_days(8)` is 8 days from the 11th."""
+
+    def run(days: int, first: int = 0) -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            for day in range(first, days):
+                now = ELEVENTH + day * DAY
+                services.collect_arrears(now=now)
+                services.bill_storage(now=now)
+                services.climb_ladder(now=now)
+
+    return run
+
+
+def arrears() -> Decimal:
+    return StorageAccount.objects.get().arrears_credits
+
+
+def steps() -> list[tuple[str, str]]:
+    """Return the events of the ladder: what, and on which day."""
+    events = StorageEvent.objects.order_by("happened_at", "pk")
+    return [(event.kind, f"{event.happened_at:%m-%d}") for event in events]
+
+
+class TestArrears:
+    def test_are_what_there_were_no_credits_for(
+        self, alice: Any, occupied: Asset, give: Callable[..., None], usage: Callable[..., Any]
+    ) -> None:
+        give("0.0012")
+        services.bill_storage(now=ELEVENTH + DAY)
+        assert [line[:2] for line in ledger_lines(alice.pk)] == [("2026-03-10", "-0.0005"), ("2026-03-11", "-0.0007")]
+        found = usage(ELEVENTH + DAY)
+        assert (found.arrears_credits, found.unpaid_since) == (Decimal("0.0003"), ELEVENTH + DAY)
+
+    def test_are_paid_first_by_the_next_credits(
+        self, alice: Any, occupied: Asset, give: Callable[..., None], available: Callable[[datetime], Decimal]
+    ) -> None:
+        services.bill_storage(now=ELEVENTH + 2 * DAY)
+        assert arrears() == Decimal("0.0025")
+        give("1", at=ELEVENTH + 2 * DAY)
+        assert services.collect_arrears(now=ELEVENTH + 2 * DAY) == 1
+        assert arrears() == 0
+        assert available(ELEVENTH + 2 * DAY) == Decimal("0.9975")
+        assert ledger_lines(alice.pk) == [("arrears:2026-03-13", "-0.0025", "Storage owed since 2026-03-13")]
+        assert services.collect_arrears(now=ELEVENTH + 2 * DAY) == 0
+
+    def test_are_paid_before_the_new_day(self, alice: Any, occupied: Asset, give: Callable[..., None]) -> None:
+        services.bill_storage(now=ELEVENTH)
+        give("0.0006", at=ELEVENTH + DAY)
+        services.bill_storage(now=ELEVENTH + DAY)
+        assert [line[:2] for line in ledger_lines(alice.pk)] == [
+            ("arrears:2026-03-11", "-0.0005"),
+            ("2026-03-11", "-0.0001"),
+        ]
+        assert arrears() == Decimal("0.0009")
+
+    def test_are_paid_in_parts_each_once(self, alice: Any, occupied: Asset, give: Callable[..., None]) -> None:
+        services.bill_storage(now=ELEVENTH)
+        for part in ("0.0001", "0.0001", "0.0001"):
+            give(part, at=ELEVENTH)
+            services.collect_arrears(now=ELEVENTH)
+            services.collect_arrears(now=ELEVENTH)
+        assert arrears() == Decimal("0.0002")
+        assert [credits for _, credits, _ in ledger_lines(alice.pk)] == ["-0.0001"] * 3
+
+    def test_are_not_sought_where_there_are_no_credits(self, occupied: Asset, django_assert_num_queries: Any) -> None:
+        services.bill_storage(now=ELEVENTH)
+        with django_assert_num_queries(2):  # who owes, and who of them has credits
+            assert services.collect_arrears(now=ELEVENTH) == 0
+
+
+class TestLadder:
+    def test_warns_stops_deletes_each_once_with_an_e_mail_and_an_event(
+        self,
+        alice: Any,
+        occupied: Asset,
+        announce: Announce,
+        pass_days: Callable[..., None],
+        mailoutbox: list[Any],
+    ) -> None:
+        pass_days(7)
+        assert steps() == [("warned", "03-11")]
+        announce(now=ELEVENTH + 7 * DAY - timedelta(minutes=1))
+        pass_days(8, first=7)
+        assert steps() == [("warned", "03-11"), ("uploads_stopped", "03-18")]
+        with pytest.raises(services.UploadsStopped) as refused:
+            announce(now=ELEVENTH + 7 * DAY)
+        assert refused.value.context == {"arrears_credits": Decimal("0.0075")}
+        pass_days(60, first=8)
+        assert Asset.objects.filter(status="stored").exists()
+        pass_days(70, first=60)
+        assert not Asset.objects.filter(status="stored").exists()
+        assert steps() == [("warned", "03-11"), ("uploads_stopped", "03-18"), ("files_deleted", "05-10")]
+        assert [mail.subject for mail in mailoutbox] == [
+            "Your SmartSpec Pro storage could not be paid",
+            "SmartSpec Pro takes no new files from you until storage is paid",
+            "Your files at SmartSpec Pro were deleted",
+        ]
+        assert all(mail.to == [alice.email] for mail in mailoutbox)
+        assert "18 March 2026" in mailoutbox[0].body
+        assert "10 May 2026" in mailoutbox[0].body
+        assert "0.0005 credits are owed" in mailoutbox[0].body
+
+    def test_costs_no_more_once_the_files_are_deleted(self, occupied: Asset, pass_days: Callable[..., None]) -> None:
+        pass_days(62)
+        owed = arrears()
+        pass_days(80, first=62)
+        # Half a day, 60 days, and the first 11 minutes of the 10th of May.
+        assert arrears() == owed == Decimal("0.0005") + Decimal("0.060") + Decimal("0.000007")
+
+    def test_ends_by_paying_and_begins_anew_afterwards(
+        self,
+        alice: Any,
+        occupied: Asset,
+        announce: Announce,
+        give: Callable[..., None],
+        pass_days: Callable[..., None],
+        mailoutbox: list[Any],
+    ) -> None:
+        pass_days(10)
+        give("0.0105", at=ELEVENTH + 9 * DAY)  # nine and a half days are owed, and one more will be
+        services.collect_arrears(now=ELEVENTH + 9 * DAY)
+        assert steps()[-1] == ("paid", "03-20")
+        assert StorageAccount.objects.get().step == "none"
+        announce(now=ELEVENTH + 9 * DAY)
+        pass_days(12, first=10)
+        assert [kind for kind, _ in steps()] == ["warned", "uploads_stopped", "paid", "warned"]
+        announce(now=ELEVENTH + 11 * DAY)
+        assert len(mailoutbox) == 3
+
+    def test_does_not_stop_whoever_has_just_bought_credits(
+        self, occupied: Asset, announce: Announce, give: Callable[..., None], pass_days: Callable[..., None]
+    ) -> None:
+        pass_days(10)
+        give("1", at=ELEVENTH + 9 * DAY)
+        announce(now=ELEVENTH + 9 * DAY)  # pays on the way in
+        assert arrears() == 0
+
+    def test_does_not_climb_with_whoever_could_pay(
+        self, occupied: Asset, give: Callable[..., None], pass_days: Callable[..., None]
+    ) -> None:
+        pass_days(1)
+        give("1", at=ELEVENTH + 60 * DAY)
+        assert services.climb_ladder(now=ELEVENTH + 60 * DAY) == 0
+        assert [kind for kind, _ in steps()] == ["warned", "paid"]
+        assert Asset.objects.get().status == "stored"
+
+    def test_takes_every_step_after_a_pause(self, occupied: Asset, pass_days: Callable[..., None]) -> None:
+        pass_days(1)
+        assert services.climb_ladder(now=ELEVENTH + 90 * DAY) == 2
+        assert [kind for kind, _ in steps()] == ["warned", "uploads_stopped", "files_deleted"]
+        assert services.climb_ladder(now=ELEVENTH + 91 * DAY) == 0

@@ -1,0 +1,134 @@
+"""How assets end: deleted, given up, swept. What could come back stays in the quota."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from media import selectors, services
+from media.models import Asset
+from media.storage import R2Client, StorageUnavailable
+from media.tests.conftest import PNG, Announce, Store, put
+
+pytestmark = pytest.mark.django_db
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+class TestDeleting:
+    def test_takes_a_file_out_of_bucket_list_and_bill_at_once(
+        self, alice: Any, upload: Store, r2: R2Client, usage: Callable[..., Any], now: datetime
+    ) -> None:
+        asset = upload()
+        services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + MINUTE)
+        assert not r2.file_exists(asset.key)
+        assert selectors.list_assets(user_id=alice.pk, page=1, limit=20).total == 0
+        found = usage(now)
+        assert (found.stored_bytes, found.objects) == (0, 0)
+
+    def test_leaves_it_in_the_quota_until_its_upload_url_is_of_no_more_use(
+        self, alice: Any, announce: Announce, r2: R2Client, usage: Callable[..., Any], now: datetime
+    ) -> None:
+        announced = announce()
+        put(announced.url, PNG, announced.headers)
+        services.complete_upload(asset_id=str(announced.asset.pk), now=now)
+        services.delete_asset(asset_id=str(announced.asset.pk), user_id=alice.pk, now=now)
+        # The URL lives: the file is sent again, for nobody to see and nobody to pay.
+        assert put(announced.url, PNG, announced.headers).status_code == 200
+        services.sweep(now=now + 14 * MINUTE)
+        assert usage(now).used_bytes == len(PNG)
+        swept = services.sweep(now=now + 15 * MINUTE)
+        assert (swept.cleaned, swept.kept) == (1, 0)
+        assert not r2.file_exists(announced.asset.key)
+        assert usage(now).used_bytes == 0
+
+    def test_frees_the_quota_at_once_when_the_upload_url_has_expired(
+        self, alice: Any, upload: Store, usage: Callable[..., Any], now: datetime
+    ) -> None:
+        asset = upload()
+        services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + HOUR)
+        assert usage(now).used_bytes == 0
+
+    def test_again_changes_nothing(self, alice: Any, upload: Store, usage: Callable[..., Any], now: datetime) -> None:
+        asset, other = upload(), upload()
+        for moment in (now, now + MINUTE, now + HOUR, now + 2 * HOUR):
+            services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=moment)
+        assert Asset.objects.get(pk=asset.pk).ended_at == now
+        found = usage(now)
+        assert (found.used_bytes, found.objects) == (other.size_bytes, 1)
+
+    def test_cancels_an_upload(self, alice: Any, announce: Announce, usage: Callable[..., Any], now: datetime) -> None:
+        announced = announce()
+        services.delete_asset(asset_id=str(announced.asset.pk), user_id=alice.pk, now=now)
+        assert usage(now).used_bytes == len(PNG)
+        services.sweep(now=now + HOUR)
+        assert usage(now).used_bytes == 0
+
+    def test_is_the_owners_alone(self, bob: Any, upload: Store, r2: R2Client, now: datetime) -> None:
+        asset = upload()
+        for asset_id in (str(asset.pk), "nonsense", "00000000-0000-4000-8000-000000000000"):
+            with pytest.raises(services.UnknownAsset):
+                services.delete_asset(asset_id=asset_id, user_id=bob.pk, now=now)
+        assert r2.file_exists(asset.key)
+
+    def test_is_finished_by_a_sweep_when_the_bucket_cannot_be_reached(
+        self, alice: Any, upload: Store, usage: Callable[..., Any], settings: Any, now: datetime
+    ) -> None:
+        asset = upload()
+        transport = settings.R2_SANDBOX_TRANSPORT
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.refuse"
+        with pytest.raises(StorageUnavailable):
+            services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + HOUR)
+        found = usage(now)
+        assert (found.stored_bytes, found.used_bytes) == (0, len(PNG))
+        settings.R2_SANDBOX_TRANSPORT = transport
+        assert services.sweep(now=now + HOUR).cleaned == 1
+        assert usage(now).used_bytes == 0
+
+    def test_of_everything_leaves_nothing(
+        self, alice: Any, upload: Store, announce: Announce, r2: R2Client, usage: Callable[..., Any], now: datetime
+    ) -> None:
+        assets = [upload(), upload(), upload(kind="other", content_type="text/plain"), announce().asset]
+        assert services.delete_all_assets(user_id=alice.pk, now=now + HOUR) == 4
+        assert not [asset for asset in assets if r2.file_exists(asset.key)]
+        assert usage(now).used_bytes == 0
+        assert services.delete_all_assets(user_id=alice.pk, now=now + HOUR) == 0
+
+    def test_of_everything_leaves_others_alone(self, bob: Any, upload: Store, now: datetime) -> None:
+        asset = upload()
+        assert services.delete_all_assets(user_id=bob.pk, now=now) == 0
+        asset.refresh_from_db()
+        assert asset.status == "stored"
+
+
+class TestSweep:
+    def test_gives_up_an_upload_that_was_never_finished(
+        self, announce: Announce, usage: Callable[..., Any], r2: R2Client, now: datetime
+    ) -> None:
+        announced = announce()
+        put(announced.url, PNG, announced.headers)  # sent, and never completed
+        swept = services.sweep(now=now + 15 * MINUTE + HOUR - MINUTE)
+        assert (swept.expired, swept.cleaned) == (0, 0)
+        swept = services.sweep(now=now + 15 * MINUTE + HOUR)
+        assert (swept.expired, swept.cleaned, swept.kept) == (1, 1, 0)
+        assert Asset.objects.get().status == "expired"
+        assert not r2.file_exists(announced.asset.key)
+        assert usage(now).used_bytes == 0
+        with pytest.raises(services.UnknownAsset):
+            services.complete_upload(asset_id=str(announced.asset.pk), now=now + 2 * HOUR)
+
+    def test_leaves_what_is_stored(self, upload: Store, r2: R2Client, now: datetime) -> None:
+        asset = upload()
+        services.sweep(now=now + timedelta(days=365))
+        assert r2.file_exists(asset.key)
+        assert Asset.objects.get().status == "stored"
+
+    def test_forgets_a_name_at_once_and_the_rest_in_a_month(self, alice: Any, upload: Store, now: datetime) -> None:
+        asset = upload(filename="my secret.png")
+        services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + HOUR)
+        assert Asset.objects.get().filename == ""
+        services.sweep(now=now + HOUR + timedelta(days=30) - MINUTE)
+        assert Asset.objects.exists()
+        services.sweep(now=now + HOUR + timedelta(days=30))
+        assert not Asset.objects.exists()

@@ -1,0 +1,183 @@
+"""The comparison of bucket and table: what differs is named, put right on request, and then is gone."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from media import services
+from media.models import Asset, AssetCount, StorageAccount, StorageDay
+from media.storage import R2Client
+from media.tests.conftest import PNG, Announce, Store, assert_counters, put
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+
+
+def run(*arguments: str) -> tuple[str, int]:
+    """Run the command and return what it said and its exit code."""
+    output = io.StringIO()
+    try:
+        call_command("reconcile_media", *arguments, stdout=output)
+    except SystemExit as ended:
+        return output.getvalue(), int(ended.code or 0)
+    return output.getvalue(), 0
+
+
+def differences(**arguments: Any) -> list[tuple[str, str, bool]]:
+    """Compare and return the kind of each difference, what it is about, and whether it was repaired."""
+    found: list[tuple[str, str, bool]] = []
+    arguments = {"now": datetime(2026, 3, 10, 14, tzinfo=UTC)} | arguments
+    services.reconcile_media(
+        on_difference=lambda difference, is_repaired: found.append(
+            (difference.kind, difference.object_id, is_repaired)
+        ),
+        **arguments,
+    )
+    return found
+
+
+def lay(r2: R2Client, key: str, body: bytes = PNG) -> str:
+    """Put a file into the bucket behind the product's back."""
+    r2.upload_fileobj(fileobj=io.BytesIO(body), key=key, content_type="image/png")
+    return key
+
+
+@pytest.fixture
+def orphan(alice: Any, r2: R2Client) -> str:
+    return lay(r2, f"generations/{alice.pk}/{uuid4()}.png")
+
+
+class TestComparison:
+    def test_finds_nothing_where_nothing_is_wrong(
+        self, alice: Any, upload: Store, announce: Announce, now: datetime
+    ) -> None:
+        first, _, _ = upload(), upload(), announce()
+        sent = announce()
+        put(sent.url, PNG, sent.headers)  # and not completed yet
+        services.delete_asset(asset_id=str(first.pk), user_id=alice.pk, now=now)
+        assert differences() == []
+        output, code = run()
+        assert code == 0
+        assert output == (
+            "2 files and 4 assets compared, 0 files of others left alone; 0 repaired, 0 differences remain.\n"
+        )
+
+    def test_leaves_files_of_others_alone(self, r2: R2Client, db: None) -> None:
+        keys = [lay(r2, "generations/user123/image_001.png"), lay(r2, "backups/1.zip")]
+        assert differences(is_repair=True) == []
+        assert all(r2.file_exists(key) for key in keys)
+
+    def test_walks_along_both(self, upload: Store, r2: R2Client) -> None:
+        assets = sorted((upload() for _ in range(5)), key=lambda asset: asset.key)
+        Asset.objects.filter(pk=assets[2].pk).update(size_bytes=1)
+        StorageAccount.objects.update(used_bytes=4 * len(PNG) + 1, stored_bytes=4 * len(PNG) + 1)
+        r2.delete_file(assets[0].key)
+        r2.delete_file(assets[4].key)
+        assert differences(is_repair=True) == [
+            ("missing_object", str(assets[0].pk), True),
+            ("wrong_size", str(assets[2].pk), True),
+            ("missing_object", str(assets[4].pk), True),
+        ]
+
+
+class TestMissingFile:
+    @pytest.fixture(autouse=True)
+    def asset(self, upload: Store, r2: R2Client) -> Asset:
+        asset = upload()
+        r2.delete_file(asset.key)
+        return asset
+
+    def test_is_named(self, asset: Asset) -> None:
+        assert differences() == [("missing_object", str(asset.pk), False)]
+        output, code = run()
+        assert code == 1
+        assert output.startswith(f"differs: missing_object {asset.pk} of {asset.user_id}: nothing lies under")
+
+    def test_ends_the_asset_when_repaired(self, asset: Asset, usage: Callable[..., Any], now: datetime) -> None:
+        assert differences(is_repair=True) == [("missing_object", str(asset.pk), True)]
+        found = usage(now)
+        assert (found.stored_bytes, found.objects) == (0, 0)
+        assert differences() == []
+
+
+class TestOrphan:
+    def test_is_named_and_deleted_when_repaired(self, orphan: str, r2: R2Client) -> None:
+        assert differences() == [("orphan_object", orphan, False)]
+        assert run()[1] == 1
+        assert run("--repair")[1] == 0
+        assert not r2.file_exists(orphan)
+        assert run()[1] == 0
+
+    def test_may_be_a_deleted_file_that_came_back_after_the_sweep(
+        self, alice: Any, upload: Store, r2: R2Client, now: datetime
+    ) -> None:
+        asset = upload()
+        services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + HOUR)
+        lay(r2, asset.key)
+        assert differences(is_repair=True) == [("orphan_object", asset.key, True)]
+        assert not r2.file_exists(asset.key)
+
+    def test_of_many_are_left_to_a_person(self, alice: Any, r2: R2Client) -> None:
+        keys = sorted(lay(r2, f"generations/{alice.pk}/{uuid4()}.png") for _ in range(3))
+        assert differences(is_repair=True, orphan_limit=2) == [
+            ("orphan_object", keys[0], True),
+            ("orphan_object", keys[1], True),
+            ("orphan_object", keys[2], False),
+        ]
+        assert r2.file_exists(keys[2])
+
+
+class TestWrongSize:
+    def test_is_named_and_taken_over_when_repaired(
+        self, upload: Store, r2: R2Client, usage: Callable[..., Any], now: datetime
+    ) -> None:
+        asset = upload()
+        lay(r2, asset.key, PNG * 3)
+        assert differences() == [("wrong_size", str(asset.pk), False)]
+        assert differences(is_repair=True) == [("wrong_size", str(asset.pk), True)]
+        found = usage(now)
+        assert (found.used_bytes, found.stored_bytes) == (3 * len(PNG), 3 * len(PNG))
+        assert differences() == []
+        # Two hours at the old size, and from then on at the real one.
+        services.bill_storage(now=datetime(2026, 3, 11, 0, 11, tzinfo=UTC))
+        assert StorageDay.objects.get().byte_seconds == len(PNG) * (2 + 3 * 10) * 3600
+
+
+class TestWrongCounters:
+    def test_are_named_and_counted_anew_when_repaired(self, upload: Store, alice: Any) -> None:
+        upload(), upload(), upload(kind="other", content_type="text/plain")
+        StorageAccount.objects.update(used_bytes=5, stored_bytes=4)
+        AssetCount.objects.filter(kind="image").update(assets=7)
+        assert differences() == [("wrong_counters", str(alice.pk), False)]
+        assert differences(is_repair=True) == [("wrong_counters", str(alice.pk), True)]
+        assert_counters(StorageAccount.objects.get())
+        assert differences() == []
+
+
+class TestCommand:
+    def test_speaks_json(self, orphan: str) -> None:
+        output, code = run("--json")
+        told = json.loads(output)
+        assert code == 1
+        assert (told["objects"], told["remaining"], told["kinds"]) == (1, 1, {"orphan_object": 1})
+        assert told["differences"] == [
+            {
+                "kind": "orphan_object",
+                "object_id": orphan,
+                "user_id": None,
+                "detail": f"{len(PNG)} bytes belong to no asset",
+                "repaired": False,
+            }
+        ]
+
+    def test_says_when_the_bucket_cannot_be_read(self, settings: Any, db: None) -> None:
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.refuse"
+        with pytest.raises(CommandError, match="cannot be reached"):
+            run()
