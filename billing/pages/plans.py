@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -189,11 +188,8 @@ def tell_change(request: HttpRequest, answer: services.PlanChangeAnswer, plan: s
     """Tell what a change did; a bank that wants to be asked is asked on Stripe's page."""
     if answer.status == "requires_action" and answer.action_url:
         return HttpResponseRedirect(answer.action_url)
-    if answer.status == "scheduled":
-        sentence = gettext("Your plan changes to %(plan)s on %(date)s.")
-    else:
-        sentence = gettext("You are on %(plan)s now.")
-    messages.success(request, sentence % {"plan": plan, "date": date_format(answer.effective_at)})
+    if answer.status == "done":  # what is scheduled stands on the page, with the button that takes it back
+        messages.success(request, gettext("You are on %(plan)s now.") % {"plan": plan})
     return HttpResponseRedirect(reverse("account-plans"))
 
 

@@ -63,7 +63,7 @@ class TestBuyPage:
     ) -> None:
         page = alices_browser.get("/account/buy", {"credits_amount": amount, "step": step}).content.decode()
         assert f'data-quote-cents="{cents}"' in page
-        assert f'name="credits_amount" value="{shown}"><button type="submit" id="buy-custom"' in page
+        assert f'name="credits_amount" value="{shown}"><button' in page
         quote = alice_client.get("/api/payment/quote", {"credits_amount": shown}).json()
         assert quote["price"] == cents / 100
 
