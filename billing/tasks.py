@@ -58,3 +58,12 @@ def settle_later_allowances(timestamp: int) -> None:
 def clear_old(timestamp: int) -> None:
     """Delete, every hour, what webhooks left behind and nobody needs any more."""
     log.info("Old webhook rows cleared", **services.clear_old_webhooks(now=clock.now()))
+
+
+@app.periodic(cron="11 6 * * *")
+@app.task(queueing_lock="billing.warn_of_expiring_cards", retry=BackOff())
+def warn_of_expiring_cards(timestamp: int) -> None:
+    """Tell by mail, every day, whose card expires before it has to pay the next renewal."""
+    told = services.warn_of_expiring_cards(now=clock.now())
+    if told:
+        log.info("Warned of expiring cards", people=told)

@@ -47,3 +47,13 @@ def prove_ledger(timestamp: int) -> None:
     faults = services.prove_ledger(now=clock.now())
     if faults:
         log.error("The ledger does not add up", faults=faults)
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(queueing_lock="credits.warn")
+def warn(timestamp: int) -> None:
+    """Tell by mail, every hour, whose credits are low or about to expire."""
+    now = clock.now()
+    low, expiring = services.warn_of_low_balances(now=now), services.warn_of_expiring_credits(now=now)
+    if low or expiring:
+        log.info("Warned of credits", low=low, expiring=expiring)

@@ -25,6 +25,7 @@ from billing.services.customers import ensure_customer, find_user
 from billing.services.disputes import settle_dispute
 from billing.services.forgetting import forget_customer
 from billing.services.invoices import record_invoice
+from billing.services.letters import warn_of_expiring_cards
 from billing.services.mirror import clear_old_webhooks, mirror_event
 from billing.services.money_back import settle_later_allowances
 from billing.services.plan_changes import (
@@ -131,4 +132,5 @@ __all__ = [
     "sync_scheduled",
     "sync_subscription",
     "sync_user_from_stripe",
+    "warn_of_expiring_cards",
 ]

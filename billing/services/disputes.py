@@ -8,6 +8,7 @@ from django.db import transaction
 
 from billing import gateway, stripe_data
 from billing.models import Customer, Dispute, PaidInvoice, Purchase
+from billing.services import letters
 from billing.services.money_back import Payment, find_payment, lock_payment, settle_money_back
 from credits import services as credits_services
 from smartspec.logs import get_logger
@@ -54,6 +55,7 @@ def write_dispute(fetched: dict[str, Any], now: datetime) -> Dispute | None:
         if payment is not None:
             settle_money_back(payment=payment, now=now)
         freeze_or_thaw(dispute, now)
+        letters.tell_dispute(dispute)
     if is_news:
         is_inquiry = dispute.status in stripe_data.INQUIRY_STATUSES
         log.warning(

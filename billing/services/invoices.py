@@ -7,8 +7,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
-from billing import gateway, selectors, stripe_data
+from billing import gateway, stripe_data
 from billing.models import Customer, PaidInvoice, Subscription
+from billing.services import letters
 from billing.services.subscriptions import (
     apply_plan,
     end_surplus,
@@ -17,9 +18,7 @@ from billing.services.subscriptions import (
     sync_subscription,
 )
 from billing.services.upgrades import find_upgrade, give_upgrade
-from credits import selectors as credits_selectors
 from credits import services as credits_services
-from smartspec import mail
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -82,17 +81,7 @@ def note_failed_renewal(subscription: Subscription, invoice: dict[str, Any], now
     if subscription.status != "past_due":
         return  # it has ended meanwhile: paying would repair nothing
     with transaction.atomic():
-        mail.send_mail_once(
-            user=subscription.user,
-            template="renewal_failed",
-            cause=invoice["id"],
-            context={
-                "plan": credits_selectors.get_plan(subscription.plan).display_name,
-                "amount": f"{invoice['amount_remaining'] / 100:.2f}",
-                "link": invoice["hosted_invoice_url"],
-                "access_ends_at": selectors.access_ends_at(subscription),
-            },
-        )
+        letters.tell_failed_renewal(subscription, invoice)
 
 
 def give_for_invoice(
@@ -133,6 +122,7 @@ def give_for_invoice(
         apply_plan(customer, now)
         recorded.allowance_credits = given
         recorded.save(update_fields=["upgrade_credits", "allowance_credits"])
+        letters.tell_invoice(recorded)
     if recorded.allowance_credits or recorded.upgrade_credits:
         log.info(
             "Credits fulfilled", user_id=str(customer.user_id), subscription_id=subscription.pk,

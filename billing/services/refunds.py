@@ -9,6 +9,7 @@ from django.db.models import Sum
 
 from billing import gateway, stripe_data
 from billing.models import CheckoutState, Purchase, Refund
+from billing.services import letters
 from billing.services.money_back import Payment, find_payment, lock_payment, settle_money_back
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
@@ -61,6 +62,7 @@ def write_refund(fetched: dict[str, Any], now: datetime) -> Refund | None:
         refund.created_at = stripe_data.required_moment(fetched["created"])
         refund.save()
         settle_money_back(payment=payment, now=now)
+        letters.tell_refund(refund)
     return refund
 
 

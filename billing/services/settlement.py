@@ -9,6 +9,7 @@ from django.db import transaction
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Checkout, CheckoutState, Package, Purchase, Subscription, SubscriptionCheckout
+from billing.services import letters
 from billing.services.customers import find_user
 from billing.services.invoices import record_invoice
 from billing.services.subscriptions import sync_subscription
@@ -89,6 +90,7 @@ def fulfil_purchase(*, purchase_id: UUID, session: dict[str, Any], now: datetime
         if state == CheckoutState.FULFILLED:
             purchase.fulfilled_at = now
             grant_purchase(purchase, now)
+            letters.tell_purchase(purchase)
         purchase.save()
     log_purchase(purchase)
     return purchase

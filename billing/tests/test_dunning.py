@@ -36,6 +36,11 @@ def latest_invoice() -> dict[str, Any]:
     return store.get("invoice", store.get("subscription", Subscription.objects.get().pk)["latest_invoice"])
 
 
+def complaints(mailoutbox: list[Any]) -> list[str]:
+    """Return what was told of failed renewals; receipts aside."""
+    return [message.subject for message in mailoutbox if "did not go through" in message.subject]
+
+
 @pytest.fixture
 def failed(alice_client: APIClient, subscribe: Callable[..., str], travel: Travel, mailoutbox: list[Any]) -> datetime:
     """A monthly subscription whose first renewal was refused; the moment at which the renewal was due."""
@@ -84,7 +89,7 @@ class TestFailedRenewal:
         assert (view["status"], view["access_ends_at"]) == ("active", None)
         services.record_invoice(invoice_id=latest_invoice()["id"], now=clock.now())
         assert allowances(alice) == [500, 500]
-        assert len(mailoutbox) == 1
+        assert len(complaints(mailoutbox)) == 1
 
     def test_that_never_recovers_ends_the_plan(
         self, alice: Any, alice_client: APIClient, failed: datetime, travel: Travel, mailoutbox: list[Any]
@@ -92,7 +97,7 @@ class TestFailedRenewal:
         travel(failed + timedelta(days=22))
         assert (tier(alice), allowances(alice)) == ("free", [500])
         services.record_invoice(invoice_id=latest_invoice()["id"], now=clock.now())
-        assert len(mailoutbox) == 1
+        assert len(complaints(mailoutbox)) == 1
 
     def test_whose_news_come_after_the_recovery_is_no_mail(
         self,
@@ -109,7 +114,7 @@ class TestFailedRenewal:
         timekeeping.pass_time(now=end + timedelta(hours=1))
         use_card("pm_card_visa")
         travel(end + timedelta(days=4))
-        assert (allowances(alice), mailoutbox) == ([500, 500], [])
+        assert (allowances(alice), complaints(mailoutbox)) == ([500, 500], [])
 
 
 class TestGapInPayments:

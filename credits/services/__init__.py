@@ -57,6 +57,7 @@ from credits.services.holds import (
     refund_capture,
     release_hold,
 )
+from credits.services.letters import warn_of_expiring_credits, warn_of_low_balances
 from credits.services.proof import prove_ledger
 from credits.services.roles import UnknownRole, grant_ledger_role
 from credits.services.staff import freeze_by_staff, release_hold_by_staff, thaw_by_staff
@@ -130,4 +131,6 @@ __all__ = [
     "set_plan",
     "thaw",
     "thaw_by_staff",
+    "warn_of_expiring_credits",
+    "warn_of_low_balances",
 ]

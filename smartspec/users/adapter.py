@@ -1,4 +1,4 @@
-"""What this product changes about allauth's sign-up."""
+"""What this product changes about allauth's sign-up and mail."""
 
 from typing import Any
 
@@ -6,12 +6,18 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.internal.restkit.response import ErrorResponse
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.mail import EmailMultiAlternatives
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import get_language_from_request
 
+from smartspec import mail
 from smartspec.users.models import User
 
 
@@ -33,6 +39,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> AbstractBaseUser:
         try:
             with transaction.atomic():
+                user.language = get_language_from_request(request)
                 return super().save_user(request, user, form, commit)
         except IntegrityError as error:
             # Two sign-ups with one address at the same time: the form of each saw the address free.
@@ -53,6 +60,20 @@ class AccountAdapter(DefaultAccountAdapter):
             return ImmediateHttpResponse(ErrorResponse(request, exception=taken))
         self.add_message(request, messages.ERROR, message=self.error_messages["email_taken"])
         return ImmediateHttpResponse(HttpResponseRedirect(reverse(page)))
+
+    def render_mail(
+        self, template_prefix: str, email: str, context: dict[str, Any], headers: Any = None
+    ) -> EmailMultiAlternatives:
+        """Return a mail of allauth's occasions in the language of its reader and the design of all mail."""
+        user = context.get("user")
+        # Of a stranger nothing is known but the language of the page that they are on.
+        language = user.language if isinstance(user, User) else translation.get_language() or settings.LANGUAGE_CODE
+        with translation.override(language):
+            subject = " ".join(render_to_string(f"{template_prefix}_subject.txt", context).split())
+            letter = mail.lay_out(subject, render_to_string(f"{template_prefix}_message.txt", context))
+        message = EmailMultiAlternatives(letter.subject, letter.text, self.get_from_email(), [email], headers=headers)
+        message.attach_alternative(letter.html, "text/html")
+        return message
 
     def get_phone(self, user: AbstractBaseUser) -> tuple[str, bool] | None:
         return None

@@ -1,0 +1,66 @@
+"""Who runs low, or loses credits soon, is told once."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from credits import services
+from credits.tests.conftest import Give, Place
+from smartspec import clock
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def warn(django_capture_on_commit_callbacks: Any, mailoutbox: list[Any]) -> Any:
+    """Return a function that warns at a time and returns the subjects that were sent."""
+
+    def run(at: Any = None) -> list[str]:
+        mailoutbox.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            services.warn_of_low_balances(now=at or clock.now())
+            services.warn_of_expiring_credits(now=at or clock.now())
+        return [message.subject for message in mailoutbox]
+
+    return run
+
+
+def spend(place: Place, credits: int) -> None:
+    held = place(credits, now=clock.now())
+    services.capture_hold(hold_id=held.id, now=clock.now())
+
+
+class TestLowBalance:
+    def test_is_told_below_a_fifth_and_at_nothing_once_each(self, give: Give, place: Place, warn: Any) -> None:
+        give("10", now=clock.now())
+        spend(place, 8)
+        assert warn() == []
+        spend(place, 1)
+        assert warn() == ["You have 1 credits left"]
+        assert warn() == []
+        spend(place, 1)
+        assert warn() == ["You have no credits left"]
+        assert warn() == []
+
+    def test_is_told_once_when_it_goes_at_a_stroke(self, give: Give, place: Place, warn: Any) -> None:
+        give("10", now=clock.now())
+        spend(place, 10)
+        assert warn() == ["You have no credits left"]
+        assert warn() == []
+
+    def test_is_no_news_to_who_never_had_any(self, account_id: Any, warn: Any) -> None:
+        assert warn() == []
+
+
+class TestExpiringCredits:
+    def test_are_told_a_week_before_once_for_each_day(self, give: Give, warn: Any) -> None:
+        now = clock.now()
+        ends = now + timedelta(days=9)
+        give("5", now=now, expires_at=ends)
+        give("2.5", now=now, expires_at=ends)
+        give("100", now=now)
+        assert warn(now) == []
+        (subject,) = warn(now + timedelta(days=3))
+        assert subject.startswith("7.5 credits expire on ")
+        assert warn(now + timedelta(days=4)) == []

@@ -1,0 +1,108 @@
+"""Mail: one design, the reader's language, once per cause."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail as outbox
+from django.core.management import call_command
+from django.test import Client
+
+from smartspec import mail
+from smartspec.users.models import SentMail, User
+
+CONTEXT = {"plan": "Pro", "last4": "4242", "exp_month": 3, "exp_year": 2027, "renews_at": None}
+
+
+def send(user: User, cause: str) -> bool:
+    return mail.send_mail_once(user=user, template="card_expires", cause=cause, context=CONTEXT)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSending:
+    def test_tells_each_cause_once(self, alice: User, mailoutbox: list[Any]) -> None:
+        assert [send(alice, "a"), send(alice, "a"), send(alice, "b")] == [True, False, True]
+        assert len(mailoutbox) == 2
+
+    def test_is_text_and_html_with_a_reason_and_the_settings(self, alice: User, mailoutbox: list[Any]) -> None:
+        send(alice, "a")
+        (message,) = mailoutbox
+        (html, kind) = message.alternatives[0]
+        assert kind == "text/html"
+        for body in (message.body, html):
+            assert "Hello Alice," in body
+            assert "You get this mail because you have a paid plan." in body
+            assert "/accounts/email/" in body
+
+    def test_tries_again_what_could_not_be_handed_over(self, alice: User, settings: Any, mailoutbox: list[Any]) -> None:
+        settings.EMAIL_BACKEND = "smartspec.tests.test_mail.NoServer"
+        assert send(alice, "a")
+        assert not SentMail.objects.exists()
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        assert send(alice, "a")
+
+
+class NoServer:
+    """A mail server that cannot be reached."""
+
+    def __init__(self, **options: Any) -> None: ...
+
+    def send_messages(self, messages: list[Any]) -> int:
+        raise ConnectionRefusedError("no mail server")
+
+
+@pytest.mark.django_db
+class TestLanguage:
+    def test_of_mail_is_the_one_that_was_chosen(self, alice: User) -> None:
+        client = Client()
+        client.force_login(alice)
+        answer = client.post("/account/language", {"language": "th", "next": "/account"})
+        assert (answer.status_code, answer["Location"]) == (302, "/account")
+        alice.refresh_from_db()
+        assert alice.language == "th"
+        assert '<html lang="th">' in client.get("/account").content.decode()
+
+    def test_is_chosen_by_nobody_elses_word(self, alice: User) -> None:
+        client = Client()
+        client.force_login(alice)
+        client.post("/account/language", {"language": "xx", "next": "https://evil.example"})
+        alice.refresh_from_db()
+        assert alice.language == "en"
+        assert client.get("/account/language").status_code == 405
+
+    def test_of_a_newcomer_is_their_browsers(self) -> None:
+        Client(headers={"Accept-Language": "th-TH,th;q=0.9"}).post(
+            "/accounts/signup/", {"email": "somsri@smartspec.test", "password1": "a-very-long-secret-9"}
+        )
+        assert User.objects.get(email="somsri@smartspec.test").language == "th"
+        assert outbox.outbox[-1].to == ["somsri@smartspec.test"]
+
+    def test_of_pages_follows_the_browser_and_leaves_the_api_alone(self) -> None:
+        thai = Client(headers={"Accept-Language": "th"})
+        assert '<html lang="th">' in thai.get("/accounts/login/").content.decode()
+        assert '<html lang="en">' in Client().get("/accounts/login/").content.decode()
+        assert "Content-Language" not in thai.get("/api/me") or thai.get("/api/me")["Content-Language"] == "en"
+
+
+class TestLayout:
+    def test_knows_buttons_codes_and_facts(self) -> None:
+        letter = mail.lay_out("S", "Hello,\n\nPay now: https://example.com/x\n\nK7QX-2MPD\n\nA: 1\nB: 2\n\n-- \nWhy.")
+        assert '<a href="https://example.com/x"' in letter.html
+        assert ">Pay now</a>" in letter.html
+        assert "letter-spacing" in letter.html
+        assert letter.html.count("<tr>") >= 2
+        assert "-- \nWhy.\n" in letter.text
+
+    def test_escapes_what_it_is_told(self) -> None:
+        letter = mail.lay_out("<b>S</b>", "<script>alert(1)</script>\n\nA: <i>1</i>\nB: 2\n\n-- \n<u>Why</u>")
+        assert not re.search(r"<script|<b>S|<i>1|<u>", letter.html)
+
+
+class TestPreview:
+    def test_writes_every_mail_in_both_languages(self, tmp_path: Path, db: None) -> None:
+        call_command("preview_emails", str(tmp_path))
+        written = {language: sorted(p.name for p in (tmp_path / language).iterdir()) for language in ("en", "th")}
+        assert written["en"] == written["th"]
+        for template in (Path(__file__).parents[2] / "templates" / "mail").glob("*.subject.txt"):
+            assert f"{template.name.removesuffix('.subject.txt')}.html" in written["en"]
