@@ -164,7 +164,7 @@ def judge_unpaid(session: dict[str, Any]) -> CheckoutState:
 
 
 def grant_purchase(purchase: Purchase, now: datetime) -> None:
-    """Give what was quoted: what was paid for and the bonus are two grants with the same source."""
+    """Give what was quoted: what was paid for, with its price, and the bonus are two grants with the same source."""
     name = purchase.package.name if purchase.package else "Custom amount"
     gifts = [
         ("purchase", purchase.credits, f"{name}: {purchase.credits:,} credits"),
@@ -181,6 +181,8 @@ def grant_purchase(purchase: Purchase, now: datetime) -> None:
                 description=description,
                 reference_type="purchase",
                 reference_id=str(purchase.pk),
+                paid_cents=purchase.paid_cents if kind == "purchase" else None,
+                currency=purchase.currency if kind == "purchase" else "",
             )
 
 

@@ -35,6 +35,8 @@ class Grant(models.Model):
     effective_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, help_text="exclusive; empty: never")
     own_end_at = models.DateTimeField(null=True, help_text="its end before returned credits prolonged it, once")
+    paid_cents = models.BigIntegerField(null=True, help_text="what was paid for it, where that is known")
+    currency = models.CharField(max_length=3, blank=True, default="", db_default="", help_text="of paid_cents")
 
     account_id: UUID
 
@@ -64,6 +66,11 @@ class Grant(models.Model):
             models.CheckConstraint(
                 condition=Q(own_end_at__isnull=True) | Q(expires_at__isnull=False, expires_at__gte=F("own_end_at")),
                 name="credits_grant_prolonged_past_its_own_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(paid_cents__isnull=True, currency="")
+                | Q(paid_cents__isnull=False, paid_cents__gte=0, currency__regex="^[a-z]{3}$", kind="purchase"),
+                name="credits_grant_money_is_for_what_was_bought",
             ),
         )
         indexes = (

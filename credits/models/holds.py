@@ -32,6 +32,7 @@ class Hold(models.Model):
     captured = CreditsField(default=ZERO)
     refunded = CreditsField(default=ZERO, help_text="of what was captured")
     repaid = CreditsField(default=ZERO, help_text="of what came back: what paid off debt")
+    refund_repaid = CreditsField(null=True, help_text="of repaid: what the refund paid off")
     status = models.CharField(max_length=10, choices=Status.choices)
     high_priority = models.BooleanField(default=False)
     lot_numbers = ArrayField(models.BigIntegerField())
@@ -44,6 +45,7 @@ class Hold(models.Model):
     refund_entry = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, help_text="when it was released or expired; a capture's entry says when")
 
     account_id: UUID
 
@@ -79,7 +81,17 @@ class Hold(models.Model):
                 name="credits_hold_repaid_from_what_came_back",
             ),
             models.CheckConstraint(
+                condition=Q(refund_repaid__isnull=True)
+                | Q(refund_repaid__gte=0, refund_repaid__lte=F("repaid"), refund_entry__isnull=False),
+                name="credits_hold_refund_repaid_in_range",
+            ),
+            models.CheckConstraint(
                 condition=Q(expires_at__gte=F("created_at")), name="credits_hold_expires_after_creation"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["released", "expired"], ended_at__isnull=False)
+                | (~Q(status__in=["released", "expired"]) & Q(ended_at__isnull=True)),
+                name="credits_hold_ended_at_a_time",
             ),
         )
         indexes = (

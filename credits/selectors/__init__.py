@@ -48,6 +48,7 @@ from credits.selectors.office import (
     with_people,
 )
 from credits.selectors.receipts import LotShare, Receipt, get_receipt
+from credits.selectors.report import LedgerReport, Parts, ReportLine, report_ledger
 from credits.selectors.usage import (
     ModelUsage,
     UsageOfDay,
@@ -67,11 +68,14 @@ __all__ = [
     "Fault",
     "GivenAllowance",
     "GrantSummary",
+    "LedgerReport",
     "LotShare",
     "ModelUsage",
+    "Parts",
     "PlanState",
     "Quote",
     "Receipt",
+    "ReportLine",
     "Standing",
     "Totals",
     "TransactionFilter",
@@ -110,6 +114,7 @@ __all__ = [
     "quote",
     "rate_at",
     "recoverable",
+    "report_ledger",
     "sum_days",
     "summarise_transactions",
     "usage_by_day",

@@ -6,11 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from credits.models import Account
-
-# Enough accounts that one reading serves many, few enough rows that they are sorted in memory.
-BATCH_ACCOUNTS = 2000
-BATCH_ENTRIES = 100_000
+from credits.selectors.batches import iterate_account_batches
 
 
 @dataclass(frozen=True)
@@ -35,21 +31,7 @@ def verify_account(*, account_id: UUID) -> list[Fault]:
 
 def verify_ledger() -> Iterator[tuple[int, list[Fault]]]:
     """Yield, per batch of accounts in ascending order, how many were verified and their faults. Constant memory."""
-    last: UUID | None = None
-    while True:
-        accounts = Account.objects.order_by("pk")
-        if last is not None:
-            accounts = accounts.filter(pk__gt=last)
-        batch: list[UUID] = []
-        entries = 0
-        for account_id, count in accounts.values_list("pk", "entry_count")[:BATCH_ACCOUNTS]:
-            batch.append(account_id)
-            entries += count
-            if entries >= BATCH_ENTRIES:
-                break
-        if not batch:
-            return
-        last = batch[-1]
+    for batch in iterate_account_batches():
         yield len(batch), _verify(batch)
 
 

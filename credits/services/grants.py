@@ -63,8 +63,12 @@ def grant(
     reference_type: str = "",
     reference_id: str = "",
     priority: int | None = None,
+    paid_cents: int | None = None,
+    currency: str = "",
 ) -> Granted:
     """This will give a lot of credits, once per account, kind and source. Debt is paid from it first.
+
+    `paid_cents` (the currency's minor unit) is what was paid for a `purchase`; the report says what became of it.
 
     :raises InvalidCredits: not a positive number with at most 6 decimals.
     :raises IdempotencyConflict: the source gave another number of credits.
@@ -83,6 +87,8 @@ def grant(
         reference_type,
         reference_id,
         description or _DESCRIPTIONS[kind],
+        paid_cents,
+        currency,
         parts={"lot": Grant},
     )
     if row["status"] == "conflict":

@@ -40,6 +40,7 @@ FUNCTIONS = (
     "give_allowance",
     "touch",
     "verify_accounts",
+    "sum_lots",
     "count_day",
 )
 # What a server under a role of its own may call (to read, and the operations); the rest is called by these alone.

@@ -7,6 +7,6 @@ BEGIN
   UPDATE credits_account a
      SET available = a.available + h.credits - v_repaid, held = a.held - h.credits, debt = a.debt - v_repaid
    WHERE a.account_id = h.account_id;
-  UPDATE credits_hold x SET status = p_status, repaid = v_repaid WHERE x.account_id = h.account_id AND x.number = h.number;
+  UPDATE credits_hold x SET status = p_status, repaid = v_repaid, ended_at = p_at WHERE x.account_id = h.account_id AND x.number = h.number;
   PERFORM credits_return_credits(h.account_id, h.lot_numbers, h.lot_credits, h.credits, h.credits - v_repaid, p_at);
 END $$;

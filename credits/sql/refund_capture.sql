@@ -35,7 +35,7 @@ BEGIN
     p_reference_type => hold.operation, p_reference_id => hold.reference_id, p_model => hold.model_id, p_description => p_description);
   -- What is still out of the lots: what was captured, and what paid off debt when the rest came back.
   PERFORM credits_return_credits(p_account, hold.lot_numbers, hold.lot_credits, hold.captured + hold.repaid, v_back - v_repaid, p_now);
-  UPDATE credits_hold h SET refunded = v_back, refund_entry = entry.number, repaid = h.repaid + v_repaid
+  UPDATE credits_hold h SET refunded = v_back, refund_entry = entry.number, repaid = h.repaid + v_repaid, refund_repaid = v_repaid
    WHERE h.account_id = p_account AND h.number = p_number
   RETURNING * INTO hold;
   UPDATE credits_usageday u SET credits = u.credits - v_back

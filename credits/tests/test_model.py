@@ -30,6 +30,7 @@ from smartspec.users.models import User
 HOUR = timedelta(hours=1)
 ZERO = Decimal(0)
 START = datetime(2026, 1, 31, 10, tzinfo=UTC)
+REPORTS = 3  # moments of a life, looked back on
 amounts = st.integers(1, 40).map(lambda quarters: Decimal(quarters) / 4)
 
 
@@ -135,6 +136,7 @@ class LedgerLife(RuleBasedStateMachine):
         self.count = 0
         self.sold: list[tuple[str, Lot]] = []
         self.ids: dict[int, str] = {}
+        self.outstanding: list[tuple[datetime, Decimal, Decimal]] = []
         self.rollback = transaction.atomic()
         self.rollback.__enter__()
 
@@ -148,6 +150,7 @@ class LedgerLife(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([0.05, 0.1, 0.2, 1, 23.9, 24, 49]))
     def pass_time(self, hours: float) -> None:
+        self.outstanding.append((self.now, self.model.available + self.model.held, self.model.debt))
         self.now += timedelta(hours=hours)
         self.model.pass_time(self.now)
 
@@ -155,8 +158,9 @@ class LedgerLife(RuleBasedStateMachine):
     def give(self, credits: Decimal, hours: float | None, kind: str) -> None:
         ends = None if hours is None else self.now + timedelta(hours=hours)
         source = self.next("purchase")
+        money: dict[str, Any] = {"paid_cents": int(credits * 37), "currency": "usd"} if kind == "purchase" else {}
         services.grant(
-            account_id=self.account, kind=kind, credits=credits, source=source, expires_at=ends, now=self.now
+            account_id=self.account, kind=kind, credits=credits, source=source, expires_at=ends, now=self.now, **money
         )
         lot = self.model.give(credits, ends, kind == "purchase", self.now)
         if kind == "purchase":
@@ -316,10 +320,20 @@ class LedgerLife(RuleBasedStateMachine):
         assert (balance.available, balance.held, balance.debt) == (model.available, model.held, model.debt)
         assert not (balance.debt and balance.available)
 
+    def report_is_the_models(self, until: datetime, outstanding: Decimal, debt: Decimal) -> None:
+        report = selectors.report_ledger(since=START, until=until)
+        assert (report.credits.outstanding, report.debt_credits) == (outstanding, debt)
+        for line in report.lines:
+            for parts in (line.credits, line.cents):
+                gone = parts.used + parts.expired + parts.clawed_back + parts.corrected
+                assert parts.granted == gone + parts.outstanding
+
     def teardown(self) -> None:
         try:
             self.sweep()
             assert selectors.verify_account(account_id=self.account) == []
+            for at, outstanding, debt in self.outstanding[:: max(len(self.outstanding) // REPORTS, 1)]:
+                self.report_is_the_models(at + timedelta(microseconds=1), outstanding, debt)
         finally:
             transaction.set_rollback(True)
             self.rollback.__exit__(None, None, None)

@@ -107,8 +107,8 @@ class TestFault:
         Hold.objects.filter(status="open").update(status="captured", captured=2, capture_entry=99)
         assert {"hold_capture", "account_held"} <= self.faults(history)
 
-    def test_in_a_hold_that_was_released_without_a_return(self, history: UUID) -> None:
-        Hold.objects.filter(status="open").update(status="released")
+    def test_in_a_hold_that_was_released_without_a_return(self, history: UUID, now: datetime) -> None:
+        Hold.objects.filter(status="open").update(status="released", ended_at=now)
         assert {"account_held", "lot_remaining"} <= self.faults(history)
 
     def test_in_the_rollup(self, history: UUID) -> None:

@@ -6,7 +6,10 @@ from credits import services
 
 
 class Command(BaseCommand):
-    help = "Let a database role read the ledger and call its functions, and write its tables in no other way."
+    help = (
+        "Let a database role read the ledger and call its functions, and write its tables in no other way."
+        " Run it again after every migrate: functions may be new."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("role", help="the role that the server connects as; it must not own the tables")
