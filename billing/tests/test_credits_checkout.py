@@ -174,6 +174,10 @@ class TestPaying:
         purchase = Purchase.objects.get(session_id=session_id)
         assert (purchase.state, purchase.paid_cents) == ("fulfilled", 900)
         assert purchase.payment_intent_id.startswith("pi_")
+        assert list(Grant.objects.order_by("number").values_list("kind", "paid_cents", "currency"))[-2:] == [
+            ("purchase", 900, "usd"),
+            ("bonus", None, ""),
+        ]
 
     def test_of_a_custom_amount_gives_no_bonus(
         self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int]
@@ -275,6 +279,7 @@ class TestPromotionCode:
         run_jobs()
         purchase = Purchase.objects.get()
         assert (purchase.state, purchase.price_cents, purchase.paid_cents) == ("fulfilled", 900, paid_cents)
+        assert Grant.objects.get(kind="purchase").paid_cents == paid_cents
         assert bought(alice) == [("purchase", Decimal(100)), ("bonus", Decimal(5))]
 
 

@@ -7,7 +7,7 @@ from credits import sql
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credits", "0008_kept")]
+    dependencies = [("credits", "0009_give_allowance")]
 
     operations = [
         migrations.AddField(
