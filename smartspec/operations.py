@@ -11,10 +11,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.module_loading import import_string
 from django.views import defaults
 from django.views.decorators.http import require_safe
 
 from smartspec.api import problem
+from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -28,8 +30,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Everything that a request needs is there: database, migrations, queue. 503 names what is not."""
-    checks = {"database": "ok", "migrations": "ok", "queue": "ok"}
+    """Everything that a request needs is there: database, migrations, queue, storage. 503 names what is not."""
+    checks = {"database": "ok", "migrations": "ok", "queue": "ok", "storage": "ok"}
     try:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
@@ -39,6 +41,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     except DatabaseError as error:
         log.error("Not ready", error=str(error))
         checks["database"] = "unreachable or incomplete"
+    try:
+        import_string(settings.STORAGE_CHECK)()
+    except DomainError as error:
+        checks["storage"] = error.code
     is_ready = set(checks.values()) == {"ok"}
     return JsonResponse({"status": "ready" if is_ready else "not ready", **checks}, status=200 if is_ready else 503)
 

@@ -237,7 +237,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = not PRODUCTION  # looks for a file when it is asked for, instead of at every start for all
 STORAGES = {
-    "default": {"BACKEND": "media.storage.R2Storage"},
+    "default": {"BACKEND": "media.storage.boto.R2Storage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if PRODUCTION
@@ -386,6 +386,8 @@ REST_FRAMEWORK = {
 }
 # Calls per caller and second, minute, hour or day (s, m, h, d); one worker may well make a thousand calls a second.
 THROTTLE_RATES = {"address": "6000/m", "user": "6000/m", "key": "6000/m", "service_key": "600000/m"}
+# What `/readyz` asks of an app above the ground, by name: it returns, or raises a DomainError.
+STORAGE_CHECK = "media.storage.check_ready"
 # What a user's plan allows is known to an app above the ground: its two selectors, by name.
 PLAN_STATE = "credits.selectors.get_plan_state"
 PLAN = "credits.selectors.get_plan"

@@ -1,4 +1,4 @@
-"""Our own calls to the stand-in, inside this process: the transport that `media/storage.py` hands its requests to."""
+"""Our own calls to the stand-in, inside this process: the transport that `media/storage` hands its requests to."""
 
 import io
 from collections.abc import Iterator, Mapping

@@ -17,7 +17,13 @@ class TestHealth:
     def test_ready_names_what_it_looked_at(self, client: Client) -> None:
         answer = client.get("/readyz")
         assert answer.status_code == 200
-        assert answer.json() == {"status": "ready", "database": "ok", "migrations": "ok", "queue": "ok"}
+        assert answer.json() == {
+            "status": "ready",
+            "database": "ok",
+            "migrations": "ok",
+            "queue": "ok",
+            "storage": "ok",
+        }
 
 
 class TestUnknownAddress:

@@ -16,7 +16,8 @@ import pytest
 from botocore.config import Config
 from django.conf import settings
 
-from media.storage import R2Client, R2Storage
+from media.storage import R2Client
+from media.storage.boto import R2Storage
 from smartspec.testing import free_port
 
 R2 = pytest.param("r2", marks=pytest.mark.r2_live)

@@ -30,7 +30,7 @@ WEB_THREADS = 16
 class Command(BaseCommand):
     help = (
         "Migrate, seed, and serve everything on this machine until Ctrl-C: web server and queue worker, with stand-ins"
-        " for whatever has no key in the environment (database, Stripe, mail). Data stays in SMARTSPEC_DATA_DIR."
+        " for whatever has no key in the environment (database, Stripe, R2, mail). Data stays in SMARTSPEC_DATA_DIR."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -136,6 +136,7 @@ class Command(BaseCommand):
             "  Stand-ins",
             f"    Database       {self.database_line()}",
             f"    Stripe         {self.stripe_line()}",
+            f"    Media          {self.media_line()}",
             f"    Mail           {self.mail_line()}",
             "",
         ]
@@ -149,6 +150,11 @@ class Command(BaseCommand):
         if not settings.STRIPE_SANDBOX:
             return "Stripe itself, by STRIPE_SECRET_KEY"
         return "this server's sandbox; card 4242 4242 4242 4242, any future date, any CVC (others: README)"
+
+    def media_line(self) -> str:
+        if not settings.R2_SANDBOX:
+            return "Cloudflare R2, by CLOUDFLARE_R2_*"
+        return f"this server's R2 at {settings.CLOUDFLARE_R2_ENDPOINT}, files in {settings.R2_SANDBOX_DIR}"
 
     def mail_line(self) -> str:
         return f"kept at {settings.SITE_URL}/sandbox/mail" if settings.MAIL_SANDBOX else "sent by EMAIL_URL"

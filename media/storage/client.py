@@ -1,95 +1,32 @@
-"""The only module that touches boto3 and django-storages: one client for R2 and for its stand-in.
-
-    from media.storage import get_r2_client
-
-    r2 = get_r2_client()
-    url = r2.upload_file(file_path="image.png", key="generations/…/image_001.png", content_type="image/png")
-
-Everything is addressed by its key. No function here may be called inside a transaction of ours.
-"""
+"""The client of the bucket."""
 
 import mimetypes
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import boto3.exceptions
-from boto3.s3.transfer import TransferConfig
-from botocore.awsrequest import AWSResponse
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
-from django.utils.module_loading import import_string
-from storages.backends.s3 import S3Storage
 
-from smartspec.errors import DomainError
+from media.storage.errors import ExpiryInvalid, FileMissing, KeyInvalid, StorageNotConfigured, StorageRefused
 from smartspec.logs import get_logger
+
+if TYPE_CHECKING:
+    from media.storage.boto import R2Storage
 
 log = get_logger(__name__)
 
-MEBIBYTE = 1024 * 1024
 KEY_MAX_BYTES = 1024
 URL_MAX_SECONDS = 7 * 86_400
 DELETE_BATCH = 1000
 PAGE_SIZE = 1000
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
-CONNECT_TIMEOUT_SECONDS = 5
-READ_TIMEOUT_SECONDS = 30
-
-
-class StorageUnavailable(DomainError):
-    """The bucket could not be reached, or failed. Trying again later may succeed."""
-
-    code = "storage_unavailable"
-    status = 502
-    title = "Storage unavailable"
-
-
-class StorageNotConfigured(DomainError):
-    """This server has no bucket, or the bucket does not accept its key."""
-
-    code = "storage_not_configured"
-    status = 503
-    title = "Storage is not configured"
-
-
-class StorageRefused(DomainError):
-    """The bucket understood the request and does not do it: our mistake."""
-
-    code = "storage_refused"
-    status = 502
-    title = "Refused by the storage"
-
-
-class FileMissing(DomainError):
-    """No file lies under this key."""
-
-    code = "file_missing"
-    status = 404
-    title = "File not found"
-
-
-class KeyInvalid(DomainError):
-    """This text cannot be the key of a file."""
-
-    code = "key_invalid"
-    status = 422
-    title = "Invalid key"
-
-
-class ExpiryInvalid(DomainError):
-    """A presigned URL lives for 1 second to 7 days."""
-
-    code = "expiry_invalid"
-    status = 422
-    title = "Invalid expiry"
 
 
 @dataclass(frozen=True)
@@ -112,70 +49,13 @@ class PresignedUpload:
     headers: dict[str, str]
 
 
-# --- The bucket ---------------------------------------------------------------------------------------------------
-
-
-class R2Storage(S3Storage):
-    """django-storages' S3 backend, set up for R2: region auto, SigV4, path style, checksums when required, no ACLs."""
-
-    def get_default_settings(self) -> dict[str, Any]:
-        return super().get_default_settings() | {
-            "access_key": settings.CLOUDFLARE_R2_ACCESS_KEY_ID,
-            "secret_key": settings.CLOUDFLARE_R2_SECRET_ACCESS_KEY,
-            "security_token": None,
-            "session_profile": None,
-            "bucket_name": settings.CLOUDFLARE_R2_BUCKET_NAME,
-            "endpoint_url": settings.CLOUDFLARE_R2_ENDPOINT,
-            "region_name": "auto",
-            "default_acl": None,
-            "querystring_auth": True,
-            "file_overwrite": False,
-            "client_config": Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "path"},
-                # R2 does not know every checksum that newer versions of boto3 send unasked.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                retries={"mode": "standard", "max_attempts": 4},
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                read_timeout=READ_TIMEOUT_SECONDS,
-                max_pool_connections=32,
-            ),
-            "transfer_config": transfer_config(),
-        }
-
-    def _create_session(self) -> Any:
-        session = super()._create_session()
-        session.events.register("before-send.s3", send_to_stand_in)
-        return session
-
-
-def transfer_config() -> TransferConfig:
-    """Return how large files travel: in parts of 16 MiB, a few at a time; memory does not grow with the file."""
-    config = TransferConfig(multipart_threshold=16 * MEBIBYTE, multipart_chunksize=16 * MEBIBYTE, max_concurrency=4)
-    config.max_in_memory_upload_chunks = 4  # of a stream that cannot be read twice
-    return config
-
-
-def send_to_stand_in(request: Any, **kwargs: Any) -> AWSResponse | None:
-    """Answer a request for the stand-in inside this process; None lets botocore send it over the network.
-
-    A server that called itself over HTTP could wait for itself.
-    """
-    if not settings.R2_SANDBOX_TRANSPORT or not request.url.startswith(settings.CLOUDFLARE_R2_ENDPOINT):
-        return None
-    status, headers, body = import_string(settings.R2_SANDBOX_TRANSPORT)(
-        method=request.method, url=request.url, headers=dict(request.headers.items()), body=request.body
-    )
-    return AWSResponse(request.url, status, headers, body)
-
-
 # --- The client ---------------------------------------------------------------------------------------------------
 
 
-def get_r2_client() -> "R2Client":
+def get_r2_client(*, is_impatient: bool = False) -> "R2Client":
     """Return this process's client of the bucket; it may be used by many threads.
 
+    :param is_impatient: give up after seconds, at the first failure, instead of trying again.
     :raises StorageNotConfigured: a variable of the bucket is not set.
     """
     bucket = (
@@ -186,21 +66,31 @@ def get_r2_client() -> "R2Client":
     )
     if not all(bucket):
         raise StorageNotConfigured("Files cannot be stored on this server yet. Please try again later.")
-    return build_client(*bucket, settings.CLOUDFLARE_R2_PUBLIC_URL)
+    return build_client(*bucket, settings.CLOUDFLARE_R2_PUBLIC_URL, is_impatient=is_impatient)
 
 
-@lru_cache(maxsize=4)
-def build_client(endpoint: str, bucket: str, access_key: str, secret_key: str, public_url: str) -> "R2Client":
-    storage = R2Storage(endpoint_url=endpoint, bucket_name=bucket, access_key=access_key, secret_key=secret_key)
+@lru_cache(maxsize=8)
+def build_client(
+    endpoint: str, bucket: str, access_key: str, secret_key: str, public_url: str, *, is_impatient: bool = False
+) -> "R2Client":
+    from media.storage import boto
+
+    storage = boto.R2Storage(
+        endpoint_url=endpoint,
+        bucket_name=bucket,
+        access_key=access_key,
+        secret_key=secret_key,
+        client_config=boto.IMPATIENT_CONFIG if is_impatient else boto.CLIENT_CONFIG,
+    )
     return R2Client(storage, public_url)
 
 
 def check_ready() -> None:
-    """Ask for the bucket once, as `/readyz` does.
+    """Ask for the bucket once, without patience.
 
     :raises StorageNotConfigured, StorageUnavailable, StorageRefused: it cannot be used.
     """
-    get_r2_client().check()
+    get_r2_client(is_impatient=True).check()
 
 
 class R2Client:
@@ -210,7 +100,7 @@ class R2Client:
     when it does not accept our key, StorageRefused when it refuses the request, and KeyInvalid for an impossible key.
     """
 
-    def __init__(self, storage: S3Storage, public_url: str = "") -> None:
+    def __init__(self, storage: "R2Storage", public_url: str = "") -> None:
         self.bucket = storage.bucket_name
         self.public_url = public_url
         self._s3 = storage.connection.meta.client  # unlike the storage's resources, safe for threads
@@ -378,31 +268,8 @@ def guess_content_type(name: str) -> str:
     return mimetypes.guess_type(name)[0] or DEFAULT_CONTENT_TYPE
 
 
-@contextmanager
-def in_our_words(key: str = "") -> Iterator[None]:
+def in_our_words(key: str = "") -> AbstractContextManager[None]:
     """Translate what boto3 raises."""
-    try:
-        yield
-    except ClientError as error:
-        raise translated(error, key) from error
-    except boto3.exceptions.S3UploadFailedError as error:
-        raise translated(error.__context__, key) from error
-    except BotoCoreError as error:
-        raise translated(error, key) from error
+    from media.storage import boto
 
-
-def translated(error: BaseException | None, key: str) -> DomainError:
-    """Return the refusal that an error of boto3 means, and write down what a person has to look at."""
-    if not isinstance(error, ClientError):
-        log.warning("Storage is unavailable", error=type(error).__name__, key=key)
-        return StorageUnavailable("The file storage cannot be reached. Please try again in a minute.")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    code = error.response.get("Error", {}).get("Code", "")
-    if code in ("NoSuchKey", "404") and key:
-        return FileMissing("There is no such file.", key=key)
-    log.error("Storage refused a request", code=code, status=status, operation=error.operation_name, key=key)
-    if status >= 500 or status == 429 or code == "SlowDown":
-        return StorageUnavailable("The file storage is busy. Please try again in a minute.")
-    if status in (401, 403) or code in ("NoSuchBucket", "404"):
-        return StorageNotConfigured("Files cannot be stored on this server: its bucket does not accept it.")
-    return StorageRefused("The file storage refused this request. Please try again, or contact support.", code=code)
+    return boto.in_our_words(key)
