@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from credits import catalogue
-from credits.models import Account, Entry, Grant, Hold, Plan, Rate, UsageDay
+from credits.models import Account, Adjustment, Entry, Grant, Hold, Plan, Rate, UsageDay
 from smartspec import clock
 from smartspec.admin import (
     CompositeKeyAdmin,
@@ -65,6 +65,7 @@ ENTRY_COLOURS = {
     "expiry": "warning",
     "clawback": "danger",
 }
+ADJUSTMENT_COLOURS = {"awaiting approval": "warning", "done": "success", "rejected": "danger"}
 HOLD_COLOURS = {"open": "info", "captured": "success", "released": "", "expired": "warning"}
 
 
@@ -115,6 +116,26 @@ class AccountAdmin(UserSearchMixin, ReadOnlyAdmin):
         lists = {"entry": "Entries", "grant": "Lots", "hold": "Holds", "usageday": "Usage"}
         links = [list_link(f"credits_{name}", account.user_id, title) for name, title in lists.items()]
         return SafeString(" · ".join(links))
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(UserSearchMixin, ReadOnlyAdmin):
+    """Corrections by staff; whoever has the right decides about those that wait, on the person's page."""
+
+    search_fields = ("id",)
+    person = user_column()
+    asker = column(lambda adjustment: adjustment.requested_by, "Asked for by")
+    decider = column(lambda adjustment: adjustment.decided_by, "Decided by")
+    credits = credits_column("credits", "Credits", is_signed=True)
+    state_badge = badge_column(lambda adjustment: adjustment.get_state_display(), "State", ADJUSTMENT_COLOURS)
+    list_display = ("requested_at", person, credits, state_badge, asker, "reason", decider)
+    list_filter = ("state", "reason", "requested_at")
+    list_select_related = ("user", "requested_by", "decided_by")
+    ordering = ("-requested_at", "id")
+    fields = (
+        *("id", person, credits, "expires_at", state_badge, "reason", "note", asker, "requested_at"),
+        *(decider, "decided_at", "decision_note", "entry_number"),
+    )
 
 
 class LedgerAdmin(UserSearchMixin, CompositeKeyAdmin):

@@ -340,7 +340,13 @@ UNFOLD = {
     "SITE_SYMBOL": "toll",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+    "DASHBOARD_CALLBACK": "smartspec.backoffice.home.fill",
+    "STYLES": ["smartspec.backoffice.home.styles"],
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "smartspec.backoffice.home.navigation",
+    },
 }
 
 STAFF_ADJUSTMENT_LIMITS = {

@@ -25,6 +25,7 @@ urlpatterns = [
     path("", include("smartspec.users.page_urls")),
     path("", include("credits.page_urls")),
     path("", include("billing.page_urls")),
+    path("admin/", include("smartspec.backoffice.urls")),
     path("admin/", admin.site.urls),
     # Operators
     path("healthz", operations.healthz),

@@ -28,6 +28,7 @@ from billing.selectors.office import (
     list_purchases,
     list_refunds,
     list_subscriptions,
+    list_webhooks,
     revenue_since,
 )
 from billing.selectors.subscriptions import (
@@ -97,6 +98,7 @@ __all__ = [
     "list_purchases",
     "list_refunds",
     "list_subscriptions",
+    "list_webhooks",
     "lookup_key_of_plan",
     "plan_of_price",
     "portal_return_url",

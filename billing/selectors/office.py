@@ -6,6 +6,7 @@ Nothing here calls Stripe but `find_user_of_stripe_id`, for ids that we do not k
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Sum
@@ -23,8 +24,10 @@ from billing.models import (
     Refund,
     Subscription,
     SubscriptionCheckout,
+    Webhook,
 )
 from billing.selectors.checkouts import find_checkout
+from billing.selectors.webhooks import with_state
 from credits import selectors as credits_selectors
 
 # --- Figures ------------------------------------------------------------------------------------------------------
@@ -238,6 +241,12 @@ def list_plan_checkouts(*, user_id: UUID, until: datetime, limit: int) -> list[S
     """Return the checkouts by which a user began plans, until a moment, newest first."""
     checkouts = until_moment(SubscriptionCheckout.objects.filter(user_id=user_id), until)
     return list(checkouts.order_by("-created_at", "-pk")[:limit])
+
+
+def list_webhooks(*, user_id: UUID, until: datetime, limit: int) -> list[Any]:
+    """Return what Stripe told us about a user until a moment, newest first, each with its state."""
+    received = with_state(Webhook.objects.filter(user_id=user_id, received_at__lte=until))
+    return list(received.order_by("-received_at", "-pk")[:limit])
 
 
 def until_moment(rows: QuerySet, until: datetime | None) -> QuerySet:

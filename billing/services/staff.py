@@ -109,13 +109,14 @@ def refund_by_staff(
     if keep_credits:
         users_services.require_right(staff, REFUND_KEEPING)
     purchase = find_purchase(purchase_id)
+    users_services.forbid_own(staff, purchase.user)
     with transaction.atomic():
         refund, is_new = request_refund(
             purchase=purchase,
             amount_cents=amount_cents,
             keep_credits=keep_credits,
             reason=staff.reason,
-            actor=str(staff.user.pk),
+            actor=staff.user.email,
             now=now,
             idempotency_key=key,
         )

@@ -37,10 +37,11 @@ from billing.models import (
     WebhookRefusal,
 )
 from credits import services as credits_services
+from credits.models import Adjustment
 from smartspec.admin import ReadOnlyAdmin
 from smartspec.testing import make_user
 from smartspec.users import services as users_services
-from smartspec.users.models import SentMail
+from smartspec.users.models import SentMail, StaffAction
 
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
 READ_ONLY = [model for model in REGISTERED if isinstance(admin.site._registry[model], ReadOnlyAdmin)]
@@ -150,6 +151,12 @@ def live(user: Any, now: datetime, number: int = 1) -> None:
     WebhookRefusal.objects.create(minute_at=now + timedelta(minutes=number), cause="bad_signature", count=2)
     users_services.create_service_key(name=f"worker {number}", scopes=["credits:spend"], now=now)
     UserSession.objects.create(user=user, ip="127.0.0.1", session_key=f"session-{number}", user_agent="Desktop")
+    agent = make_user(f"agent{number}@smartspec.test", is_staff=True)
+    reason = {"reason": "goodwill", "note": "Ticket 7"}
+    Adjustment.objects.create(
+        user=user, credits=Decimal(600), state="awaiting", requested_by=agent, requested_at=now, **reason
+    )
+    StaffAction.objects.create(actor=agent, action="adjust_credits", whom=user, created_at=now, **reason)
     SentMail.objects.create(user=user, template="receipt", cause=f"purchase {number}")
     queue.configure_task("some.task", queue="default", allow_unknown=True).defer(number=number)
 

@@ -10,6 +10,7 @@ from credits.services.adjustments import (
     adjust_by_staff,
     adjusted_today,
     decide_adjustment,
+    find_decidable,
     limit_exceeded,
     limits_of,
 )
@@ -60,10 +61,11 @@ from credits.services.holds import (
 from credits.services.letters import warn_of_expiring_credits, warn_of_low_balances
 from credits.services.proof import prove_ledger
 from credits.services.roles import UnknownRole, grant_ledger_role
-from credits.services.staff import freeze_by_staff, release_hold_by_staff, thaw_by_staff
+from credits.services.staff import STAFF_CAUSE, freeze_by_staff, release_hold_by_staff, thaw_by_staff
 from credits.services.totals import count_days
 
 __all__ = [
+    "STAFF_CAUSE",
     "AccountFrozen",
     "Adjusted",
     "AlreadyDecided",
@@ -112,6 +114,7 @@ __all__ = [
     "end_lot",
     "expire",
     "extend_hold",
+    "find_decidable",
     "freeze",
     "freeze_by_staff",
     "give_allowances",

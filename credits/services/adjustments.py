@@ -82,6 +82,7 @@ def adjust_by_staff(
         user = User.objects.filter(pk=account_id).first()
         if user is None:
             raise UnknownAccount(account_id)
+        users_services.forbid_own(staff, user)
         adjustment = Adjustment(
             id=key,
             user=user,
@@ -117,9 +118,7 @@ def decide_adjustment(*, staff: Staff, adjustment_id: UUID, is_approved: bool, n
         adjustment = Adjustment.objects.select_for_update().filter(pk=adjustment_id).first()
         if adjustment is None:
             raise UnknownAdjustment("There is no such adjustment.")
-        if adjustment.requested_by_id == staff.user.pk:
-            log.warning("Refused to decide about one's own adjustment", actor_id=str(staff.user.pk))
-            raise OwnAdjustment("You asked for this adjustment yourself: somebody else has to decide.")
+        refuse_own(adjustment, staff)
         decided = Adjustment.State.DONE if is_approved else Adjustment.State.REJECTED
         if adjustment.state != Adjustment.State.AWAITING:
             if (adjustment.state, adjustment.decided_by) != (decided, staff.user):
@@ -133,6 +132,29 @@ def decide_adjustment(*, staff: Staff, adjustment_id: UUID, is_approved: bool, n
             record(staff, "reject_adjustment", adjustment, now)
         adjustment.save()
     return adjustment
+
+
+def find_decidable(*, staff: Staff, user: User, adjustment_id: str) -> Adjustment:
+    """Return a person's adjustment about which a member of staff may decide, or has decided.
+
+    :raises UnknownAdjustment: the person has none such.
+    :raises OwnAdjustment: this member of staff asked for it.
+    """
+    try:
+        found = Adjustment.objects.select_related("requested_by").filter(pk=UUID(adjustment_id), user=user).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise UnknownAdjustment("There is no such adjustment.")
+    refuse_own(found, staff)
+    return found
+
+
+def refuse_own(adjustment: Adjustment, staff: Staff) -> None:
+    """:raises OwnAdjustment: this member of staff asked for it."""
+    if adjustment.requested_by_id == staff.user.pk:
+        log.warning("Refused to decide about one's own adjustment", actor_id=str(staff.user.pk))
+        raise OwnAdjustment("You asked for this adjustment yourself: somebody else has to decide.")
 
 
 def carry_out(staff: Staff, action: str, adjustment: Adjustment, now: datetime) -> None:

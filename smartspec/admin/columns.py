@@ -41,9 +41,7 @@ def user_column(path: str = "user", title: str = "User") -> Callable[[Any], Any]
         user = follow(row, path)
         if user is None:
             return None
-        return format_html(
-            '<a class="text-link" href="{}">{}</a>', reverse("admin:users_user_change", args=[user.pk]), user
-        )
+        return format_html('<a class="text-link" href="{}">{}</a>', reverse("backoffice:person", args=[user.pk]), user)
 
     return column(show, title)
 

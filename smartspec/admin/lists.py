@@ -15,27 +15,22 @@ from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from smartspec.users.models import User
+from smartspec.users import selectors
 
 ROWS_LISTED = 10_000
-PEOPLE_MATCHED = 100
 KEY_SEPARATOR = "~"
 
 # --- Finding ------------------------------------------------------------------------------------------------------
 
 
 def find_user_ids(term: str) -> list[UUID]:
-    """Return the ids of the users that a term means, 100 at most: an id, an e-mail address, or part of it or a name."""
+    """Return the ids of the users that a term means, 100 at most: an id, an e-mail address or its start, a name."""
     try:
         return [UUID(term)]
     except ValueError:
         pass
-    exact = list(User.objects.filter(email=term.lower()).values_list("pk", flat=True)[:1])
-    return exact or list(
-        User.objects.filter(Q(email__icontains=term) | Q(name__icontains=term)).values_list("pk", flat=True)[
-            :PEOPLE_MATCHED
-        ]
-    )
+    found = selectors.find_people(term=term)
+    return [user.pk for user in found if user.email == term.lower()] or [user.pk for user in found]
 
 
 class BoundedPaginator(Paginator):

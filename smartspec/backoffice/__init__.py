@@ -14,6 +14,7 @@ checks the right again.
 from smartspec.backoffice.places import (
     Place,
     actions,
+    balances,
     charts,
     discover,
     erasers,
@@ -29,6 +30,7 @@ from smartspec.backoffice.places import (
 from smartspec.backoffice.words import (
     Action,
     ActionForm,
+    ActionLink,
     Chart,
     Fact,
     Figure,
@@ -39,11 +41,13 @@ from smartspec.backoffice.words import (
     Preview,
     ReasonForm,
     Task,
+    wide,
 )
 
 __all__ = [
     "Action",
     "ActionForm",
+    "ActionLink",
     "Chart",
     "Fact",
     "Figure",
@@ -56,6 +60,7 @@ __all__ = [
     "ReasonForm",
     "Task",
     "actions",
+    "balances",
     "charts",
     "discover",
     "erasers",
@@ -67,4 +72,5 @@ __all__ = [
     "searches",
     "tasks",
     "timeline",
+    "wide",
 ]

@@ -77,6 +77,8 @@ searches = Place[Callable[[str], Iterable[Hit]]]("searches")
 # A person's page
 facts = Place[Callable[[User, datetime], Iterable[Fact]]]("facts")
 panels = Place[Callable[[User, datetime], Iterable[Panel]]]("panels")
+# "What did they have then?": (user, moment) to a fact.
+balances = Place[Callable[[User, datetime], Fact]]("balances at a moment")
 links = Place[Callable[[User], Iterable[Link]]]("links")
 # The timeline's name of a contribution is its filter. It returns the newest lines at or before a moment, newest first,
 # at most so many: (user, until, limit).
@@ -92,6 +94,8 @@ erasers = Place[Callable[[User, datetime], None]]("erasers")
 @cache
 def discover() -> None:
     """This will let every app fill the places, once."""
+    from smartspec.backoffice import queue  # noqa: F401 - the ground's own; it fills the places above
+
     autodiscover_modules("backoffice", "personal_data")
 
 

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from smartspec.users.models import StaffReason, User
@@ -85,8 +87,17 @@ class Line:
 
 
 @dataclass(frozen=True)
+class ActionLink:
+    """A cell of a panel that leads to an action about `target`; whoever may not do it does not see it."""
+
+    slug: str
+    target: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Panel:
-    """A table on a person's page. Cells are text, or made safe by whoever wrote them."""
+    """A table on a person's page. Cells are text, made safe by whoever wrote them, or lead to actions."""
 
     title: str
     columns: Sequence[str]
@@ -158,3 +169,8 @@ class Action:
     def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
         """This will do it by one service call, and return the sentence that tells what was done."""
         raise NotImplementedError
+
+
+def wide(text: str) -> SafeString:
+    """Return a cell of a panel whose text may take several lines."""
+    return format_html('<span class="bo-wrap">{}</span>', text)

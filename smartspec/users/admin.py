@@ -27,7 +27,7 @@ from smartspec.admin import (
     user_column,
 )
 from smartspec.users import services
-from smartspec.users.models import ApiKey, SentMail, User
+from smartspec.users.models import ApiKey, SentMail, StaffAction, User
 
 RIGHTS = ("is_staff", "is_superuser", "groups")
 
@@ -229,6 +229,26 @@ class SentMailAdmin(UserSearchMixin, ReadOnlyAdmin):
     list_select_related = ("user",)
     ordering = ("-id",)
     fields = (person, "template", "cause", "sent_at")
+
+
+@admin.register(StaffAction)
+class StaffActionAdmin(UserSearchMixin, ReadOnlyAdmin):
+    """What staff did: append-only, for everybody to see."""
+
+    user_field = "whom"
+    search_fields = ("reference_id",)
+    search_help_text = "E-mail, name or id of whom it was done to, or the id of what. At most 10,000 rows are listed."
+    person = user_column("whom", "Whom")
+    who = column(lambda done: done.actor, "Who")
+    did = column(lambda done: done.action.replace("_", " "), "What")
+    list_display = ("created_at", who, did, person, "reason", "note", "address")
+    list_filter = ("action", "reason", "created_at")
+    list_select_related = ("actor", "whom")
+    ordering = ("-created_at", "-id")
+    fields = (
+        *("created_at", who, "address", did, person, "reference_type", "reference_id", "reason", "note"),
+        *("before", "after"),
+    )
 
 
 def is_superuser(request: HttpRequest) -> bool:

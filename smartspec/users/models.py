@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -57,6 +59,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             ("erase_user", "Can erase a person's data"),
         )
         constraints = (models.UniqueConstraint(Lower("email"), name="user_email_unique_without_case"),)
+        indexes = (GinIndex(SearchVector("name", config="simple"), name="user_name_words"),)
 
     def __str__(self) -> str:
         return self.email

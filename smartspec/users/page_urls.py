@@ -7,4 +7,5 @@ from smartspec.users import pages
 urlpatterns = [
     path("account/open/<str:token>", pages.open_web_session, name="open_web_session"),
     path("account/language", pages.choose_language, name="account-language"),
+    path("account/verify/<str:token>", pages.verify_address, name="verify_address"),
 ]

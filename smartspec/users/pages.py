@@ -1,5 +1,6 @@
-"""The page behind the link from the app, which signs the browser in and leads on; and the switch of languages."""
+"""The pages behind links (from the app: signs the browser in; from a mail: confirms an address), and the languages."""
 
+from allauth.account.internal.flows.email_verification import verify_email
 from allauth.account.internal.flows.login import perform_login
 from allauth.account.models import Login
 from django.conf import settings
@@ -7,7 +8,7 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import set_language
 
 from smartspec import clock
@@ -39,3 +40,18 @@ def choose_language(request: HttpRequest) -> HttpResponse:
     if language in dict(settings.LANGUAGES) and isinstance(request.user, User):
         services.set_language(user=request.user, language=language)
     return set_language(request)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def verify_address(request: HttpRequest, token: str) -> HttpResponse:
+    """Confirm an address once its owner presses the button: programs that look into mails follow links, too."""
+    try:
+        address = services.read_verification(token=token)
+    except services.LinkUsedUp as error:
+        response = render(request, "users/link_used_up.html", {"detail": error.detail}, status=error.status)
+    else:
+        is_done = request.method == "POST" and verify_email(request, address)
+        response = render(request, "users/verify_address.html", {"address": address, "is_done": is_done})
+    response["Referrer-Policy"] = "no-referrer"
+    return response

@@ -1,16 +1,20 @@
 """Reads about people and keys."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 
-from smartspec.users.models import ApiKey, Erasure, User
+from smartspec.users import keys
+from smartspec.users.models import ApiKey, Erasure, SentMail, StaffAction, User
 
 API_ACCESS = "api_access"
 ERASURE_LOOKED_AFTER = timedelta(days=4)  # Stripe goes on sending webhooks for three
@@ -86,3 +90,49 @@ def list_erasures_to_look_after(*, now: datetime) -> QuerySet[User]:
     """Return people whose erasure is not finished, or so young that others may still tell us of them."""
     young = Q(erasure__requested_at__gt=now - ERASURE_LOOKED_AFTER)
     return User.objects.filter(Q(erasure__isnull=False, erasure__finished_at=None) | young).order_by("pk")
+
+
+# --- What the back-office reads -----------------------------------------------------------------------------------
+
+PEOPLE_MATCHED = 100
+
+
+def find_people(*, term: str) -> list[User]:
+    """Return the people whom a term means, at most 100: the start of an e-mail address, or of the words of a name."""
+    start = term.lower()
+    found = list(User.objects.filter(email__startswith=start).order_by("email")[:PEOPLE_MATCHED])
+    words = re.findall(r"\w+", start)
+    if words and len(found) < PEOPLE_MATCHED:
+        names = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")
+        by_name = User.objects.annotate(words=SearchVector("name", config="simple")).filter(words=names)
+        found += list(by_name.exclude(pk__in=[user.pk for user in found]).order_by("email")[:PEOPLE_MATCHED])
+    return found[:PEOPLE_MATCHED]
+
+
+def find_people_of_key(*, text: str) -> list[ApiKey]:
+    """Return the people's API keys, revoked ones too, whose prefix begins so; or the one whose whole text it is."""
+    prefix = keys.prefix_of(text) or text
+    if not re.fullmatch(r"[A-Za-z0-9_]{4,20}", prefix):
+        return []
+    return list(ApiKey.objects.filter(prefix__startswith=prefix, user__isnull=False)[:PEOPLE_MATCHED])
+
+
+def list_all_keys(*, user: User, limit: int) -> list[ApiKey]:
+    """Return a person's keys, revoked and expired ones too, newest first."""
+    return list(ApiKey.objects.filter(user=user).order_by("-created_at", "-id")[:limit])
+
+
+def list_sessions(*, user: User, limit: int) -> list[UserSession]:
+    """Return where a person is signed in, last seen first."""
+    return list(UserSession.objects.filter(user=user).order_by("-last_seen_at", "-pk")[:limit])
+
+
+def list_staff_actions(*, user: User, until: datetime, limit: int) -> list[StaffAction]:
+    """Return what staff did to a person until a moment, newest first."""
+    done = StaffAction.objects.filter(whom=user, created_at__lte=until).select_related("actor")
+    return list(done.order_by("-created_at", "-pk")[:limit])
+
+
+def list_mails(*, user: User, until: datetime, limit: int) -> list[SentMail]:
+    """Return the mails that a person was sent until a moment, newest first."""
+    return list(SentMail.objects.filter(user=user, sent_at__lte=until).order_by("-sent_at", "-pk")[:limit])

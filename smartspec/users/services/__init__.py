@@ -1,5 +1,14 @@
 """Writes about people: API keys, links that open the account pages, and what staff do."""
 
+from smartspec.users.services.desk import (
+    NothingToVerify,
+    UnknownSession,
+    end_sessions_by_staff,
+    find_own_key,
+    read_verification,
+    resend_verification_by_staff,
+    revoke_key_by_staff,
+)
 from smartspec.users.services.erasure import (
     StaffNotErased,
     enqueue_erasure,
@@ -29,7 +38,7 @@ from smartspec.users.services.links import (
     create_web_session_link,
     use_web_session_link,
 )
-from smartspec.users.services.staff import NotPermitted, ReasonMissing, Staff, record_action, require_right
+from smartspec.users.services.staff import NotPermitted, ReasonMissing, Staff, forbid_own, record_action, require_right
 
 __all__ = [
     "KEYS_PER_USER",
@@ -39,22 +48,30 @@ __all__ = [
     "IssuedKey",
     "LinkUsedUp",
     "NotPermitted",
+    "NothingToVerify",
     "ReasonMissing",
     "Staff",
     "StaffNotErased",
     "TooManyKeys",
     "UnknownKey",
+    "UnknownSession",
     "clear_expired",
     "create_service_key",
     "create_user_key",
     "create_web_session_link",
+    "end_sessions_by_staff",
     "enqueue_erasure",
     "erase_by_staff",
+    "find_own_key",
     "finish_erasure",
+    "forbid_own",
+    "read_verification",
     "record_action",
     "request_erasure",
     "require_api_access",
     "require_right",
+    "resend_verification_by_staff",
+    "revoke_key_by_staff",
     "revoke_service_key",
     "revoke_user_key",
     "set_language",

@@ -54,6 +54,16 @@ def require_right(staff: Staff, right: str) -> None:
     raise NotPermitted("Your role does not allow this.", right=right)
 
 
+def forbid_own(staff: Staff, user: User) -> None:
+    """This will let a member of staff pass unless the person concerned is themselves.
+
+    :raises NotPermitted: it is.
+    """
+    if staff.user.pk == user.pk:
+        log.warning("Refused a staff action on oneself", actor_id=str(user.pk), address=staff.address)
+        raise NotPermitted("Nobody moves their own credits or money: ask a colleague.")
+
+
 def record_action(
     *,
     staff: Staff,

@@ -1,0 +1,120 @@
+"""What somebody bought: their plan and its state, purchases and invoices."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html
+
+from billing import selectors
+from billing.backoffice.finding import dashboard_url
+from billing.backoffice.home import money
+from billing.models import CheckoutState, Purchase, Subscription
+from smartspec import backoffice
+from smartspec.admin import badge, plain_credits
+from smartspec.backoffice import ActionLink, Fact, Panel
+from smartspec.users.models import User
+
+ROWS_SHOWN = 20
+STATE_TONES = {
+    "fulfilled": "success",
+    "open": "info",
+    "processing": "primary",
+    "needs_review": "danger",
+    "failed": "warning",
+}
+STATUS_TONES = {"active": "success", "trialing": "info", "past_due": "warning", "unpaid": "danger", "paused": "warning"}
+
+
+@backoffice.facts(right="billing.view_subscription", order=20)
+def plan(user: User, now: datetime) -> list[Fact]:
+    """The plan, where it stands, and when credits come next."""
+    view = selectors.get_subscription_view(user_id=user.pk, now=now)
+    state = view.status if view.interval is None else f"{view.interval}, {view.status.replace('_', ' ')}"
+    if view.access_ends_at:
+        state += f", ends {view.access_ends_at:%Y-%m-%d}"
+    elif view.pending_change:
+        state += f", {view.pending_change['plan']} from {view.pending_change['effective_at']:%Y-%m-%d}"
+    upcoming = f"{view.next_allowance_at:%Y-%m-%d}" if view.next_allowance_at else "none"
+    tone = "" if view.status == "active" else STATUS_TONES.get(view.status, "danger")
+    return [
+        Fact("Plan", view.display_name, state, tone),
+        Fact("Next allowance", upcoming, f"{plain_credits(Decimal(view.monthly_credits))} credits a month"),
+    ]
+
+
+@backoffice.panels(right="billing.view_purchase", order=10)
+def purchases(user: User, now: datetime) -> list[Panel]:
+    """What they bought."""
+    rows = [purchase_row(row) for row in selectors.list_purchases(user_id=user.pk, limit=ROWS_SHOWN)]
+    columns = ("Bought", "On", "Price", "Paid", "Sent back", "State", "", "")
+    return [Panel("Purchases", columns, rows, empty="They have bought nothing.")]
+
+
+def purchase_row(purchase: Purchase) -> tuple[Any, ...]:
+    returned = sum(
+        refund.amount_cents
+        for refund in purchase.refunds.all()
+        if refund.status in ("requested", "pending", "requires_action", "succeeded")
+    )
+    is_paid = purchase.state in (CheckoutState.FULFILLED, CheckoutState.NEEDS_REVIEW)
+    return (
+        format_html(
+            '<a class="bo-link" href="{}">{}</a>',
+            reverse("admin:billing_purchase_change", args=[purchase.pk]),
+            bought_text(purchase),
+        ),
+        f"{purchase.created_at:%Y-%m-%d %H:%M}",
+        money(purchase.price_cents, purchase.currency),
+        "–" if purchase.paid_cents is None else money(purchase.paid_cents, purchase.currency),
+        money(returned, purchase.currency) if returned else "–",
+        badge(purchase.get_state_display(), STATE_TONES.get(purchase.state, "")),
+        ActionLink("refund-purchase", str(purchase.pk), "Refund …")
+        if is_paid and returned < (purchase.paid_cents or 0)
+        else "",
+        ActionLink("resend-fulfilment", str(purchase.pk), "Fulfil again …") if purchase.session_id else "",
+    )
+
+
+def bought_text(purchase: Purchase) -> str:
+    """Write what was bought: "Basic: 100 + 5 credits"."""
+    name = purchase.package.name if purchase.package else "Custom amount"
+    bonus = f" + {purchase.bonus_credits:,}" if purchase.bonus_credits else ""
+    return f"{name}: {purchase.credits:,}{bonus} credits"
+
+
+@backoffice.panels(right="billing.view_subscription", order=15)
+def subscriptions(user: User, now: datetime) -> list[Panel]:
+    """Their subscriptions, ended ones too."""
+    rows = [subscription_row(row) for row in selectors.list_subscriptions(user_id=user.pk, limit=ROWS_SHOWN)]
+    columns = ("Plan", "State", "Since", "Paid until", "What comes", "At Stripe")
+    return [Panel("Subscriptions", columns, rows)] if rows else []
+
+
+def subscription_row(subscription: Subscription) -> tuple[Any, ...]:
+    status = "second, refunded" if subscription.is_surplus else subscription.status.replace("_", " ")
+    coming = "goes on"
+    if subscription.ended_at:
+        coming = f"ended {subscription.ended_at:%Y-%m-%d}"
+    elif subscription.cancel_at_period_end or subscription.cancel_at:
+        coming = f"ends {subscription.cancel_at or subscription.current_period_end:%Y-%m-%d}"
+    elif subscription.pending_plan:
+        coming = f"{subscription.pending_plan}, {subscription.pending_interval}, on {subscription.pending_at:%Y-%m-%d}"
+    return (
+        format_html(
+            '<a class="bo-link" href="{}">{}, {}</a>',
+            reverse("admin:billing_subscription_change", args=[subscription.pk]),
+            subscription.plan.capitalize(),
+            subscription.interval,
+        ),
+        badge(status, STATUS_TONES.get(subscription.status, "")),
+        f"{subscription.created_at:%Y-%m-%d}",
+        f"{subscription.paid_until:%Y-%m-%d}" if subscription.paid_until else "–",
+        coming,
+        format_html(
+            '<a class="bo-link" href="{}" target="_blank" rel="noopener noreferrer">{}</a>',
+            dashboard_url("subscriptions", subscription.pk),
+            subscription.pk,
+        ),
+    )

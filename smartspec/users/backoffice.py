@@ -1,0 +1,222 @@
+"""What people contribute to the back-office: who they are, where they are signed in, their keys, and what staff did."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from smartspec import backoffice
+from smartspec.admin import badge
+from smartspec.backoffice import Action, ActionForm, ActionLink, Fact, Hit, Line, Panel, Preview
+from smartspec.users import keys, selectors, services
+from smartspec.users.models import ApiKey, StaffAction, User
+from smartspec.users.services import Staff
+
+ROWS_SHOWN = 20
+
+
+# --- Finding ------------------------------------------------------------------------------------------------------
+
+
+@backoffice.searches(order=10)
+def people_by_id(term: str) -> list[Hit]:
+    """A user id."""
+    try:
+        user_id = UUID(term)
+    except ValueError:
+        return []
+    return [Hit(user_id, "user id")] if User.objects.filter(pk=user_id).exists() else []
+
+
+@backoffice.searches(order=20)
+def people_by_mail_and_name(term: str) -> list[Hit]:
+    """The start of an e-mail address, or of words of a name; a whole address means one person alone."""
+    found = selectors.find_people(term=term)
+    exact = [user for user in found if user.email == term.lower()]
+    return [Hit(user.pk, "e-mail" if user.email.startswith(term.lower()) else "name") for user in exact or found]
+
+
+@backoffice.searches(order=30)
+def people_by_key(term: str) -> list[Hit]:
+    """An API key, or the start of its prefix."""
+    if not term.startswith(f"{keys.USER_KIND}_"):
+        return []
+    return [Hit(key.user_id, f"API key {key.prefix}") for key in selectors.find_people_of_key(text=term) if key.user_id]
+
+
+# --- A person's page ----------------------------------------------------------------------------------------------
+
+
+@backoffice.facts(order=90)
+def address(user: User, now: datetime) -> list[Fact]:
+    """Whether the e-mail address is confirmed; told while it is not."""
+    if selectors.has_verified_email(user):
+        return []
+    return [Fact("E-mail", "not confirmed", "Free's credits wait for it.", tone="warning")]
+
+
+@backoffice.panels(right="usersessions.view_usersession", order=80)
+def sessions(user: User, now: datetime) -> list[Panel]:
+    """Where they are signed in."""
+    rows = [
+        (
+            session.user_agent[:80],
+            session.ip,
+            f"{session.created_at:%Y-%m-%d %H:%M}",
+            f"{session.last_seen_at:%Y-%m-%d %H:%M}",
+            ActionLink("end-session", str(session.pk), "End …"),
+        )
+        for session in selectors.list_sessions(user=user, limit=ROWS_SHOWN)
+    ]
+    columns = ("Device", "Address", "Since", "Last seen", "")
+    return [Panel("Sessions", columns, rows, empty="Signed in nowhere.")]
+
+
+@backoffice.panels(right="users.view_apikey", order=85)
+def api_keys(user: User, now: datetime) -> list[Panel]:
+    """Their API keys, by what may be known of them."""
+    rows = [
+        (
+            key.prefix,
+            key.name,
+            ", ".join(key.scopes),
+            key_state(key, now),
+            f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
+            "" if key.revoked_at else ActionLink("revoke-key", str(key.pk), "Revoke …"),
+        )
+        for key in selectors.list_all_keys(user=user, limit=ROWS_SHOWN)
+    ]
+    columns = ("Key", "Name", "May", "State", "Last used", "")
+    return [Panel("API keys", columns, rows, empty="They have made none.")]
+
+
+def key_state(key: ApiKey, now: datetime) -> SafeString:
+    if key.revoked_at is not None:
+        return badge("revoked", "danger")
+    is_expired = key.expires_at is not None and key.expires_at <= now
+    return badge("expired", "warning") if is_expired else badge("live", "success")
+
+
+@backoffice.timeline(right="users.view_staffaction", order=80)
+def staff_actions(user: User, until: datetime, limit: int) -> Iterable[Line]:
+    """What staff did."""
+    for done in selectors.list_staff_actions(user=user, until=until, limit=limit):
+        yield Line(
+            at=done.created_at,
+            title=f"{words(done.action)} by {done.actor.email}",
+            detail=f"{done.get_reason_display()}: {done.note}{changes_text(done)}",
+            url=reverse("admin:users_staffaction_change", args=[done.pk]),
+            tone="primary",
+        )
+
+
+@backoffice.timeline(right="users.view_sentmail", order=90)
+def mails(user: User, until: datetime, limit: int) -> Iterable[Line]:
+    """What they were told by mail."""
+    for mail in selectors.list_mails(user=user, until=until, limit=limit):
+        yield Line(at=mail.sent_at, title=f"Mail: {words(mail.template)}")
+
+
+def words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def changes_text(done: StaffAction) -> str:
+    """Write what is different: " (balance 100 → 150)"."""
+    names = [name for name in done.after if name in done.before and done.before[name] != done.after[name]]
+    texts = [f"{words(name).lower()} {as_text(done.before[name])} → {as_text(done.after[name])}" for name in names]
+    return f" ({', '.join(texts)})" if texts else ""
+
+
+def as_text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value) or "nothing"
+    text = str(value)
+    return text.rstrip("0").rstrip(".") if "." in text and text.lstrip("-").replace(".", "").isdigit() else text
+
+
+# --- Actions ------------------------------------------------------------------------------------------------------
+
+
+class EndSession(Action):
+    """Sign them out of one device."""
+
+    slug = "end-session"
+    title = "End the session"
+    right = "users.end_session"
+    needs_target = True
+    is_dangerous = True
+
+    def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
+        return Preview(["This device is signed out at once. They can sign in again with their password."])
+
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
+        session_id = int(form.target) if form.target.isdigit() else 0
+        services.end_sessions_by_staff(staff=staff, user=form.user, session_id=session_id, now=form.now)
+        return "The session has ended."
+
+
+class EndAllSessions(Action):
+    """Sign them out everywhere."""
+
+    slug = "end-sessions"
+    title = "End all sessions"
+    right = "users.end_session"
+    is_dangerous = True
+
+    def is_offered(self, *, user: User, now: datetime) -> bool:
+        return bool(selectors.list_sessions(user=user, limit=1))
+
+    def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
+        count = len(selectors.list_sessions(user=form.user, limit=1000))
+        return Preview(
+            ["Every device is signed out at once, the desktop app as well."], [("Sessions", str(count), "0")]
+        )
+
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
+        ended = services.end_sessions_by_staff(staff=staff, user=form.user, session_id=None, now=form.now)
+        return f"{ended} sessions have ended." if ended != 1 else "The session has ended."
+
+
+class RevokeKey(Action):
+    """End one of their API keys."""
+
+    slug = "revoke-key"
+    title = "Revoke the API key"
+    right = "users.revoke_key"
+    needs_target = True
+    is_dangerous = True
+
+    def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
+        found = services.find_own_key(user=form.user, key_id=form.target)
+        return Preview([f"“{found.name}” ({found.prefix}) is refused from now on, for good. They can make another."])
+
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
+        found = services.find_own_key(user=form.user, key_id=form.target)
+        services.revoke_key_by_staff(staff=staff, user=form.user, key_id=found.pk, now=form.now)
+        return f"{found.prefix} is revoked."
+
+
+class ResendVerification(Action):
+    """Mail them a link that confirms their address."""
+
+    slug = "resend-verification"
+    title = "Resend verification"
+    right = "users.resend_verification"
+
+    def is_offered(self, *, user: User, now: datetime) -> bool:
+        return not selectors.has_verified_email(user)
+
+    def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
+        return Preview([f"A mail goes to {form.user.email}, with a link that confirms the address for 3 days."])
+
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
+        sent_to = services.resend_verification_by_staff(staff=staff, user=form.user, now=form.now)
+        return f"A link is on its way to {sent_to}."
+
+
+for order, action in enumerate((ResendVerification(), EndAllSessions(), EndSession(), RevokeKey())):
+    backoffice.actions.add(action, name=action.slug, right=action.right, order=80 + order)

@@ -1,0 +1,139 @@
+"""What staff do for a person: end sessions, revoke keys, send the confirmation of an address again."""
+
+from datetime import datetime
+from uuid import UUID
+
+from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.core import signing
+from django.db import transaction
+from django.urls import reverse
+
+from smartspec import mail
+from smartspec.errors import DomainError
+from smartspec.users.models import ApiKey, User
+from smartspec.users.services.keys import UnknownKey, revoke_user_key
+from smartspec.users.services.links import LinkUsedUp
+from smartspec.users.services.staff import Staff, record_action, require_right
+
+END_SESSION = "users.end_session"
+REVOKE_KEY = "users.revoke_key"
+RESEND = "users.resend_verification"
+VERIFICATION_SALT = "users.verify_address"
+VERIFICATION_SECONDS = 3 * 86_400
+
+
+class UnknownSession(DomainError):
+    """The person has no such session any more."""
+
+    code, status, title = "not_found", 404, "Not Found"
+
+
+class NothingToVerify(DomainError):
+    """The person's address is confirmed already."""
+
+    code, status, title = "already_verified", 409, "Already confirmed"
+
+
+def end_sessions_by_staff(*, staff: Staff, user: User, session_id: int | None, now: datetime) -> int:
+    """This will sign a person out of one device, or everywhere (None), and return of how many.
+
+    :raises NotPermitted: the role does not allow it.
+    :raises UnknownSession: there is no such session.
+    """
+    require_right(staff, END_SESSION)
+    with transaction.atomic():
+        sessions = UserSession.objects.select_for_update().filter(user=user)
+        ending = list(sessions if session_id is None else sessions.filter(pk=session_id))
+        if not ending:
+            raise UnknownSession("They are signed in nowhere." if session_id is None else "This session has ended.")
+        Session.objects.filter(session_key__in=[session.session_key for session in ending]).delete()
+        UserSession.objects.filter(pk__in=[session.pk for session in ending]).delete()
+        record_action(
+            staff=staff,
+            action="end_sessions",
+            whom=user,
+            reference_type="session" if session_id else "",
+            reference_id=str(session_id or ""),
+            before={"sessions": len(ending)},
+            after={"sessions": 0},
+            now=now,
+        )
+    return len(ending)
+
+
+def revoke_key_by_staff(*, staff: Staff, user: User, key_id: UUID, now: datetime) -> ApiKey:
+    """This will end a person's API key for good.
+
+    :raises NotPermitted: the role does not allow it.
+    :raises UnknownKey: they have no such key, or it is revoked.
+    """
+    require_right(staff, REVOKE_KEY)
+    with transaction.atomic():
+        revoke_user_key(user=user, key_id=key_id, now=now)
+        key = ApiKey.objects.get(pk=key_id)
+        record_action(
+            staff=staff,
+            action="revoke_key",
+            whom=user,
+            reference_type="key",
+            reference_id=key.prefix,
+            before={"revoked": False},
+            after={"revoked": True},
+            now=now,
+        )
+    return key
+
+
+def find_own_key(*, user: User, key_id: str) -> ApiKey:
+    """Return a person's key that is not revoked.
+
+    :raises UnknownKey: they have none such.
+    """
+    try:
+        key = ApiKey.objects.filter(pk=UUID(key_id), user=user, revoked_at=None).first()
+    except ValueError:
+        key = None
+    if key is None:
+        raise UnknownKey("They have no such API key, or it is revoked.")
+    return key
+
+
+# --- Confirming an address by link --------------------------------------------------------------------------------
+
+
+def resend_verification_by_staff(*, staff: Staff, user: User, now: datetime) -> str:
+    """This will mail a person a link that confirms their address, good for 3 days, and return the address.
+
+    A code, as sign-up sends it, is of use only to the device that asked for it; so staff send a link.
+
+    :raises NotPermitted: the role does not allow it.
+    :raises NothingToVerify: the address is confirmed, or there is none.
+    """
+    require_right(staff, RESEND)
+    address = EmailAddress.objects.filter(user=user, email__iexact=user.email).first()
+    if address is None or address.verified:
+        raise NothingToVerify("Their address is confirmed already.")
+    with transaction.atomic():
+        done = record_action(staff=staff, action="resend_verification", whom=user, now=now)
+        token = signing.dumps([address.pk, address.email], salt=VERIFICATION_SALT)
+        link = settings.SITE_URL + reverse("verify_address", args=[token])
+        mail.send_mail_once(user=user, template="verify_address", cause=f"staff:{done.pk}", context={"link": link})
+    return str(address.email)
+
+
+def read_verification(*, token: str) -> EmailAddress:
+    """Return the address that a link confirms.
+
+    :raises LinkUsedUp: forged, older than 3 days, used, or of an address that is no longer theirs.
+    """
+    try:
+        pk, email = signing.loads(token, salt=VERIFICATION_SALT, max_age=VERIFICATION_SECONDS)
+    except (signing.BadSignature, ValueError):
+        pk, email = None, ""
+    address = EmailAddress.objects.select_related("user").filter(pk=pk, email=email, verified=False).first()
+    if address is None or not address.user.is_active:
+        raise LinkUsedUp("This link has been used or is too old. Log in to have a code sent to you.")
+    return address
