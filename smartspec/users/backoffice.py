@@ -218,5 +218,32 @@ class ResendVerification(Action):
         return f"A link is on its way to {sent_to}."
 
 
-for order, action in enumerate((ResendVerification(), EndAllSessions(), EndSession(), RevokeKey())):
+class Erase(Action):
+    """Take away everything personal."""
+
+    slug = "erase"
+    title = "Erase personal data"
+    right = "users.erase_user"
+    is_dangerous = True
+
+    def is_offered(self, *, user: User, now: datetime) -> bool:
+        return not user.is_staff and not selectors.is_erased(user_id=user.pk)
+
+    def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
+        return Preview(
+            [
+                "At once: they are signed out everywhere, their keys end, and nobody can log in as them.",
+                "Soon after: their subscription is cancelled without money back, their media is deleted, and name,"
+                " e-mail and all else that is personal goes, here and at Stripe.",
+                "The ledger's rows stay, under an account that is nobody's.",
+            ],
+            warning=f"{form.user.email} is forgotten for good. Nobody can undo this.",
+        )
+
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
+        services.erase_by_staff(staff=staff, user=form.user, now=form.now)
+        return "The erasure has begun."
+
+
+for order, action in enumerate((ResendVerification(), EndAllSessions(), Erase(), EndSession(), RevokeKey())):
     backoffice.actions.add(action, name=action.slug, right=action.right, order=80 + order)
