@@ -31,10 +31,25 @@ def split_by_day(start: datetime, end: datetime) -> Iterator[tuple[date, Decimal
         start = part_end
 
 
-def occupied(size_bytes: int, seconds: Decimal) -> Decimal:
-    """Return byte-seconds."""
+def accrue(
+    *, stored_bytes: int, byte_seconds: Decimal, start: datetime, end: datetime
+) -> tuple[list[tuple[date, Decimal]], Decimal]:
+    """Return the days that ended between two moments with what was occupied on each, and what was on the day of `end`.
+
+    `byte_seconds` is what the day of `start` had until then. Days on which nothing was occupied are left out.
+    """
+    ended: list[tuple[date, Decimal]] = []
+    day = start.astimezone(UTC).date()
     with localcontext(EXACT):
-        return size_bytes * seconds
+        for part_day, seconds in split_by_day(start, end):
+            if part_day != day:
+                ended.append((day, byte_seconds))
+                day, byte_seconds = part_day, Decimal(0)
+            byte_seconds += stored_bytes * seconds
+    if day != end.astimezone(UTC).date():
+        ended.append((day, byte_seconds))
+        byte_seconds = Decimal(0)
+    return [(day, occupied) for day, occupied in ended if occupied], byte_seconds
 
 
 def price(*, byte_seconds: Decimal, rate: Decimal, carried: Decimal) -> tuple[Decimal, Decimal]:

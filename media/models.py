@@ -44,7 +44,11 @@ class StorageAccount(models.Model):
         default=0, help_text="in the quota: stored, announced, and gone but not yet swept"
     )
     stored_bytes = models.BigIntegerField(default=0, help_text="complete, in the bucket, and charged")
-    metered_at = models.DateTimeField(help_text="the days hold the byte-seconds up to here")
+    metered_at = models.DateTimeField(help_text="byte-seconds are counted up to here")
+    day_byte_seconds = models.DecimalField(
+        max_digits=32, decimal_places=6, default=ZERO, help_text="of the day of metered_at, up to there"
+    )
+    billed_until = models.DateField(help_text="every day before it is billed")
     carried = models.DecimalField(
         max_digits=24, decimal_places=12, default=ZERO, help_text="byte-seconds times rate, not charged yet"
     )
@@ -62,7 +66,9 @@ class StorageAccount(models.Model):
                 name="media_storageaccount_stored_is_used",
             ),
             models.CheckConstraint(condition=Q(asset_count__gte=0), name="media_storageaccount_count_not_negative"),
-            models.CheckConstraint(condition=Q(carried__gte=0), name="media_storageaccount_carried_not_negative"),
+            models.CheckConstraint(
+                condition=Q(carried__gte=0, day_byte_seconds__gte=0), name="media_storageaccount_meter_not_negative"
+            ),
             models.CheckConstraint(condition=Q(paid_credits__gte=0), name="media_storageaccount_paid_not_negative"),
             models.CheckConstraint(
                 condition=Q(paid_credits=F("billed_credits"), unpaid_since__isnull=True, step="none")
@@ -170,7 +176,7 @@ class AssetCount(models.Model):
 
 
 class StorageDay(models.Model):
-    """What a user's files occupied on a day (UTC), and what it cost once the day was over."""
+    """What a user's files occupied on a day (UTC) that is over, and what it cost."""
 
     pk = models.CompositePrimaryKey("user_id", "day_date")
     user = models.ForeignKey(

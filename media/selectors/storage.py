@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import islice
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Q, Sum
+from django.db.models.functions import TruncDate
 
 from credits import selectors as credits_selectors
 from media import metering
@@ -63,27 +64,18 @@ def get_usage(*, user_id: UUID, now: datetime) -> StorageUsage:
     )
 
 
-def iterate_accounts_to_bill(*, until: datetime) -> Iterator[UUID]:
-    """Yield the accounts that have days before midnight `until` to bill, in ascending order and constant memory."""
+def iterate_accounts_to_bill(*, until: date) -> Iterator[UUID]:
+    """Yield the accounts that have days before `until` to bill, in ascending order and constant memory.
+
+    What occupies nothing, has occupied nothing today and has no day on record that is not billed is left out.
+    """
+    unbilled = Q(billed_until__lt=TruncDate("metered_at", tzinfo=UTC))
+    occupied = Q(stored_bytes__gt=0) | Q(day_byte_seconds__gt=0)
+    accounts = StorageAccount.objects.filter(occupied | unbilled, billed_until__lt=until).order_by("pk")
     last: UUID | None = None
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                (SELECT account_id FROM media_storageaccount
-                  WHERE stored_bytes > 0 AND metered_at < %(until)s
-                    AND (%(last)s::uuid IS NULL OR account_id > %(last)s)
-                  ORDER BY account_id LIMIT %(chunk)s)
-                UNION
-                (SELECT DISTINCT user_id FROM media_storageday
-                  WHERE billed_at IS NULL AND day_date < %(day)s
-                    AND (%(last)s::uuid IS NULL OR user_id > %(last)s)
-                  ORDER BY user_id LIMIT %(chunk)s)
-                ORDER BY 1 LIMIT %(chunk)s
-                """,
-                {"until": until, "day": until.date(), "last": last, "chunk": CHUNK},
-            )
-            found = [user_id for (user_id,) in cursor.fetchall()]
+        rest = accounts if last is None else accounts.filter(pk__gt=last)
+        found = list(rest.values_list("pk", flat=True)[:CHUNK])
         yield from found
         if len(found) < CHUNK:
             return

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from credits import services as credits_services
 from media import metering, selectors
@@ -22,6 +22,20 @@ from smartspec.logs import get_logger
 log = get_logger(__name__)
 
 ZERO = Decimal(0)
+SAVED_FIELDS = (
+    *("metered_at", "day_byte_seconds", "billed_until", "carried"),
+    *("billed_credits", "paid_credits", "unpaid_since", "step"),
+)
+SAVE_BILL = f"""
+    WITH days AS (
+      INSERT INTO media_storageday (user_id, day_date, byte_seconds, credits, paid_credits, billed_at)
+      SELECT %(account)s, * FROM unnest(%(dates)s::date[], %(byte_seconds)s::numeric[], %(credits)s::numeric[],
+        %(day_paid)s::numeric[], %(billed_at)s::timestamptz[])
+      ON CONFLICT (user_id, day_date) DO UPDATE
+        SET credits = excluded.credits, paid_credits = excluded.paid_credits, billed_at = excluded.billed_at)
+    UPDATE media_storageaccount SET {", ".join(f"{field} = %({field})s" for field in SAVED_FIELDS)}
+     WHERE account_id = %(account)s
+"""  # noqa: S608 - names of our own alone
 
 
 class DayNotOver(DomainError):
@@ -61,7 +75,7 @@ def bill_storage(
     if until > today:
         raise DayNotOver(f"Days before {until} are not all over: today is {today}.", today=str(today))
     bills = Bills()
-    for user_id in selectors.iterate_accounts_to_bill(until=metering.start_of(until)):
+    for user_id in selectors.iterate_accounts_to_bill(until=until):
         try:
             bill_account(user_id=user_id, until=until, now=now, bills=bills, is_dry_run=is_dry_run)
         except Exception:
@@ -77,23 +91,30 @@ def bill_account(*, user_id: UUID, until: date, now: datetime, bills: Bills, is_
     collected = ZERO
     with transaction.atomic():
         account = accounts.lock_account(user_id=user_id)
-        accounts.meter(account, until=metering.start_of(until))
-        days = list(StorageDay.objects.filter(user_id=user_id, billed_at=None, day_date__lt=until).order_by("day_date"))
+        days = due_days(account, until=until)
         if not is_dry_run:
             collected = arrears.collect(account, now=now)
             arrears.step_on(account, now=now)
         for day in days:
             bill_day(account, day, now=now, is_dry_run=is_dry_run)
-        if is_dry_run:
-            transaction.set_rollback(True)
-        else:
+        if not is_dry_run:
+            account.billed_until = max(until, account.billed_until)
             arrears.step_on(account, now=now)
-            account.save()
+            save_bill(account, days)
     bills.accounts += bool(days)
     bills.days += len(days)
     bills.credits += sum((day.credits for day in days if day.credits), ZERO)
     bills.paid += sum((day.paid_credits for day in days), ZERO)
     bills.collected += collected
+
+
+def due_days(account: StorageAccount, *, until: date) -> list[StorageDay]:
+    """Return an account's days before `until` that are not billed: those on record, then those that end just now."""
+    on_record: list[StorageDay] = []
+    if account.billed_until < account.metered_at.astimezone(UTC).date():
+        unbilled = StorageDay.objects.filter(user_id=account.user_id, billed_at=None, day_date__lt=until)
+        on_record = list(unbilled.order_by("day_date"))
+    return on_record + accounts.meter(account, until=metering.start_of(until))
 
 
 def bill_day(account: StorageAccount, day: StorageDay, *, now: datetime, is_dry_run: bool) -> None:
@@ -116,4 +137,20 @@ def bill_day(account: StorageAccount, day: StorageDay, *, now: datetime, is_dry_
         ).credits
     account.billed_credits += credits
     account.paid_credits += day.paid_credits
-    day.save()
+
+
+def save_bill(account: StorageAccount, days: list[StorageDay]) -> None:
+    """This will save an account and put its billed days on record, in one round trip."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SAVE_BILL,
+            {
+                "account": account.user_id,
+                "dates": [day.day_date for day in days],
+                "byte_seconds": [day.byte_seconds for day in days],
+                "credits": [day.credits for day in days],
+                "day_paid": [day.paid_credits for day in days],
+                "billed_at": [day.billed_at for day in days],
+                **{field: getattr(account, field) for field in SAVED_FIELDS},
+            },
+        )

@@ -15,7 +15,7 @@ from django.db.models import Count, F, Sum
 from django.db.models.functions import Floor
 
 from media import selectors
-from media.models import Asset, AssetCount, StorageAccount
+from media.models import Asset, AssetCount, StorageAccount, StorageDay
 from media.selectors import ASSETS_PER_BLOCK, KeyedAsset, StorageSums
 from media.services import accounts
 from media.storage import FileMissing, R2Client, StoredFile, get_r2_client
@@ -210,19 +210,17 @@ def correct_size(asset: Asset, size_bytes: int, *, now: datetime) -> None:
         asset.refresh_from_db()
         if asset.status != Asset.Status.STORED:
             return
-        accounts.meter(account, until=now)
-        account.stored_bytes += size_bytes - asset.size_bytes
-        account.used_bytes += size_bytes - asset.size_bytes
-        account.save(update_fields=["stored_bytes", "used_bytes", "metered_at"])
+        grown_bytes = size_bytes - asset.size_bytes
+        accounts.occupy(account, stored_bytes=grown_bytes, used_bytes=grown_bytes, now=now)
         asset.size_bytes = size_bytes
         asset.save(update_fields=["size_bytes"])
 
 
 def correct_counters(account: StorageAccount, *, now: datetime) -> None:
     """This will count an account's assets anew. The account is locked."""
-    accounts.meter(account, until=now)
+    StorageDay.objects.bulk_create(accounts.meter(account, until=now))
     account.used_bytes, account.stored_bytes, _ = add_up(account)
-    account.save(update_fields=["used_bytes", "stored_bytes", "metered_at"])
+    account.save()
     AssetCount.objects.filter(user_id=account.user_id).delete()
     blocks = (
         Asset.objects.filter(user_id=account.user_id, status=Asset.Status.STORED)
