@@ -4,8 +4,27 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext_lazy
 
 ENGLISH_PATHS = ("/api/", "/admin/", "/sandbox/")
+# Sentences of Django and allauth on our pages whose Thai is missing there, or says something else.
+BORROWED = (
+    gettext_noop("Your password can’t be too similar to your other personal information."),
+    gettext_noop("Your password can’t be a commonly used password."),
+    gettext_noop("This password is too common."),
+    gettext_lazy("The password is too similar to the %(verbose_name)s."),
+    ngettext_lazy(
+        "Your password must contain at least %(min_length)d character.",
+        "Your password must contain at least %(min_length)d characters.",
+        "min_length",
+    ),
+    ngettext_lazy(
+        "This password is too short. It must contain at least %d character.",
+        "This password is too short. It must contain at least %d characters.",
+    ),
+    gettext_noop("Current email"),
+    gettext_noop("Change to"),
+)
 
 
 class PageLanguageMiddleware(LocaleMiddleware):

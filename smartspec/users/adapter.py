@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
-from django.utils.translation import get_language_from_request
+from django.utils.translation import get_language_from_request, gettext_lazy
 
 from smartspec import mail
 from smartspec.users.models import User
@@ -24,7 +24,7 @@ from smartspec.users.models import User
 class SignupForm(forms.Form):
     """Sign-up takes a name beside e-mail and password."""
 
-    name = forms.CharField(max_length=150, required=False)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=150, required=False)
 
     def signup(self, request: HttpRequest, user: User) -> None:
         """This will keep the name of somebody who just signed up (allauth calls it)."""
