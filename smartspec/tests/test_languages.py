@@ -48,10 +48,10 @@ def used() -> set[str]:
     """Return every string that code and templates mark for translation."""
     found = set()
     for source in sources():
-        for _, function, messages, _ in extract_python(io.BytesIO(source.encode()), list(KEYWORDS), [], {}):
+        for _, function, messages, _ in extract_python(io.BytesIO(source.encode()), dict.fromkeys(KEYWORDS), [], {}):
             texts = [messages] if isinstance(messages, str) else [text for text in messages or () if text]
             if texts:
-                found.add(texts[1] if function.startswith("pgettext") else texts[0])
+                found.add(texts[1] if str(function).startswith("pgettext") else texts[0])
     return found
 
 
