@@ -38,6 +38,7 @@ from billing.models import (
 )
 from credits import services as credits_services
 from credits.models import Adjustment
+from media.models import Asset, StorageAccount, StorageDay, StorageEvent
 from smartspec.admin import ReadOnlyAdmin
 from smartspec.testing import make_user
 from smartspec.users import services as users_services
@@ -151,6 +152,22 @@ def live(user: Any, now: datetime, number: int = 1) -> None:
     WebhookRefusal.objects.create(minute_at=now + timedelta(minutes=number), cause="bad_signature", count=2)
     users_services.create_service_key(name=f"worker {number}", scopes=["credits:spend"], now=now)
     UserSession.objects.create(user=user, ip="127.0.0.1", session_key=f"session-{number}", user_agent="Desktop")
+    StorageAccount.objects.create(
+        user=user,
+        asset_count=1,
+        metered_at=now,
+        billed_until=now.date(),
+        billed_credits=3,
+        unpaid_since=now,
+        step="warned",
+    )
+    times = dict.fromkeys(("created_at", "upload_expires_at", "ended_at", "cleaned_at"), now)
+    key = f"generations/{number}.png"
+    Asset.objects.create(
+        user=user, number=1, kind="image", content_type="image/png", key=key, size_bytes=1000, status="deleted", **times
+    )
+    StorageDay.objects.create(user=user, day_date=now.date(), byte_seconds=Decimal(5))
+    StorageEvent.objects.create(user=user, kind="warned", unpaid_since=now, arrears_credits=3, happened_at=now)
     agent = make_user(f"agent{number}@smartspec.test", is_staff=True)
     reason = {"reason": "goodwill", "note": "Ticket 7"}
     Adjustment.objects.create(

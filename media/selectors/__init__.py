@@ -19,6 +19,7 @@ from media.selectors.storage import (
     iterate_accounts_to_bill,
     iterate_storage_sums,
     iterate_unpaid_accounts,
+    list_storage_events,
     storage_rate,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "iterate_unpaid_accounts",
     "list_assets",
     "list_assets_to_clean",
+    "list_storage_events",
     "list_unfinished_uploads",
     "storage_rate",
 ]

@@ -13,7 +13,7 @@ from django.db.models.functions import TruncDate
 
 from credits import selectors as credits_selectors
 from media import metering
-from media.models import AssetCount, StorageAccount
+from media.models import AssetCount, StorageAccount, StorageEvent
 
 BYTES_PER_MB = 10**6
 CHUNK = 1000
@@ -33,6 +33,7 @@ class StorageUsage:
     estimated_monthly_credits: Decimal
     arrears_credits: Decimal
     unpaid_since: datetime | None
+    step: str
 
 
 def get_quota_bytes(*, user_id: UUID, now: datetime) -> int:
@@ -61,7 +62,14 @@ def get_usage(*, user_id: UUID, now: datetime) -> StorageUsage:
         ),
         arrears_credits=account.arrears_credits,
         unpaid_since=account.unpaid_since,
+        step=account.step,
     )
+
+
+def list_storage_events(*, user_id: UUID, until: datetime, limit: int) -> list[StorageEvent]:
+    """Return the steps of a user's ladder until a moment, newest first."""
+    events = StorageEvent.objects.filter(user_id=user_id, happened_at__lte=until)
+    return list(events.order_by("-happened_at", "-pk")[:limit])
 
 
 def iterate_accounts_to_bill(*, until: date) -> Iterator[UUID]:
