@@ -124,8 +124,8 @@ class TestLadder:
             "Your files at SmartSpec Pro were deleted",
         ]
         assert all(mail.to == [alice.email] for mail in mailoutbox)
-        assert "18 March 2026" in mailoutbox[0].body
-        assert "10 May 2026" in mailoutbox[0].body
+        assert "March 18, 2026" in mailoutbox[0].body
+        assert "May 10, 2026" in mailoutbox[0].body
         assert "0.0005 credits are owed" in mailoutbox[0].body
 
     def test_costs_no_more_once_the_files_are_deleted(self, occupied: Asset, pass_days: Callable[..., None]) -> None:
