@@ -114,3 +114,55 @@ class TestSubscribing:
         page.click("#confirm-cancel")
         expect(page.locator("main")).to_contain_text("It ends on")
         expect(page.locator("#current-plan")).to_have_text("Pro")
+
+
+class TestAccountPages:
+    """What the server's answers alone do not show: the pages as a person meets them, narrow and in Thai too."""
+
+    def test_price_an_amount_while_it_is_typed(self, page_signed_in: Page, product: Product) -> None:
+        page = page_signed_in
+        page.goto(f"{product.url}/account/buy")
+        page.fill("#custom-amount", "137")
+        expect(page.locator("#quote .price")).to_have_text("$12.33")
+        page.fill("#custom-amount", "5")
+        expect(page.locator("#quote")).to_contain_text("Choose a whole number from 10 to 10,000.")
+        page.fill("#custom-amount", "100")
+        expect(page.locator("#quote")).to_contain_text("+ 5 bonus")
+        page.click("button[name=step][value='50']")
+        expect(page.locator("#custom-amount")).to_have_value("150")
+
+    def test_open_a_transaction_in_its_row(self, page_signed_in: Page, product: Product) -> None:
+        page = page_signed_in
+        page.goto(f"{product.url}/account/transactions")
+        page.locator("summary.entry").first.click()
+        expect(page.locator("details[open] .entry-details")).to_contain_text("Balance before")
+
+    def test_preview_a_change_make_it_and_take_it_back(self, page_signed_in: Page, product: Product) -> None:
+        page = page_signed_in  # on Pro, which is cancelled, by the story above
+        page.goto(f"{product.url}/account/plans")
+        page.click("#resume-plan")
+        page.click("#change-enterprise-monthly")
+        expect(page.locator("[data-credits-granted]")).to_contain_text("4,500")
+        page.click("#confirm-change")
+        expect(page.locator("#current-plan")).to_have_text("Enterprise")
+        page.click("#change-pro-monthly")
+        page.click("#confirm-change")
+        page.click("#undo-change")
+        expect(page.locator("main")).to_contain_text("The change was taken back.")
+
+    def test_fit_every_screen_in_both_languages_and_break_no_policy(
+        self, page_signed_in: Page, product: Product
+    ) -> None:
+        page = page_signed_in
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        for language in ("English", "ภาษาไทย"):
+            page.click(f".languages >> text={language}")
+            for width in (390, 1280):
+                page.set_viewport_size({"width": width, "height": 900})
+                for path in ("", "/plans", "/buy", "/transactions", "/billing", "/plans/cancel"):
+                    page.goto(f"{product.url}/account{path}")
+                    assert page.evaluate("document.documentElement.scrollWidth") <= width, (language, width, path)
+            assert page.evaluate("document.documentElement.lang") == ("en" if language == "English" else "th")
+        assert complaints == []
+        page.click(".languages >> text=English")

@@ -1,10 +1,16 @@
 """The pages that a person without the app buys on, and those that Stripe leads back to."""
 
+import gzip
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from billing.models import Purchase, Subscription
@@ -273,6 +279,34 @@ class TestBillingPage:
         refused = alices_browser.post(f"/account/billing/cards/{card['id']}/remove", follow=True)
         assert "This is not yours, or it is gone." in refused.content.decode()
         assert len(bob_client.get("/api/payment/payment-methods").json()["payment_methods"]) == 1
+
+
+PATHS = ("/account/plans", "/account/plans?interval=yearly", "/account/buy", "/account/billing")
+
+
+class TestEveryPage:
+    @pytest.mark.parametrize("path", PATHS)
+    def test_asks_the_database_a_dozen_times_at_most(
+        self, path: str, alices_browser: Client, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscribe(alice_client)
+        alices_browser.get("/account")  # the first use of a session is noted
+        with CaptureQueriesContext(connection) as queries:
+            assert alices_browser.get(path).status_code == 200
+        # Stripe is in this process here; what it asks its own tables is a call over the network elsewhere.
+        asked = [query["sql"] for query in queries if not re.search(r"billing_sandbox_|SAVEPOINT", query["sql"])]
+        assert len(asked) <= 12, asked
+
+    @pytest.mark.parametrize("path", [*PATHS, "/account", "/account/transactions", "/accounts/email/"])
+    def test_is_light_and_brings_nothing_from_elsewhere(self, path: str, alices_browser: Client) -> None:
+        answer = alices_browser.get(path)
+        page = answer.content.decode()
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page)
+        assert "unsafe" not in answer["Content-Security-Policy"]
+        files = re.findall(r'(?:<script src|<link rel="stylesheet" href)="/static/([^"]+)"', page)
+        assert files == ["smartspec/style.css", "django_htmx/htmx-2.min.js"]
+        found = [answer.content, *(Path(str(finders.find(name))).read_bytes() for name in files)]
+        assert sum(len(gzip.compress(part)) for part in found) < 50_000
 
 
 class TestPlanOnTheOverview:
