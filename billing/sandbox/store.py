@@ -106,6 +106,14 @@ def put_on_clock(customer: str, clock: str) -> None:
     theirs.update(clock=clock)
 
 
+def take_off_clock(clock: str) -> None:
+    """This will let everything that lives by a test clock live by the real one."""
+    for row in StoredObject.objects.filter(clock=clock, data__has_key="test_clock"):
+        row.data["test_clock"] = None
+        row.save(update_fields=["data"])
+    StoredObject.objects.filter(clock=clock).update(clock="")
+
+
 def mark_clock_deleted(clock: str) -> None:
     """This will hide everything that lives by a test clock."""
     StoredObject.objects.filter(clock=clock).update(is_deleted=True, due_at=None)

@@ -105,6 +105,13 @@ def move(clock_id: str, *, by: timedelta, now: datetime) -> int:
     return played
 
 
+@transaction.atomic
+def leave(clock_id: str) -> None:
+    """This will let everything that lives by a clock live by the real one again, and end the clock."""
+    store.take_off_clock(clock_id)
+    store.mark_deleted(KIND, clock_id)
+
+
 def find_limit(clock: Data) -> int:
     """This will return how far a clock may be moved at once, in seconds since 1970."""
     recurring = [

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 
+from billing.sandbox import year
 from billing.sandbox.errors import StripeError
 from billing.sandbox.services import acting, faults, moving
 from smartspec import clock
@@ -42,6 +44,20 @@ class Command(BaseCommand):
         dispute.add_argument(
             "--step", choices=("open", "inquire", "escalate", "win", "lose"), default="open", help="default: open"
         )
+        year = verbs.add_parser(
+            "year",
+            help="play a year of seven people in a minute, print it, and check it",
+            description=(
+                "Play the year that ends now for seven new people: one pays Pro by the year, one's card fails and"
+                " recovers, one's never does, one changes up, one changes down, one is refunded, one disputes."
+                " They use the product's own API; Stripe's side is the sandbox, by a clock of their own, so that nobody"
+                " else's time moves; webhooks are signed, delivered and worked on. Prints every month's invoices,"
+                " entries and balances with the expected figures, then runs verify_ledger, and reconcile_stripe for the"
+                " seven. Exit 1 when anything is not as expected. Works beside a running product and without one; each"
+                " run adds seven people, who stay."
+            ),
+        )
+        year.add_argument("--summary", action="store_true", help="the last table alone, without every month")
         webhooks = verbs.add_parser("webhooks", help="duplicate, reorder, delay or drop webhooks, list or clear that")
         webhooks.add_argument("action", choices=("duplicate", "reorder", "delay", "drop", "list", "clear"))
         webhooks.add_argument("--type", default="*", help="only events of this type; invoice.* is many")
@@ -69,6 +85,25 @@ class Command(BaseCommand):
             return f"{played} things happened to {customer['id']}"
         played = moving.advance(by=by, after_step=self.do_the_work)
         return f"{played} things happened; it is now {clock.now():%Y-%m-%d %H:%M} UTC"
+
+    def year(self, options: dict[str, Any]) -> str:
+        """Play it all as one transaction, then look at the books as anybody would."""
+        silent = options["summary"]
+        try:
+            emails, wrong = year.play(now=clock.now(), say=self.stdout.write, is_short=silent)
+        except year.WebhooksDisturbed as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write("")
+        checks = [("verify_ledger", []), *(("reconcile_stripe", ["--user", email]) for email in emails)]
+        for name, arguments in checks:
+            self.stdout.write(" ".join([name, *arguments]) + ": ", ending="")
+            try:
+                call_command(name, *arguments, stdout=self.stdout, stderr=self.stderr)
+            except SystemExit:
+                wrong.append(f"{name} found differences")
+        if wrong:
+            raise CommandError("\n".join(["The year is not as expected:", *wrong]))
+        return "Everything is as expected."
 
     def pay(self, options: dict[str, Any]) -> str:
         return str(acting.pay(options["target"], now=clock.now()))
