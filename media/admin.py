@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.safestring import SafeString
 
@@ -11,6 +13,7 @@ from media.models import Asset, StorageAccount, StorageDay, StorageEvent
 from smartspec.admin import (
     CompositeKeyAdmin,
     HugeAdmin,
+    ReadOnlyAdmin,
     UserSearchMixin,
     badge_column,
     column,
@@ -57,9 +60,27 @@ class AssetAdmin(MediaAdmin):
     )
 
 
+class UnpaidFilter(admin.SimpleListFilter):
+    title = "unpaid"
+    parameter_name = "unpaid"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        steps = [(step.value, step.label) for step in StorageAccount.Step if step != StorageAccount.Step.NONE]
+        return [("any", "Any"), *steps]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[StorageAccount]) -> QuerySet[StorageAccount]:
+        if self.value() is None:
+            return queryset
+        unpaid = queryset.filter(unpaid_since__isnull=False)
+        return unpaid if self.value() == "any" else unpaid.filter(step=self.value())
+
+
 @admin.register(StorageAccount)
-class StorageAccountAdmin(MediaAdmin):
-    search_help_text = "E-mail, name or id of a user. Then filters appear."
+class StorageAccountAdmin(UserSearchMixin, ReadOnlyAdmin):
+    user_field = "user_id"
+    search_fields = ("user",)
+    list_select_related = ("user",)
+    search_help_text = "E-mail, name or id of a user. At most 10,000 rows are listed."
     person = user_column()
     used = bytes_column("used_bytes", "In the quota")
     stored = bytes_column("stored_bytes", "Stored")
@@ -68,7 +89,7 @@ class StorageAccountAdmin(MediaAdmin):
     arrears = credits_column("arrears_credits", "Arrears")
     ladder = badge_column(lambda account: account.step, "Ladder", STEP_COLOURS)
     list_display = ("user", used, stored, billed, arrears, ladder, "unpaid_since")
-    list_filter = ("step",)
+    list_filter = (UnpaidFilter,)
     ordering = ("pk",)
     fields = (person, used, stored, billed, paid, arrears, ladder, "unpaid_since", "metered_at", "more")
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.urls import reverse
+
 from media import selectors
 from smartspec import backoffice
 from smartspec.admin import badge, list_link, plain_credits
-from smartspec.backoffice import Line, Panel
+from smartspec.backoffice import Line, Panel, Task
 from smartspec.users.models import User
 
 MEGABYTE = 10**6
@@ -45,3 +47,11 @@ def storage(user: User, until: datetime, limit: int) -> Iterable[Line]:
             detail=f"{plain_credits(event.arrears_credits)} credits not paid since {event.unpaid_since:%Y-%m-%d}",
             tone=STEP_TONES[event.kind],
         )
+
+
+@backoffice.tasks(right="media.view_storageaccount", order=60)
+def unpaid(now: datetime) -> list[Task]:
+    """Accounts whose storage is unpaid."""
+    url = f"{reverse('admin:media_storageaccount_changelist')}?unpaid=any"
+    hint = "They are mailed; after 7 days uploads stop, after 60 their files are deleted."
+    return [Task("Accounts with unpaid storage", selectors.count_unpaid_accounts(), url, hint)]

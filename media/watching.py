@@ -1,9 +1,10 @@
-"""What operators are told of the bucket."""
+"""What operators are told of the bucket, and of storage that nobody charged."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
+from media import selectors
 from media.storage import check_ready
 from smartspec import watching
 from smartspec.errors import DomainError
@@ -20,3 +21,15 @@ def bucket(now: datetime) -> Condition:
         remedy = "Check the CLOUDFLARE_R2_* variables, and https://www.cloudflarestatus.com."
         return Condition("bucket", holds=False, detail=f"{name}: {error.code}", remedy=remedy)
     return Condition("bucket", holds=True, detail=f"{name} answers")
+
+
+@watching.condition
+def storage_billed(now: datetime) -> Condition:
+    """Yesterday's storage is charged in the first hour of the day; a day without is a sign."""
+    late = next(selectors.iterate_accounts_to_bill(until=now.astimezone(UTC).date() - timedelta(days=1)), None)
+    return Condition(
+        "storage_billed",
+        holds=late is None,
+        detail="every day that is over is charged" if late is None else f"days of account {late} are not charged",
+        remedy="See that the worker runs, or manage.py bill_storage, which says what fails.",
+    )

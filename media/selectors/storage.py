@@ -136,3 +136,8 @@ def iterate_unpaid_accounts(*, unpaid_before: datetime | None = None, with_credi
     ids = iter(accounts.order_by("unpaid_since").values_list("pk", flat=True))
     while chunk := list(islice(ids, CHUNK)):
         yield from credits_selectors.list_with_credits(account_ids=chunk) if with_credits else chunk
+
+
+def count_unpaid_accounts() -> int:
+    """Return how many accounts are in arrears."""
+    return StorageAccount.objects.filter(unpaid_since__isnull=False).count()

@@ -2,7 +2,7 @@
 
 from media.services.arrears import climb_ladder, collect_arrears, uploads_are_stopped
 from media.services.bills import Bills, DayNotOver, bill_account, bill_storage
-from media.services.deletions import Swept, UnknownAsset, delete_all_assets, delete_asset, sweep
+from media.services.deletions import Swept, UnknownAsset, delete_all_assets, delete_asset, forget_files, sweep
 from media.services.reconcile import Comparison, Difference, reconcile_media
 from media.services.uploads import (
     FileTooLarge,
@@ -40,6 +40,7 @@ __all__ = [
     "create_upload",
     "delete_all_assets",
     "delete_asset",
+    "forget_files",
     "reconcile_media",
     "sweep",
     "uploads_are_stopped",

@@ -15,6 +15,7 @@ from media import selectors
 from media.models import StorageAccount, StorageEvent
 from media.services import accounts, deletions
 from smartspec import mail
+from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -101,7 +102,11 @@ def climb_ladder(*, now: datetime) -> int:
         steps += climb(user_id=user_id, to=Step.UPLOADS_STOPPED, after=Step.WARNED, now=now)
     for user_id in selectors.iterate_unpaid_accounts(unpaid_before=now - FILES_DELETED_AFTER):
         if StorageAccount.objects.filter(pk=user_id, step=Step.UPLOADS_STOPPED).exists():
-            deletions.delete_all_assets(user_id=user_id, now=now)
+            try:
+                deletions.delete_all_assets(user_id=user_id, now=now)
+            except DomainError:  # the bucket's; the others' time has come all the same, and this one is tried again
+                log.exception("Unpaid files were not deleted", user_id=str(user_id))
+                continue
             steps += climb(user_id=user_id, to=Step.FILES_DELETED, after=Step.UPLOADS_STOPPED, now=now)
     return steps
 
@@ -123,6 +128,8 @@ def take_step(account: StorageAccount, step: Step, *, now: datetime) -> None:
     assert since is not None  # noqa: S101 - narrows the type; a ladder has begun
     account.step = step
     record(account, StorageEvent.Kind(step.value), since=since, now=now)
+    if not account.user.is_active:
+        return  # nobody reads it any more
     mail.send_mail_once(
         user=account.user,
         template=MAIL_TEMPLATES[step],

@@ -78,6 +78,15 @@ def delete_all_assets(*, user_id: UUID, now: datetime) -> int:
     return count
 
 
+def forget_files(*, user_id: UUID, now: datetime) -> None:
+    """This will delete every file of a user who is to be forgotten, and their names; any number of times.
+
+    :raises storage.StorageUnavailable: see `delete_all_assets`.
+    """
+    Asset.objects.filter(user_id=user_id).update(filename="")
+    delete_all_assets(user_id=user_id, now=now)
+
+
 def end_batch(*, user_id: UUID, now: datetime) -> list[Asset]:
     """This will end up to BATCH assets of a user and return them."""
     with transaction.atomic():
