@@ -14,7 +14,7 @@ PRODUCTION_LIKE := SMARTSPEC_ENVIRONMENT=production SMARTSPEC_SITE_URL=https://p
 	CLOUDFLARE_R2_ACCESS_KEY_ID=placeholder CLOUDFLARE_R2_SECRET_ACCESS_KEY=placeholder \
 	CLOUDFLARE_R2_BUCKET_NAME=placeholder CLOUDFLARE_R2_ENDPOINT=https://account.r2.cloudflarestorage.com
 
-.PHONY: help install run test test-long lint format bench
+.PHONY: help install run test test-long lint format bench bench-admin
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,3 +59,6 @@ format: .venv/installed-dev ## let ruff put the code in order
 
 bench: .venv/installed-bench ## measure; nothing in it can fail a test
 	$(BIN)/python manage.py bench_ledger
+
+bench-admin: .venv/installed-dev ## measure the back-office with 100,000 people and more than 5,000,000 entries
+	$(BIN)/python manage.py bench_admin

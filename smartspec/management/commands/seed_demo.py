@@ -14,6 +14,8 @@ from smartspec.users.models import User
 DEMO_PEOPLE: dict[str, dict[str, Any]] = {
     "demo@smartspec.test": {"password": "demo-pass-4242", "name": "Demo"},
     "support@smartspec.test": {"password": "support-pass-4242", "name": "Support", "is_staff": True},
+    "billing@smartspec.test": {"password": "billing-pass-4242", "name": "Billing", "is_staff": True},
+    "auditor@smartspec.test": {"password": "auditor-pass-4242", "name": "Auditor", "is_staff": True},
     "admin@smartspec.test": {
         "password": "admin-pass-4242",
         "name": "Admin",
@@ -25,8 +27,9 @@ DEMO_PEOPLE: dict[str, dict[str, Any]] = {
 
 class Command(BaseCommand):
     help = (
-        "Create the demo people (a customer, a support agent, an administrator) with verified addresses, and print"
-        " their log-ins. Safe to run again: who exists is left alone. Refused in production."
+        "Create the demo people (a customer; support, billing, an auditor and an administrator of the staff) with"
+        " verified addresses, and print their log-ins. Safe to run again: who exists is left alone. Refused in"
+        " production."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,7 +40,7 @@ class Command(BaseCommand):
                 if not User.objects.filter(email=email).exists():
                     user = User.objects.create_user(email, **fields)
                     if user.is_staff and not user.is_superuser:
-                        user.groups.set(Group.objects.filter(name="Support"))
+                        user.groups.set(Group.objects.filter(name=user.name))  # they are named by their role
                     address = EmailAddress.objects.create(user=user, email=email, primary=True, verified=True)
                     # What follows when a person confirms their address follows here too (Free's credits, say).
                     email_confirmed.send(sender=EmailAddress, request=None, email_address=address)

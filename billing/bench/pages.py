@@ -1,0 +1,146 @@
+"""A database of many people, and how long the pages of the back-office take in it."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from psycopg import sql
+
+from credits import services as credits_services
+from smartspec.testing import maintenance_connection, use_database
+from smartspec.users.models import User
+
+NAME = "smartspec_bench_admin"
+ENTRIES_PER_DAY_OF_LIFE = 8  # each person has as many days
+WARM_UP = 3
+# Small enough that reading all of it is nothing; every other table must be reached by an index.
+SMALL_ROWS = 2000
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How long a page took, in milliseconds, and which large tables it read from end to end."""
+
+    name: str
+    median_ms: float
+    slowest_ms: float
+    queries: int
+    read_whole: list[str]
+
+
+@contextmanager
+def database(own_name: str) -> Iterator[None]:
+    """Let Django use a new, migrated database; drop it afterwards."""
+    with maintenance_connection() as server:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(NAME)))
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(NAME)))
+        use_database(NAME)
+        try:
+            call_command("migrate", verbosity=0)
+            yield
+        finally:
+            use_database(own_name)
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(NAME)))
+
+
+def load(*, users: int, now: datetime, progress: Progress) -> int:
+    """Fill the database with so many people and their life, and return how many entries they have."""
+    values: dict[str, int | datetime] = {"users": users, "per_day": ENTRIES_PER_DAY_OF_LIFE, "now": now}
+    statements = (Path(__file__).parent / "people.sql").read_text().split(";\n")
+    with connection.cursor() as cursor:
+        cursor.execute("SET work_mem = '256MB'")
+        for statement in filter(str.strip, statements):
+            first = next(line for line in statement.strip().splitlines() if not line.startswith("--"))
+            progress(first[:60])
+            cursor.execute(statement, values)
+        progress("VACUUM ANALYZE")
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("SELECT count(*) FROM credits_entry")
+        (entries,) = cursor.fetchone()
+    return int(entries)
+
+
+def count_days(*, now: datetime) -> tuple[float, float]:
+    """Return how many seconds the first count of all days takes, and how many that of every minute."""
+    started = time.perf_counter()
+    credits_services.count_days(now=now, days=31)
+    first = time.perf_counter() - started
+    started = time.perf_counter()
+    credits_services.count_days(now=now)
+    return first, time.perf_counter() - started
+
+
+def measure(*, rounds: int) -> Iterator[Measured]:
+    """Ask for each page, first some times to warm up, and yield how long it took."""
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(User.objects.create_superuser("bench@bench.test"))
+    someone = User.objects.get(email="person4242@bench.test")
+    for name, url in pages(someone.pk).items():
+        for _ in range(WARM_UP):
+            answer = client.get(url)
+            if answer.status_code not in (200, 302):
+                raise RuntimeError(f"{url} answers {answer.status_code}")
+        before = whole_reads()
+        queries = count_queries(client, url)
+        after = whole_reads()
+        times = []
+        for _ in range(rounds):
+            started = time.perf_counter()
+            client.get(url)
+            times.append((time.perf_counter() - started) * 1000)
+        read_whole = sorted(table for table, count in after.items() if count > before.get(table, 0))
+        yield Measured(name, statistics.median(times), max(times), queries, read_whole)
+
+
+def pages(user_id: UUID) -> dict[str, str]:
+    person = f"/admin/people/{user_id}/"
+    return {
+        "home": "/admin/",
+        "find by e-mail": "/admin/people/?q=person4242@bench.test",
+        "find by part of an e-mail": "/admin/people/?q=person42",
+        "find by name": "/admin/people/?q=bench4242",
+        "find by payment intent": "/admin/people/?q=pi_bench4242-3",
+        "a person": person,
+        "a person's entries": f"{person}?show=entries",
+        "a person's balance at a date": f"{person}?at=2026-01-01T00:00",
+        "adjust credits": f"{person}adjust-credits/",
+        "list of users": "/admin/users/user/",
+        "list of entries": "/admin/credits/entry/",
+        "list of entries of a person": f"/admin/credits/entry/?q={user_id}",
+        "list of accounts": "/admin/credits/account/",
+        "list of purchases": "/admin/billing/purchase/",
+        "list of subscriptions": "/admin/billing/subscription/",
+        "list of webhooks": "/admin/billing/webhook/",
+    }
+
+
+def whole_reads() -> dict[str, int]:
+    """Return how often each large table has been read from end to end."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute("SELECT relname, seq_scan FROM pg_stat_user_tables WHERE n_live_tup > %s", [SMALL_ROWS])
+        return dict(cursor.fetchall())
+
+
+def count_queries(client: Client, url: str) -> int:
+    count = 0
+
+    def counting(execute: Callable[..., object], *arguments: object) -> object:
+        nonlocal count
+        count += 1
+        return execute(*arguments)
+
+    with connection.execute_wrapper(counting):
+        client.get(url)
+    return count
