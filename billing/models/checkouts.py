@@ -69,6 +69,7 @@ class Purchase(Checkout):
         )
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="purchase_by_user", fields=("user", "-created_at")),
+            models.Index(name="purchase_newest", fields=("-created_at", "id")),
             models.Index(
                 name="purchase_revenue",
                 fields=("fulfilled_at",),

@@ -47,6 +47,7 @@ class Subscription(models.Model):
     class Meta:
         permissions = (("manage_subscription", "Can cancel and reactivate subscriptions"),)
         indexes: ClassVar[list[models.Index]] = [
+            models.Index(name="subscription_newest", fields=("-created_at", "id")),
             models.Index(
                 name="subscription_running",
                 fields=("status", "plan", "interval"),

@@ -75,7 +75,7 @@ def count_subscriptions() -> list[PlanCount]:
     )
     plans = {plan.slug: plan for plan in credits_selectors.list_plans()}
     counts: dict[str, PlanCount] = {}
-    for row in running.order_by().values("plan", "interval").annotate(count=Count("pk")):
+    for row in running.order_by().values("plan", "interval").annotate(count=Count("*")):
         plan = plans.get(row["plan"])
         yearly = row["interval"] == "yearly"
         each = 0 if plan is None else plan.price_yearly_cents / 12 if yearly else plan.price_monthly_cents

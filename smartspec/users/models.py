@@ -59,7 +59,10 @@ class User(AbstractBaseUser, PermissionsMixin):
             ("erase_user", "Can erase a person's data"),
         )
         constraints = (models.UniqueConstraint(Lower("email"), name="user_email_unique_without_case"),)
-        indexes = (GinIndex(SearchVector("name", config="simple"), name="user_name_words"),)
+        indexes = (
+            GinIndex(SearchVector("name", config="simple"), name="user_name_words"),
+            models.Index(fields=("-created_at",), name="user_newest"),
+        )
 
     def __str__(self) -> str:
         return self.email
