@@ -15,6 +15,7 @@ from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
+from smartspec.admin.exports import CsvExportMixin
 from smartspec.users import selectors
 
 ROWS_LISTED = 10_000
@@ -66,7 +67,7 @@ class UserSearchMixin:
 # --- Reading ------------------------------------------------------------------------------------------------------
 
 
-class PlainAdmin(ModelAdmin):
+class PlainAdmin(CsvExportMixin, ModelAdmin):
     """A list whose queries have an end, without bulk actions."""
 
     show_full_result_count = False
