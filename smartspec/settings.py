@@ -199,6 +199,7 @@ MIDDLEWARE = [
     "smartspec.users.problems.HeadlessProblemMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "smartspec.users.sessions.BrowserSessionMiddleware",
+    "smartspec.users.viewing.SupportViewMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 

@@ -181,6 +181,24 @@ class EndAllSessions(Action):
         return f"{ended} sessions have ended." if ended != 1 else "The session has ended."
 
 
+class ViewAs(Action):
+    """Read the account pages as they see them, for 60 minutes; nothing can be done there."""
+
+    slug = "view-as"
+    title = "See what they see"
+    right = services.VIEW_AS
+
+    def is_offered(self, *, user: User, now: datetime) -> bool:
+        return not user.is_staff and not selectors.is_erased(user_id=user.pk)
+
+    def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
+        return Preview(["For 60 minutes your own account pages show theirs, to read only. It is written down."])
+
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
+        view = services.view_as(staff=staff, user=form.user, now=form.now)
+        return f"Open /account: until {view.ends_at:%H:%M} UTC it shows what {view.whom.email} sees."
+
+
 class RevokeKey(Action):
     """End one of their API keys."""
 
@@ -245,5 +263,6 @@ class Erase(Action):
         return "The erasure has begun."
 
 
-for order, action in enumerate((ResendVerification(), EndAllSessions(), Erase(), EndSession(), RevokeKey())):
+ACTIONS = (ViewAs(), ResendVerification(), EndAllSessions(), Erase(), EndSession(), RevokeKey())
+for order, action in enumerate(ACTIONS):
     backoffice.actions.add(action, name=action.slug, right=action.right, order=80 + order)

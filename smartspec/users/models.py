@@ -57,6 +57,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             ("end_session", "Can end a person's sessions"),
             ("resend_verification", "Can send a verification code again"),
             ("erase_user", "Can erase a person's data"),
+            ("view_as_person", "Can read the account pages of a person"),
         )
         constraints = (models.UniqueConstraint(Lower("email"), name="user_email_unique_without_case"),)
         indexes = (
@@ -100,6 +101,17 @@ class SentMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.template} to {self.user_id} for {self.cause}"
+
+
+class SupportView(models.Model):
+    """Whose account pages a member of staff reads, and until when. That it began is kept as a StaffAction."""
+
+    staff = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    whom = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    ends_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.staff_id} reads as {self.whom_id} until {self.ends_at}"
 
 
 class ApiKey(models.Model):

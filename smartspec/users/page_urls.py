@@ -6,6 +6,7 @@ from smartspec.users import pages
 
 urlpatterns = [
     path("account/open/<str:token>", pages.open_web_session, name="open_web_session"),
+    path("account/viewing/end", pages.end_viewing, name="account-viewing-end"),
     path("account/language", pages.choose_language, name="account-language"),
     path("account/verify/<str:token>", pages.verify_address, name="verify_address"),
 ]

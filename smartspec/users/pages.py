@@ -5,13 +5,16 @@ from allauth.account.internal.flows.login import perform_login
 from allauth.account.models import Login
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import set_language
 
 from smartspec import clock
+from smartspec.pages import signed_in
 from smartspec.users import services
 from smartspec.users.models import User
 
@@ -55,3 +58,13 @@ def verify_address(request: HttpRequest, token: str) -> HttpResponse:
         response = render(request, "users/verify_address.html", {"address": address, "is_done": is_done})
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+@login_required
+@require_POST
+def end_viewing(request: HttpRequest) -> HttpResponse:
+    """Stop reading the pages of the person whom one helps, and go back to their page in the back-office."""
+    user = signed_in(request)
+    view = services.find_view(user=user, now=clock.now())
+    services.end_view(user=user)
+    return HttpResponseRedirect(reverse("backoffice:person", args=[view.whom_id]) if view else reverse("account"))

@@ -26,6 +26,7 @@ HELPING = (
     "users.end_session",
     "users.resend_verification",
     "users.revoke_key",
+    "users.view_as_person",
 )
 # Decides about money, and about what is sold.
 DECIDING = (

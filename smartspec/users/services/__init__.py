@@ -39,9 +39,11 @@ from smartspec.users.services.links import (
     use_web_session_link,
 )
 from smartspec.users.services.staff import NotPermitted, ReasonMissing, Staff, forbid_own, record_action, require_right
+from smartspec.users.services.viewing import VIEW_AS, end_view, find_view, view_as
 
 __all__ = [
     "KEYS_PER_USER",
+    "VIEW_AS",
     "WEB_SESSION_LINK_SECONDS",
     "FeatureNotInPlan",
     "InvalidKey",
@@ -60,9 +62,11 @@ __all__ = [
     "create_user_key",
     "create_web_session_link",
     "end_sessions_by_staff",
+    "end_view",
     "enqueue_erasure",
     "erase_by_staff",
     "find_own_key",
+    "find_view",
     "finish_erasure",
     "forbid_own",
     "read_verification",
@@ -77,4 +81,5 @@ __all__ = [
     "set_language",
     "use_key",
     "use_web_session_link",
+    "view_as",
 ]
