@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat
 from django.utils.safestring import SafeString
 
 from media import metering
@@ -24,7 +23,6 @@ from smartspec.admin import (
 
 STATUS_COLOURS = {"uploading": "info", "stored": "success", "deleted": "", "expired": "warning"}
 STEP_COLOURS = {
-    "none": "success",
     "warned": "warning",
     "uploads_stopped": "danger",
     "files_deleted": "danger",
@@ -33,8 +31,8 @@ STEP_COLOURS = {
 
 
 def bytes_column(field: str, title: str) -> Any:
-    """Return a column of bytes, written as people do: 3.2 MB."""
-    return column(lambda row: filesizeformat(getattr(row, field)), title)
+    """Return a column of bytes, written in the unit of the quota: 3.2 MB."""
+    return column(lambda row: metering.megabytes(getattr(row, field)), title)
 
 
 class MediaAdmin(UserSearchMixin, HugeAdmin):
@@ -81,13 +79,14 @@ class StorageAccountAdmin(UserSearchMixin, ReadOnlyAdmin):
     search_fields = ("user",)
     list_select_related = ("user",)
     search_help_text = "E-mail, name or id of a user. At most 10,000 rows are listed."
+    sortable_by = ()
     person = user_column()
     used = bytes_column("used_bytes", "In the quota")
     stored = bytes_column("stored_bytes", "Stored")
     billed = credits_column("billed_credits", "Billed")
     paid = credits_column("paid_credits", "Paid")
     arrears = credits_column("arrears_credits", "Arrears")
-    ladder = badge_column(lambda account: account.step, "Ladder", STEP_COLOURS)
+    ladder = badge_column(lambda account: account.step if account.unpaid_since else "paid", "Ladder", STEP_COLOURS)
     list_display = ("user", used, stored, billed, arrears, ladder, "unpaid_since")
     list_filter = (UnpaidFilter,)
     ordering = ("pk",)

@@ -5,13 +5,12 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from media import selectors
+from media import metering, selectors
 from smartspec import backoffice
 from smartspec.admin import badge, list_link, plain_credits
 from smartspec.backoffice import Line, Panel, Task
 from smartspec.users.models import User
 
-MEGABYTE = 10**6
 STEP_TONES = {"warned": "warning", "uploads_stopped": "danger", "files_deleted": "danger", "paid": "success"}
 
 
@@ -22,7 +21,7 @@ def files(user: User, now: datetime) -> list[Panel]:
     step = badge(usage.step.replace("_", " "), STEP_TONES[usage.step]) if usage.step in STEP_TONES else "paid"
     row = (
         list_link("media_asset", user.pk, f"{usage.objects:,} files"),
-        f"{megabytes(usage.used_bytes)} of {megabytes(usage.quota_bytes)}",
+        f"{metering.megabytes(usage.used_bytes)} of {metering.megabytes(usage.quota_bytes)}",
         plain_credits(usage.estimated_monthly_credits),
         plain_credits(usage.arrears_credits),
         f"{usage.unpaid_since:%Y-%m-%d}" if usage.unpaid_since else "–",
@@ -30,11 +29,6 @@ def files(user: User, now: datetime) -> list[Panel]:
     )
     columns = ("Media", "Occupied", "Credits a month", "Not paid", "Since", "State")
     return [Panel("Media", columns, [row])]
-
-
-def megabytes(size_bytes: int) -> str:
-    """Write a size in the unit of the quota (10^6 bytes)."""
-    return f"{size_bytes / MEGABYTE:,.1f} MB"
 
 
 @backoffice.timeline(right="media.view_storageevent", order=77)

@@ -69,6 +69,11 @@ def monthly_credits(*, stored_bytes: int, rate: Decimal) -> Decimal:
     return credits
 
 
+def megabytes(size_bytes: int) -> str:
+    """Write a size for a person, in the unit of the quota (10^6 bytes)."""
+    return f"{Decimal(size_bytes) / 10**6:,.1f} MB"
+
+
 def average_gb(byte_seconds: Decimal) -> Decimal:
     """Return how many GB a day's byte-seconds were on average, to 6 places."""
     with localcontext(EXACT):

@@ -60,6 +60,12 @@ def test_an_asset_is_found_by_its_key_and_its_reference(support: Client, asset: 
     assert support.get(url, {"q": asset.key[:-1]}).context["cl"].result_count == 0
 
 
+@pytest.mark.parametrize("name", LISTS)
+def test_no_column_sorts_a_whole_table(support: Client, asset: Asset, name: str) -> None:
+    answer = support.get(reverse(f"admin:media_{name}_changelist"))
+    assert not list(answer.context["cl"].model_admin.get_sortable_by(answer.wsgi_request))
+
+
 def test_nobody_changes_anything() -> None:
     pages = [page for model, page in admin.site._registry.items() if model._meta.app_label == "media"]
     assert len(pages) == len(LISTS)
