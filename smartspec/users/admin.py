@@ -5,15 +5,11 @@ from typing import Any
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
-from django.contrib import admin, messages
+from django import forms
+from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from smartspec import clock
@@ -26,6 +22,8 @@ from smartspec.admin import (
     find_user_ids,
     user_column,
 )
+from smartspec.admin.actions import RowAction, RowActionsMixin, staff_of
+from smartspec.backoffice import ReasonForm
 from smartspec.users import services
 from smartspec.users.models import ApiKey, SentMail, StaffAction, User
 
@@ -44,6 +42,14 @@ class EmailInline(TabularInline):
     can_delete = False
     max_num = 0
     extra = 0
+
+
+class UserForm(ReasonForm, forms.ModelForm):
+    """What may be changed of a person, and why."""
+
+    class Meta:
+        model = User
+        fields = ("name", "is_active", *RIGHTS)
 
 
 @admin.register(User)
@@ -69,7 +75,9 @@ class UserAdmin(UserSearchMixin, PlainAdmin):
     fieldsets = (
         (None, {"fields": ("id", "email", "name", "is_active", "created_at", "last_login")}),
         ("Rights", {"fields": RIGHTS}),
+        ("Why it is changed", {"fields": ("reason", "note")}),
     )
+    form = UserForm
     filter_horizontal = ("groups",)
     inlines = (EmailInline,)
 
@@ -78,6 +86,25 @@ class UserAdmin(UserSearchMixin, PlainAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
         return (queryset.filter(pk__in=find_user_ids(term)) if term else queryset), False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Whoever only looks is not asked for a reason."""
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if self.has_change_permission(request, obj) else fieldsets[:-1]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Write down what was changed, and why, in the transaction that changes it."""
+        super().save_related(request, form, formsets, change)
+        changed = [name for name in form.changed_data if name in ("name", "is_active", *RIGHTS)]
+        if changed:
+            services.record_action(
+                staff=staff_of(request, reason=form.cleaned_data["reason"], note=form.cleaned_data["note"]),
+                action="change_person",
+                whom=form.instance,
+                before={name: as_recorded(name, form.initial.get(name)) for name in changed},
+                after={name: as_recorded(name, form.cleaned_data[name]) for name in changed},
+                now=clock.now(),
+            )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # people sign up; `manage.py createsuperuser` makes the first administrator
@@ -124,9 +151,14 @@ class GroupAdmin(PlainAdmin):
         return is_superuser(request)
 
 
+def revoke(key: ApiKey, staff: services.Staff) -> str:
+    revoked = services.revoke_key_by_staff(staff=staff, key_id=key.pk, now=clock.now())
+    return f"{revoked} is revoked: calls with it are refused from now on."
+
+
 @admin.register(ApiKey)
-class ApiKeyAdmin(UserSearchMixin, ReadOnlyAdmin):
-    """Keys by what may be known of them. Their digest is shown nowhere; revoking asks back and cannot be undone."""
+class ApiKeyAdmin(RowActionsMixin, UserSearchMixin, ReadOnlyAdmin):
+    """Keys by what may be known of them. Their digest is shown nowhere; revoking wants a reason, cannot be undone."""
 
     search_fields = ("prefix", "name")
     person = user_column()
@@ -143,7 +175,6 @@ class ApiKeyAdmin(UserSearchMixin, ReadOnlyAdmin):
         "created_at",
         "last_used_at",
         "expires_at",
-        "revoke_link",
     )
     list_filter = (("user", admin.EmptyFieldListFilter), ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("user",)
@@ -158,54 +189,17 @@ class ApiKeyAdmin(UserSearchMixin, ReadOnlyAdmin):
         "last_used_at",
         "expires_at",
         "revoked_at",
-        "revoke_link",
     )
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("users.change_apikey")
-
-    def get_urls(self) -> list[URLPattern]:
-        revoke = path("<uuid:key_id>/revoke/", self.admin_site.admin_view(self.revoke_view), name="users_apikey_revoke")
-        return [revoke, *super().get_urls()]
-
-    @admin.display(description="Revoke")
-    def revoke_link(self, key: ApiKey) -> SafeString | None:
-        if key.revoked_at is not None:
-            return None
-        return format_html(
-            '<a class="text-link" href="{}">Revoke …</a>', reverse("admin:users_apikey_revoke", args=[key.pk])
-        )
-
-    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        return self.without_revoking(request, super().get_list_display(request))
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
-        return self.without_revoking(request, super().get_fields(request, obj))
-
-    def without_revoking(self, request: HttpRequest, names: Any) -> tuple[Any, ...]:
-        return tuple(name for name in names if name != "revoke_link" or self.has_revoke_permission(request))
-
-    def revoke_view(self, request: HttpRequest, key_id: Any) -> HttpResponse:
-        """This will ask whether a key shall end, and end it."""
-        if not self.has_revoke_permission(request):
-            raise PermissionDenied
-        key = self.get_object(request, str(key_id))
-        if key is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, str(key_id))
-        if request.method == "POST":
-            try:
-                if key.user is None:
-                    services.revoke_service_key(prefix_or_name=key.prefix, now=clock.now())
-                else:
-                    services.revoke_user_key(user=key.user, key_id=key.pk, now=clock.now())
-            except services.UnknownKey:
-                messages.info(request, f"{key} had been revoked already.")
-            else:
-                self.log_change(request, key, "Revoked.")
-                messages.success(request, f"{key} is revoked: calls with it are refused from now on.")
-            return HttpResponseRedirect(reverse("admin:users_apikey_changelist"))
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "key": key, "title": f"Revoke {key}"}
-        return TemplateResponse(request, "admin/users/apikey/revoke.html", context)
+    row_actions = (
+        RowAction(
+            name="revoke",
+            title="Revoke",
+            right="users.revoke_key",
+            sentence="Calls with it are refused from now on, and whatever uses it stops working. It cannot be undone.",
+            perform=revoke,
+            is_offered=lambda key: key.revoked_at is None,
+        ),
+    )
 
 
 @admin.register(UserSession)
@@ -249,6 +243,13 @@ class StaffActionAdmin(UserSearchMixin, ReadOnlyAdmin):
         *("created_at", who, "address", did, person, "reference_type", "reference_id", "reason", "note"),
         *("before", "after"),
     )
+
+
+def as_recorded(name: str, value: Any) -> Any:
+    """Return what the record keeps of a changed value: of the roles their names, of what is personal nothing."""
+    if name == "groups":
+        return sorted(group.name for group in value or ())
+    return value if isinstance(value, bool) else "changed"
 
 
 def is_superuser(request: HttpRequest) -> bool:

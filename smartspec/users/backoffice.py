@@ -214,7 +214,7 @@ class RevokeKey(Action):
 
     def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
         found = services.find_own_key(user=form.user, key_id=form.target)
-        services.revoke_key_by_staff(staff=staff, user=form.user, key_id=found.pk, now=form.now)
+        services.revoke_key_by_staff(staff=staff, key_id=found.pk, now=form.now)
         return f"{found.prefix} is revoked."
 
 

@@ -14,12 +14,13 @@ from django.urls import reverse
 from smartspec import mail
 from smartspec.errors import DomainError
 from smartspec.users.models import ApiKey, User
-from smartspec.users.services.keys import UnknownKey, revoke_user_key
+from smartspec.users.services.keys import UnknownKey
 from smartspec.users.services.links import LinkUsedUp
 from smartspec.users.services.staff import Staff, record_action, require_right
 
 END_SESSION = "users.end_session"
 REVOKE_KEY = "users.revoke_key"
+REVOKE_SERVICE_KEY = "users.change_apikey"
 RESEND = "users.resend_verification"
 VERIFICATION_SALT = "users.verify_address"
 VERIFICATION_SECONDS = 3 * 86_400
@@ -64,20 +65,21 @@ def end_sessions_by_staff(*, staff: Staff, user: User, session_id: int | None, n
     return len(ending)
 
 
-def revoke_key_by_staff(*, staff: Staff, user: User, key_id: UUID, now: datetime) -> ApiKey:
-    """This will end a person's API key for good.
+def revoke_key_by_staff(*, staff: Staff, key_id: UUID, now: datetime) -> ApiKey:
+    """This will end an API key for good: a person's, or, with a right of its own, a service's.
 
     :raises NotPermitted: the role does not allow it.
-    :raises UnknownKey: they have no such key, or it is revoked.
+    :raises UnknownKey: there is no such key, or it is revoked.
     """
-    require_right(staff, REVOKE_KEY)
+    key = ApiKey.objects.select_related("user").filter(pk=key_id).first()
+    require_right(staff, REVOKE_SERVICE_KEY if key is not None and key.user is None else REVOKE_KEY)
     with transaction.atomic():
-        revoke_user_key(user=user, key_id=key_id, now=now)
-        key = ApiKey.objects.get(pk=key_id)
+        if key is None or not ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=now):
+            raise UnknownKey("There is no such API key, or it is revoked already.")
         record_action(
             staff=staff,
             action="revoke_key",
-            whom=user,
+            whom=key.user,
             reference_type="key",
             reference_id=key.prefix,
             before={"revoked": False},

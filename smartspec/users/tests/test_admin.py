@@ -12,7 +12,7 @@ from django.test import Client
 from smartspec import clock
 from smartspec.testing import make_user
 from smartspec.users import roles, services
-from smartspec.users.models import User
+from smartspec.users.models import StaffAction, User
 
 
 def client_of(user: User) -> Client:
@@ -48,7 +48,8 @@ def root(db: None) -> User:
     return user
 
 
-INLINE = {"emailaddress_set-TOTAL_FORMS": "0", "emailaddress_set-INITIAL_FORMS": "0"}
+WHY = {"reason": "customer_asked", "note": "Ticket 7"}
+INLINE = {"emailaddress_set-TOTAL_FORMS": "0", "emailaddress_set-INITIAL_FORMS": "0"} | WHY
 RIGHTS = {"is_staff": "on", "is_superuser": "on"}
 
 
@@ -63,6 +64,16 @@ class TestUsers:
         assert answer.status_code == 302
         alice.refresh_from_db()
         assert (alice.name, alice.is_active) == ("Alicia", False)
+        done = StaffAction.objects.get()
+        assert (done.action, done.whom, done.reason, done.note) == ("change_person", alice, *WHY.values())
+        assert (done.before["is_active"], done.after["is_active"]) == (True, False)
+        assert "Alicia" not in str(done.after)  # what is personal is kept in one place
+
+    def test_are_not_changed_without_a_reason(self, administrator: Client, alice: User) -> None:
+        answer = administrator.post(page_of(alice), INLINE | {"name": "Alicia", "note": ""})
+        assert answer.status_code == 200
+        alice.refresh_from_db()
+        assert alice.name == "Alice"
 
     def test_get_rights_from_superusers_alone(self, administrator: Client, root: User, alice: User) -> None:
         wanted = INLINE | RIGHTS | {"name": "Alice", "is_active": "on"}
@@ -106,29 +117,37 @@ class TestKeys:
             assert key.key.digest not in page
             assert key.secret not in page
 
-    def test_are_revoked_once_asked_back(self, administrator: Client, key: services.IssuedKey) -> None:
-        url = f"/admin/users/apikey/{key.key.pk}/revoke/"
-        assert b"cannot be undone" in administrator.get(url).content
+    def revoke(self, client: Client, key: services.IssuedKey, why: dict[str, str]) -> Any:
+        return client.post(f"/admin/users/apikey/do/revoke/?row={key.key.pk}", why, follow=True)
+
+    def test_are_revoked_with_a_reason_and_on_record(self, administrator: Client, key: services.IssuedKey) -> None:
+        assert b"cannot be undone" in administrator.get(f"/admin/users/apikey/do/revoke/?row={key.key.pk}").content
+        self.revoke(administrator, key, {})
         key.key.refresh_from_db()
         assert key.key.revoked_at is None
-        assert administrator.post(url, follow=True).status_code == 200
-        key.key.refresh_from_db()
-        assert key.key.revoked_at is not None
+        for _ in range(2):  # twice changes nothing more
+            assert self.revoke(administrator, key, WHY).status_code == 200
         with pytest.raises(services.InvalidKey):
             services.use_key(text=key.secret, now=clock.now())
+        done = StaffAction.objects.get()
+        assert (done.action, done.reference_id, done.note) == ("revoke_key", key.key.prefix, "Ticket 7")
 
-    def test_of_a_person_are_revoked_too(self, administrator: Client, alice_on_pro: User) -> None:
-        key = services.create_user_key(user=alice_on_pro, name="mine", scopes=["read"], now=clock.now()).key
-        for _ in range(2):  # twice changes nothing more
-            assert administrator.post(f"/admin/users/apikey/{key.pk}/revoke/", follow=True).status_code == 200
-        key.refresh_from_db()
-        assert key.revoked_at is not None
+    def test_of_services_are_not_revoked_by_support(self, support: Client, key: services.IssuedKey) -> None:
+        assert "Your role does not allow this." in self.revoke(support, key, WHY).content.decode()
+        key.key.refresh_from_db()
+        assert key.key.revoked_at is None
+        assert not StaffAction.objects.exists()
 
-    def test_are_not_revoked_by_support(self, support: Client, key: services.IssuedKey) -> None:
-        assert b"Revoke" not in support.get("/admin/users/apikey/").content
-        url = f"/admin/users/apikey/{key.key.pk}/revoke/"
-        assert support.get(url).status_code == 403
-        assert support.post(url).status_code == 403
+    def test_of_people_are_revoked_by_support(self, support: Client, alice_on_pro: User) -> None:
+        key = services.create_user_key(user=alice_on_pro, name="mine", scopes=["read"], now=clock.now())
+        self.revoke(support, key, WHY)
+        key.key.refresh_from_db()
+        assert key.key.revoked_at is not None
+
+    def test_are_revoked_by_nobody_who_only_looks(self, key: services.IssuedKey) -> None:
+        auditor = client_of(member_of("Auditor"))
+        assert b"do/revoke" not in auditor.get(f"/admin/users/apikey/{key.key.pk}/change/").content
+        assert self.revoke(auditor, key, WHY).status_code == 403
         key.key.refresh_from_db()
         assert key.key.revoked_at is None
 
