@@ -159,6 +159,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.headless",
+    "allauth.mfa",
     "allauth.usersessions",
     "corsheaders",
     "csp",
@@ -200,6 +201,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "smartspec.users.sessions.BrowserSessionMiddleware",
     "smartspec.users.viewing.SupportViewMiddleware",
+    "smartspec.users.staff_login.StaffLoginMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
@@ -292,6 +294,14 @@ HEADLESS_TOKEN_STRATEGY = "smartspec.users.sessions.TokenStrategy"  # noqa: S105
 HEADLESS_SERVE_SPECIFICATION = True  # at /api/auth/openapi.json; it is also part of /api/schema
 HEADLESS_SPECIFICATION_TEMPLATE_NAME = None
 USERSESSIONS_TRACK_ACTIVITY = True
+# Staff show a second factor before the back-office opens, except on one's own machine.
+STAFF_TWO_FACTOR = PRODUCTION
+STAFF_SESSION_SECONDS = 12 * 3600
+MFA_ADAPTER = "smartspec.users.staff_login.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "SmartSpec Pro"
+MFA_TOTP_TOLERANCE = 1
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
 
 CORS_ALLOWED_ORIGINS = [origin for origin in APP_ORIGINS if origin.startswith("http")]
 CORS_ALLOWED_ORIGIN_REGEXES = [f"^{origin}$" for origin in APP_ORIGINS if not origin.startswith("http")]

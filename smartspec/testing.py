@@ -56,6 +56,7 @@ def code_state() -> str:
             if path.suffix in (".py", ".sql") and {"migrations", "djstripe_migrations", "sql"} & set(path.parts):
                 digest.update(str(path).encode() + path.read_bytes())
     digest.update((Path(settings.BASE_DIR) / "requirements.txt").read_bytes())
+    digest.update(" ".join(settings.INSTALLED_APPS).encode())
     return digest.hexdigest()[:16]
 
 

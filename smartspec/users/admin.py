@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
@@ -31,7 +32,8 @@ RIGHTS = ("is_staff", "is_superuser", "groups")
 
 # Staff come in by the product's own log-in, which counts attempts; who is no staff gets 403.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-for model in (Group, EmailAddress, UserSession):  # allauth's own let staff confirm an address by hand
+# allauth's own pages let staff confirm an address by hand, and show the secrets of second factors.
+for model in (Group, EmailAddress, UserSession, Authenticator):
     admin.site.unregister(model)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 
 from smartspec import backoffice
@@ -35,6 +36,11 @@ def email_addresses(user: User, now: datetime) -> Iterator[Row]:
 def devices(user: User, now: datetime) -> Iterator[Row]:
     sessions = UserSession.objects.filter(user=user).order_by("pk")
     return pick(sessions, "user_agent", "ip", "created_at", "last_seen_at")
+
+
+@backoffice.exporters(order=15)
+def second_factors(user: User, now: datetime) -> Iterator[Row]:
+    return pick(Authenticator.objects.filter(user=user).order_by("pk"), "type", "created_at", "last_used_at")
 
 
 @backoffice.exporters(order=13)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
@@ -86,6 +87,7 @@ def finish_erasure(*, user: User, now: datetime) -> None:
         shut_out(user)
         EmailAddress.objects.filter(user=user).delete()
         SentMail.objects.filter(user=user).delete()
+        Authenticator.objects.filter(user=user).delete()
         LogEntry.objects.filter(object_id=str(user.pk)).update(object_repr=GONE)
         LogEntry.objects.filter(object_repr__icontains=email).update(object_repr=GONE)
         JobFailure.objects.filter(traceback__icontains=email).update(error=GONE, traceback=GONE)

@@ -1,0 +1,73 @@
+"""How staff come in: with a second factor, outside of one's own machine, and for 12 hours at most."""
+
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from hashlib import sha256
+
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from smartspec.logs import get_logger
+from smartspec.users.models import User
+
+log = get_logger(__name__)
+
+ADMIN_PREFIX = "/admin/"
+SINCE = "staff_since"
+SECOND_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+
+
+class StaffLoginMiddleware:
+    """Ends a staff session after settings.STAFF_SESSION_SECONDS, and lets nobody to the back-office without the second
+    factor that settings.STAFF_TWO_FACTOR asks for: who has none makes one, who has not shown it shows it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not isinstance(request.user, User) or not request.user.is_staff or not request.session.session_key:
+            return self.get_response(request)
+        # Sessions live by the real time: whoever moves the clock of a demonstration stays logged in.
+        since = request.session.setdefault(SINCE, int(time.time()))
+        if time.time() - since >= settings.STAFF_SESSION_SECONDS:
+            log.info("Staff session ended", actor_id=str(request.user.pk))
+            logout(request)
+            return redirect_to_login(request.get_full_path())
+        if settings.STAFF_TWO_FACTOR and request.path_info.startswith(ADMIN_PREFIX):
+            missing = find_missing_step(request, request.user)
+            if missing:
+                return HttpResponseRedirect(missing)
+        return self.get_response(request)
+
+
+def find_missing_step(request: HttpRequest, user: User) -> str:
+    """Return the address of the step that is missing before the back-office opens; empty when none is."""
+    if not Authenticator.objects.filter(user=user, type__in=SECOND_FACTORS).exists():
+        return reverse("mfa_activate_totp")
+    if any(record.get("method") == "mfa" for record in get_authentication_records(request, user)):
+        return ""
+    return f"{reverse('mfa_reauthenticate')}?next={request.path_info}"
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    """Keeps the secrets of second factors encrypted: a copy of the database lets nobody in."""
+
+    def encrypt(self, text: str) -> str:
+        return fernet().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return fernet().decrypt(encrypted_text.encode()).decode()
+
+
+def fernet() -> Fernet:
+    """Return the cipher. Its key follows from SECRET_KEY: when that changes, second factors are made anew."""
+    return Fernet(urlsafe_b64encode(sha256(f"second factor {settings.SECRET_KEY}".encode()).digest()))

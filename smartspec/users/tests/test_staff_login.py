@@ -1,0 +1,108 @@
+"""Staff come in with a second factor, stay 12 hours, and are not let to guess."""
+
+import time
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from django.contrib import admin
+from django.test import Client
+
+from smartspec.testing import PASSWORD, make_user
+from smartspec.users.models import User
+
+pytestmark = pytest.mark.django_db
+
+EMAIL = "agent@smartspec.test"
+
+
+@pytest.fixture(autouse=True)
+def beyond_ones_own_machine(settings: Any) -> None:
+    settings.STAFF_TWO_FACTOR = True
+
+
+@pytest.fixture
+def agent(db: None) -> User:
+    user: User = make_user(EMAIL, is_staff=True, is_superuser=True)
+    return user
+
+
+def log_in(client: Client, password: str = PASSWORD) -> Any:
+    return client.post("/accounts/login/", {"login": EMAIL, "password": password})
+
+
+def code_of(secret: str) -> str:
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
+
+
+class TestSecondFactor:
+    def test_is_made_before_the_back_office_opens(self, client: Client, agent: User) -> None:
+        log_in(client)
+        answer = client.get("/admin/")
+        assert (answer.status_code, answer["Location"]) == (302, "/accounts/2fa/totp/activate/")
+        page = client.get(answer["Location"], follow=True)
+        assert page.status_code == 200
+
+    def test_is_asked_for_at_log_in_and_opens_the_back_office(self, client: Client, agent: User) -> None:
+        secret = generate_totp_secret()
+        TOTP.activate(agent, secret)
+        answer = log_in(client)
+        assert answer["Location"].startswith("/accounts/2fa/authenticate/")
+        assert "/login/" in client.get("/admin/")["Location"]  # the password alone opens nothing
+        client.post("/accounts/2fa/authenticate/", {"code": code_of(secret)})
+        assert client.get("/admin/").status_code == 200
+
+    def test_that_is_wrong_opens_nothing(self, client: Client, agent: User) -> None:
+        TOTP.activate(agent, generate_totp_secret())
+        log_in(client)
+        assert client.post("/accounts/2fa/authenticate/", {"code": "000000"}).status_code == 200
+        assert client.get("/admin/").status_code == 302
+
+    def test_is_shown_in_sessions_that_are_older_than_it(self, client: Client, agent: User) -> None:
+        log_in(client)
+        secret = generate_totp_secret()
+        TOTP.activate(agent, secret)
+        step = client.get("/admin/billing/purchase/")["Location"]
+        assert step == "/accounts/2fa/reauthenticate/?next=/admin/billing/purchase/"
+        answer = client.post(step, {"code": code_of(secret)})
+        assert answer["Location"] == "/admin/billing/purchase/"
+        assert client.get("/admin/billing/purchase/").status_code == 200
+
+    def test_is_kept_encrypted(self, agent: User) -> None:
+        secret = generate_totp_secret()
+        TOTP.activate(agent, secret)
+        assert secret not in str(Authenticator.objects.get().data)
+        assert Authenticator not in admin.site._registry
+
+    def test_is_not_asked_of_customers_or_on_ones_own_machine(
+        self, client: Client, agent: User, alice: User, settings: Any
+    ) -> None:
+        client.force_login(alice)
+        assert client.get("/account/buy").status_code == 200
+        settings.STAFF_TWO_FACTOR = False
+        other = Client()
+        log_in(other)
+        assert other.get("/admin/").status_code == 200
+
+
+class TestStaffSessions:
+    def test_end_after_twelve_hours(self, client: Client, agent: User, settings: Any) -> None:
+        settings.STAFF_TWO_FACTOR = False
+        log_in(client)
+        assert client.get("/admin/").status_code == 200
+        session = client.session
+        session["staff_since"] -= 12 * 3600
+        session.save()
+        answer = client.get("/admin/billing/purchase/")
+        assert answer["Location"] == "/accounts/login/?next=/admin/billing/purchase/"
+        assert client.get("/admin/").status_code == 302
+
+
+class TestGuessing:
+    def test_is_stopped_after_a_few_passwords(self, client: Client, agent: User) -> None:
+        for _ in range(10):
+            answer = log_in(client, "wrong")
+        assert b"Too many failed login attempts" in answer.content
+        log_in(client)
+        assert client.get("/admin/").status_code == 302
