@@ -51,6 +51,13 @@ SAYINGS = (
     gettext_noop("Video generation"),
     gettext_noop("Audio generation"),
     gettext_noop("Storage"),
+    gettext_noop("Credits of your plan"),
+    gettext_noop("Credits bought"),
+    gettext_noop("Bonus credits"),
+    gettext_noop("Credits refunded"),
+    gettext_noop("Credits given back"),
+    gettext_noop("Adjustment"),
+    gettext_noop("Unused credits expired"),
 )
 PATTERNS = (
     (re.compile(r"(?P<name>.+): (?P<credits>[\d,]+) credits"), gettext_noop("%(name)s: %(credits)s credits")),
@@ -63,8 +70,13 @@ PATTERNS = (
         re.compile(r"(?P<name>.+) credits for (?P<first>\d+ \w+ \d{4}) to (?P<last>\d+ \w+ \d{4})"),
         gettext_noop("%(name)s credits for %(first)s to %(last)s"),
     ),
+    (
+        re.compile(r"Storage on (?P<first>\d{4}-\d\d-\d\d): (?P<size>[\d.]+) GB on average"),
+        gettext_noop("Storage on %(first)s: %(size)s GB on average"),
+    ),
+    (re.compile(r"Storage owed since (?P<first>\d{4}-\d\d-\d\d)"), gettext_noop("Storage owed since %(first)s")),
 )
-DAY_FORMAT = "%d %B %Y"
+DAY_FORMATS = ("%d %B %Y", "%Y-%m-%d")
 CUSTOM_AMOUNT = gettext_noop("Custom amount")
 
 
@@ -98,8 +110,18 @@ def saying(text: str) -> str:
 def local(name: str, part: str) -> str:
     """Return a part of a description in the language of the page: a day, or what somebody named."""
     if name in ("first", "last"):
-        return date_format(datetime.strptime(part, DAY_FORMAT).replace(tzinfo=UTC))
+        return local_day(part)
     return gettext(part) if part == CUSTOM_AMOUNT else part
+
+
+def local_day(part: str) -> str:
+    """Return a day as the page writes it; what only looks like a day (staff write descriptions too) as it is."""
+    for day_format in DAY_FORMATS:
+        try:
+            return date_format(datetime.strptime(part, day_format).replace(tzinfo=UTC))
+        except ValueError:
+            continue
+    return part
 
 
 @register.filter
