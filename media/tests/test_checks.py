@@ -1,8 +1,12 @@
 """What is wrong with the storage settings is said before anything starts."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
+from django.conf import settings as product_settings
 
 from media.checks import check_storage_settings
 
@@ -52,3 +56,26 @@ class TestStorageSettings:
         assert ids() == ["media.W001"]
         r2_settings.CLOUDFLARE_R2_PUBLIC_URL = "https://media.example.com"
         assert ids() == []
+
+
+class TestWebServer:
+    def test_does_not_open_with_half_of_a_bucket(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CLOUDFLARE_")}
+        environment |= {
+            "CLOUDFLARE_R2_BUCKET_NAME": "media",
+            "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+            "DJANGO_SETTINGS_MODULE": "smartspec.settings",
+        }
+        opened = subprocess.run(
+            [sys.executable, "-c", "import smartspec.wsgi"],
+            cwd=product_settings.BASE_DIR,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert opened.returncode != 0
+        assert (
+            "CLOUDFLARE_R2_ACCESS_KEY_ID, CLOUDFLARE_R2_SECRET_ACCESS_KEY, CLOUDFLARE_R2_ENDPOINT not set"
+            in opened.stderr
+        )
