@@ -65,3 +65,10 @@ class TestSentMail:
     def test_never_shows_another_file(self, client: Client) -> None:
         assert client.get("/sandbox/mail/..%2Fprocesses.json").status_code == 404
         assert client.get("/sandbox/mail/nothing.log").status_code == 404
+
+
+@pytest.mark.django_db
+def test_pages_travel_compressed_and_the_api_as_it_is(client: Client) -> None:
+    for path, encoding in (("/accounts/login/", "gzip"), ("/api/schema", None)):
+        answer = client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert answer.get("Content-Encoding") == encoding, path
