@@ -46,7 +46,7 @@ def subscriptions(now: datetime) -> list[Figure]:
     recurring = sum(count.monthly_cents for count in counts)
     return [
         Figure("Active subscriptions", f"{total:,}", plans or "none yet", url),
-        Figure("Recurring revenue (MRR)", money(recurring), "a year's price counts a twelfth", url),
+        Figure("Recurring a month", money(recurring), "a year's price counts a twelfth", url),
     ]
 
 

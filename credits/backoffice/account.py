@@ -33,7 +33,8 @@ def credits_now(user: User, now: datetime) -> list[Fact]:
     ]
     causes = selectors.frozen_causes(account_id=user.pk)
     if causes:
-        facts.append(Fact("Frozen", "yes", f"for {', '.join(causes)}: no new jobs, no checkout", "danger"))
+        why = ", ".join(sorted({cause.split(":")[0] for cause in causes}))
+        facts.append(Fact("Frozen", "yes", f"{why}: no jobs, no checkout", "danger"))
     return facts
 
 
@@ -98,14 +99,13 @@ def adjustments(user: User, now: datetime) -> list[Panel]:
             plain_credits(made.credits, is_signed=True),
             badge(made.get_state_display(), ADJUSTMENT_COLOURS[made.state]),
             made.requested_by.email,
-            f"{made.requested_at:%Y-%m-%d %H:%M}",
-            wide(f"{made.get_reason_display()}: {made.note}"),
+            wide(f"{made.requested_at:%Y-%m-%d %H:%M} {made.get_reason_display()}: {made.note}"),
             made.decided_by.email if made.decided_by else "–",
             ActionLink("approve-adjustment", str(made.pk), "Approve …") if made.state == "awaiting" else "",
             ActionLink("reject-adjustment", str(made.pk), "Reject …") if made.state == "awaiting" else "",
         )
         for made in selectors.list_adjustments(user_id=user.pk, limit=ROWS_SHOWN)
     ]
-    columns = ("Credits", "State", "By", "On", "Why", "Decided by", "", "")
+    columns = ("Credits", "State", "By", "Why", "Decided by", "", "")
     hint = f"All: {reverse('admin:credits_adjustment_changelist')}?q={user.pk}"
     return [Panel("Adjustments", columns, rows, hint="" if len(rows) < ROWS_SHOWN else hint)] if rows else []

@@ -55,7 +55,7 @@ def address(user: User, now: datetime) -> list[Fact]:
     """Whether the e-mail address is confirmed; told while it is not."""
     if selectors.has_verified_email(user):
         return []
-    return [Fact("E-mail", "not confirmed", "Free's credits wait for it.", tone="warning")]
+    return [Fact("E-mail", "unconfirmed", "Free's credits wait for it.", tone="warning")]
 
 
 @backoffice.panels(right="usersessions.view_usersession", order=80)
