@@ -7,19 +7,21 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from credits import catalogue
+from credits import selectors, services
 from credits.models import Account, Adjustment, Entry, Grant, Hold, Plan, Rate, UsageDay
 from smartspec import clock
 from smartspec.admin import (
     CompositeKeyAdmin,
-    PlainAdmin,
+    EditedAdmin,
     ReadOnlyAdmin,
+    ReasonedModelForm,
+    RowAction,
+    RowActionsMixin,
     UserSearchMixin,
     badge_column,
     column,
@@ -28,6 +30,7 @@ from smartspec.admin import (
     plain_credits,
     user_column,
 )
+from smartspec.users import services as users_services
 
 FEATURES = (
     ("basic_support", "Community support"),
@@ -226,7 +229,7 @@ def lots_text(row: Entry | Hold) -> str:
 # --- The catalogue ------------------------------------------------------------------------------------------------
 
 
-class PlanForm(forms.ModelForm):
+class PlanForm(ReasonedModelForm):
     features = forms.MultipleChoiceField(
         choices=FEATURES, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
@@ -239,7 +242,7 @@ class PlanForm(forms.ModelForm):
 
 
 @admin.register(Plan)
-class PlanAdmin(PlainAdmin):
+class PlanAdmin(EditedAdmin):
     """What a plan gives. Its prices are Stripe's, which cannot change; plans come and go with a release."""
 
     form = PlanForm
@@ -263,12 +266,11 @@ class PlanAdmin(PlainAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        transaction.on_commit(catalogue.forget)
+    def save_by(self, staff: users_services.Staff, row: Plan) -> None:
+        services.save_plan(staff=staff, plan=row, now=clock.now())
 
 
-class RateForm(forms.ModelForm):
+class RateForm(ReasonedModelForm):
     def clean_effective_from(self) -> Any:
         effective_from = self.cleaned_data["effective_from"]
         if effective_from <= clock.now():
@@ -332,7 +334,7 @@ def modifiers_text(rate: Rate) -> str:
 
 
 @admin.register(Rate)
-class RateAdmin(PlainAdmin):
+class RateAdmin(RowActionsMixin, EditedAdmin):
     """What operations cost. A price changes by a new rate that begins later; one that has begun is never edited."""
 
     form = RateForm
@@ -343,6 +345,17 @@ class RateAdmin(PlainAdmin):
     list_filter = ("operation",)
     ordering = ("operation", "model_id", "-effective_from")
     fields = ("operation", "model_id", "base_credits", "modifiers", "effective_from")
+    readonly_fields = ("preview",)
+    row_actions = (
+        RowAction(
+            name="withdraw",
+            title="Withdraw",
+            right="credits.delete_rate",
+            sentence="The rate never begins: what is in effect stays in effect.",
+            perform=lambda rate, staff: withdraw(rate, staff),
+            is_offered=lambda rate: is_planned(rate),
+        ),
+    )
     formfield_overrides: ClassVar[dict[Any, dict[str, Any]]] = {}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rate]:
@@ -358,15 +371,31 @@ class RateAdmin(PlainAdmin):
         return is_planned(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Rate | None = None) -> bool:
-        return is_planned(obj) and super().has_delete_permission(request, obj)
+        return False  # it is withdrawn, with a reason
 
-    def save_model(self, request: HttpRequest, obj: Rate, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        transaction.on_commit(catalogue.forget)
+    def save_by(self, staff: users_services.Staff, row: Rate) -> None:
+        services.save_rate(staff=staff, rate=row, now=clock.now())
 
-    def delete_model(self, request: HttpRequest, obj: Rate) -> None:
-        super().delete_model(request, obj)
-        transaction.on_commit(catalogue.forget)
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*super().get_fields(request, obj), *(("preview",) if obj and is_planned(obj) else ()))
+
+    @admin.display(description="Of the last 30 days")
+    def preview(self, rate: Rate) -> str:
+        """What the rate would have made of the last 30 days' usage."""
+        seen = selectors.preview_rate(rate=rate, now=clock.now())
+        if not seen.jobs:
+            return "No job of this kind was done."
+        percent = f" ({(seen.new_credits / seen.old_credits - 1) * 100:+.1f} %)" if seen.old_credits else ""
+        return (
+            f"{seen.jobs:,} jobs cost {plain_credits(seen.old_credits)} credits; at this rate they would have cost"
+            f" {plain_credits(seen.new_credits)}{percent}."
+        )
+
+
+def withdraw(rate: Rate, staff: users_services.Staff) -> str:
+    name = str(rate)
+    services.withdraw_rate(staff=staff, rate=rate, now=clock.now())
+    return f"{name} is withdrawn."
 
 
 def is_planned(rate: Rate | None) -> bool:

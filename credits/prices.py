@@ -81,6 +81,23 @@ def price_job(
     rate = catalogue.get().rate(operation, model_id, now)
     if rate is None:
         raise UnknownOperation(f"There is no operation “{operation[:60]}” on the price list.", operation=operation[:60])
+    return price_by_rate(
+        rate=rate, model_id=model_id, quality=quality, duration_seconds=duration_seconds, quantity=quantity
+    )
+
+
+def price_by_rate(
+    *,
+    rate: Rate,
+    model_id: str = "",
+    quality: str | None = None,
+    duration_seconds: Decimal | int | float | None = None,
+    quantity: int = 1,
+) -> Price:
+    """This will price a job by a rate.
+
+    :raises InvalidJob: a property is missing, out of range or not this operation's.
+    """
     duration = _checked_duration(rate, duration_seconds)
     _check_quality(rate, quality)
     if isinstance(quantity, bool) or not isinstance(quantity, int) or not 1 <= quantity <= MAXIMUM_QUANTITY:
@@ -106,7 +123,7 @@ def price_job(
         "duration_seconds": None if duration is None else plain(duration),
         "quantity": quantity if quantity != 1 else None,
     }
-    return Price(operation, model_id, {k: v for k, v in parameters.items() if v is not None}, total, tuple(lines))
+    return Price(rate.operation, model_id, {k: v for k, v in parameters.items() if v is not None}, total, tuple(lines))
 
 
 def feature_of(operation: str) -> str | None:

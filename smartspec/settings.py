@@ -201,8 +201,8 @@ MIDDLEWARE = [
     "smartspec.users.problems.HeadlessProblemMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "smartspec.users.sessions.BrowserSessionMiddleware",
-    "smartspec.users.viewing.SupportViewMiddleware",
     "smartspec.users.staff_login.StaffLoginMiddleware",
+    "smartspec.users.viewing.SupportViewMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 

@@ -2,20 +2,21 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from billing import pricing
+from billing import pricing, services
 from billing.models import Package
-from smartspec.admin import PlainAdmin, badge_column, money_column
+from smartspec import clock
+from smartspec.admin import EditedAdmin, ReasonedModelForm, badge_column, money_column
+from smartspec.users import services as users_services
 
 SMALLEST_PRICE_CENTS = 50  # Stripe refuses less
 LARGEST_PRICE_CENTS = 99_999_999
 
 
-class PackageForm(forms.ModelForm):
+class PackageForm(ReasonedModelForm):
     def clean_credits(self) -> int:
         credits: int = self.cleaned_data["credits"]
         if not pricing.MIN_CREDITS <= credits <= pricing.MAX_CREDITS:
@@ -45,7 +46,7 @@ class PackageForm(forms.ModelForm):
 
 
 @admin.register(Package)
-class PackageAdmin(PlainAdmin):
+class PackageAdmin(EditedAdmin):
     """What is sold. A purchase keeps what was quoted, whatever is changed here afterwards."""
 
     form = PackageForm
@@ -67,7 +68,11 @@ class PackageAdmin(PlainAdmin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("id", "currency") if obj else ("currency",)
+        fixed = ("id", "currency") if obj else ("currency",)
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
+    def save_by(self, staff: users_services.Staff, row: Package) -> None:
+        services.save_package(staff=staff, package=row, now=clock.now())
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # it is withdrawn; purchases name it

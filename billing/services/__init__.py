@@ -28,6 +28,7 @@ from billing.services.invoices import record_invoice
 from billing.services.letters import warn_of_expiring_cards
 from billing.services.mirror import clear_old_webhooks, mirror_event
 from billing.services.money_back import settle_later_allowances
+from billing.services.packages import save_package
 from billing.services.plan_changes import (
     ChangeInProgress,
     ChangeNotAvailable,
@@ -121,6 +122,7 @@ __all__ = [
     "refund_purchase",
     "replay_webhook",
     "resend_fulfilment",
+    "save_package",
     "send_refund",
     "set_up_stripe",
     "settle_dispute",

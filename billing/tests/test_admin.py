@@ -49,6 +49,7 @@ from smartspec.users.models import SentMail, StaffAction
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
 READ_ONLY = [model for model in REGISTERED if isinstance(admin.site._registry[model], ReadOnlyAdmin)]
 DIGEST = "0" * 64
+WHY = {"reason": "other", "note": "A new price"}
 
 
 def client_of(user: Any) -> Client:
@@ -349,7 +350,7 @@ class TestPackages:
     def fields_of(self, package: Package) -> dict[str, Any]:
         names = ("name", "credits", "bonus_credits", "price_cents", "position")
         marks = {name: "on" for name in ("is_popular", "is_best_value", "is_active") if getattr(package, name)}
-        return {name: getattr(package, name) for name in names} | marks
+        return {name: getattr(package, name) for name in names} | marks | WHY
 
     def test_are_edited_by_administrators(self, administrator: Client) -> None:
         package = Package.objects.get(pk="starter")
@@ -360,7 +361,7 @@ class TestPackages:
 
     def test_are_added_by_administrators(self, administrator: Client) -> None:
         fields = {"id": "huge", "name": "Huge", "credits": 9000, "bonus_credits": 0, "price_cents": 40000}
-        answer = administrator.post("/admin/billing/package/add/", fields | {"position": 9, "is_active": "on"})
+        answer = administrator.post("/admin/billing/package/add/", fields | {"position": 9, "is_active": "on"} | WHY)
         assert answer.status_code == 302
         assert Package.objects.get(pk="huge").currency == "usd"
 

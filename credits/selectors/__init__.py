@@ -47,6 +47,7 @@ from credits.selectors.office import (
     usage_of_days,
     with_people,
 )
+from credits.selectors.previews import RatePreview, preview_rate
 from credits.selectors.receipts import LotShare, Receipt, get_receipt
 from credits.selectors.report import LedgerReport, Parts, ReportLine, report_ledger
 from credits.selectors.usage import (
@@ -74,6 +75,7 @@ __all__ = [
     "Parts",
     "PlanState",
     "Quote",
+    "RatePreview",
     "Receipt",
     "ReportLine",
     "Standing",
@@ -111,6 +113,7 @@ __all__ = [
     "list_transactions",
     "list_with_credits",
     "month_at",
+    "preview_rate",
     "quote",
     "rate_at",
     "recoverable",

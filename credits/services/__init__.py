@@ -15,6 +15,7 @@ from credits.services.adjustments import (
     limits_of,
 )
 from credits.services.allowances import PaidTime, end_lot, give_allowances, give_due_allowances, give_past_allowances
+from credits.services.catalogue import RateInEffect, save_plan, save_rate, withdraw_rate
 from credits.services.checks import (
     AccountFrozen,
     IdempotencyConflict,
@@ -93,6 +94,7 @@ __all__ = [
     "OwnAdjustment",
     "PaidTime",
     "PlacedHold",
+    "RateInEffect",
     "RefundAboveCapture",
     "Settled",
     "UnknownAccount",
@@ -131,9 +133,12 @@ __all__ = [
     "refund_capture",
     "release_hold",
     "release_hold_by_staff",
+    "save_plan",
+    "save_rate",
     "set_plan",
     "thaw",
     "thaw_by_staff",
     "warn_of_expiring_credits",
     "warn_of_low_balances",
+    "withdraw_rate",
 ]

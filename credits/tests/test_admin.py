@@ -22,7 +22,9 @@ from credits.tests.conftest import Give
 from smartspec import clock
 from smartspec.admin import ReadOnlyAdmin, lists
 from smartspec.testing import make_user
+from smartspec.users.models import StaffAction
 
+WHY = {"reason": "other", "note": "New prices from May"}
 UNKNOWN = UUID("00000000-0000-4000-8000-000000000000")
 
 
@@ -96,7 +98,7 @@ class TestEntries:
 class TestPlans:
     def fields_of(self, plan: Plan) -> dict[str, Any]:
         names = ("display_name", "description", "monthly_credits", "features", "max_storage_mb", "position")
-        return {name: getattr(plan, name) for name in names}
+        return {name: getattr(plan, name) for name in names} | WHY
 
     def test_give_what_administrators_say_at_the_prices_of_stripe(self, administrator: Client) -> None:
         plan = Plan.objects.get(pk="pro")
@@ -107,6 +109,21 @@ class TestPlans:
         assert plan.monthly_credits == 600
         assert plan.features == ["image_generation", "sla"]
         assert plan.price_monthly_cents == 2900
+        done = StaffAction.objects.get()
+        assert (done.action, done.before["monthly_credits"], done.after["monthly_credits"]) == (
+            "change_plan",
+            "500",
+            "600",
+        )
+        page = administrator.get("/admin/credits/plan/pro/change/").content.decode()
+        assert "monthly_credits: 500 → 600" in page
+        assert "New prices from May" in page
+
+    def test_are_changed_by_nobody_without_a_reason(self, administrator: Client) -> None:
+        fields = self.fields_of(Plan.objects.get(pk="pro")) | {"monthly_credits": "600", "note": ""}
+        answer = administrator.post("/admin/credits/plan/pro/change/", fields)
+        assert "note" in answer.context["adminform"].errors
+        assert Plan.objects.get(pk="pro").monthly_credits == 500
 
     @pytest.mark.parametrize("changes", [{"monthly_credits": "-1"}, {"features": ["time_travel"]}])
     def test_refuse_what_no_plan_can_give(self, administrator: Client, changes: dict[str, Any]) -> None:
@@ -133,6 +150,7 @@ class TestRates:
             "modifiers": json.dumps([{"label": "HD", "field": "quality", "equals": "hd", "percent": 50}]),
             "effective_from_0": f"{start:%Y-%m-%d}",
             "effective_from_1": "00:00:00",
+            **WHY,
         }
         return fields | changes
 
@@ -158,8 +176,36 @@ class TestRates:
         assert administrator.post(f"{url}change/", self.rate(base_credits="3")).status_code == 302
         planned.refresh_from_db()
         assert planned.base_credits == 3
-        assert administrator.post(f"{url}delete/", {"post": "yes"}).status_code == 302
+        assert "Withdraw" in administrator.get(f"{url}change/").content.decode()
+        administrator.post(f"/admin/credits/rate/do/withdraw/?row={planned.pk}", WHY)
         assert not Rate.objects.filter(pk=planned.pk).exists()
+        actions = StaffAction.objects.order_by("pk").values_list("action", flat=True)
+        assert list(actions) == ["add_rate", "change_rate", "delete_rate"]
+
+    def test_that_have_begun_are_not_withdrawn(self, administrator: Client) -> None:
+        begun = Rate.objects.filter(operation="image_generation").get()
+        answer = administrator.post(f"/admin/credits/rate/do/withdraw/?row={begun.pk}", WHY, follow=True)
+        assert "has begun" in answer.content.decode()
+        assert Rate.objects.filter(pk=begun.pk).exists()
+
+    def test_show_what_they_would_have_made_of_the_last_30_days(
+        self, administrator: Client, account_id: UUID, give: Give
+    ) -> None:
+        give("100")
+        for number, quality in enumerate((None, "hd", "hd")):
+            placed = services.place_hold(
+                account_id=account_id,
+                operation="image_generation",
+                quality=quality,
+                reference_id=f"job_{number}",
+                idempotency_key=f"job_{number}",
+                now=clock.now(),
+            )
+            services.capture_hold(hold_id=placed.id, now=clock.now())
+        administrator.post(self.ADD, self.rate())
+        page = administrator.get(f"/admin/credits/rate/{Rate.objects.latest('effective_from').pk}/change/")
+        # 1 + 1.5 + 1.5 before; 2 + 3 + 3 by the new rate
+        assert "3 jobs cost 4 credits; at this rate they would have cost 8 (+100.0 %)" in page.content.decode()
 
     @pytest.mark.parametrize(
         ("changes", "field"),

@@ -13,6 +13,7 @@ from smartspec.admin.columns import (
     preformatted,
     user_column,
 )
+from smartspec.admin.editing import EditedAdmin, ReasonedModelForm
 from smartspec.admin.jobs import JobAdmin
 from smartspec.admin.lists import (
     BoundedPaginator,
@@ -28,11 +29,13 @@ from smartspec.admin.policy import PolicyMiddleware
 __all__ = [
     "BoundedPaginator",
     "CompositeKeyAdmin",
+    "EditedAdmin",
     "HugeAdmin",
     "JobAdmin",
     "PlainAdmin",
     "PolicyMiddleware",
     "ReadOnlyAdmin",
+    "ReasonedModelForm",
     "RowAction",
     "RowActionsMixin",
     "UserSearchMixin",

@@ -1,5 +1,6 @@
 """Writes about people: API keys, links that open the account pages, and what staff do."""
 
+from smartspec.users.services.changes import delete_by_staff, save_by_staff
 from smartspec.users.services.desk import (
     NothingToVerify,
     UnknownSession,
@@ -61,6 +62,7 @@ __all__ = [
     "create_service_key",
     "create_user_key",
     "create_web_session_link",
+    "delete_by_staff",
     "end_sessions_by_staff",
     "end_view",
     "enqueue_erasure",
@@ -78,6 +80,7 @@ __all__ = [
     "revoke_key_by_staff",
     "revoke_service_key",
     "revoke_user_key",
+    "save_by_staff",
     "set_language",
     "use_key",
     "use_web_session_link",
