@@ -55,6 +55,7 @@ ACTIONS: dict[str, tuple[dict[str, str], set[str]]] = {
     "erase": ({}, {"Admin"}),
     "end-sessions": ({}, {"Support", "Billing", "Admin"}),
     "end-session": ({}, {"Support", "Billing", "Admin"}),
+    "view-as": ({}, {"Support", "Billing", "Admin"}),
     "revoke-key": ({}, {"Support", "Billing", "Admin"}),
 }
 
