@@ -160,7 +160,16 @@ class TestAccountPages:
             page.click(f".languages >> text={language}")
             for width in (390, 1280):
                 page.set_viewport_size({"width": width, "height": 900})
-                for path in ("", "/plans", "/buy", "/transactions", "/billing", "/plans/cancel"):
+                for path in (
+                    "",
+                    "/plans",
+                    "/buy",
+                    "/transactions",
+                    "/billing",
+                    "/plans/cancel",
+                    "s/2fa/",
+                    "s/sessions/",
+                ):
                     page.goto(f"{product.url}/account{path}")
                     assert page.evaluate("document.documentElement.scrollWidth") <= width, (language, width, path)
             assert page.evaluate("document.documentElement.lang") == ("en" if language == "English" else "th")

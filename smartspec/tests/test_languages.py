@@ -71,6 +71,8 @@ class TestThai:
         assert known - used() == set(), HOW_TO
 
     def test_leaves_none_untranslated_or_in_doubt(self, written: Catalog) -> None:
+        # What msgmerge guessed from: its own tools refuse the file when a part of it is left behind.
+        assert "#|" not in (CATALOGUE / "django.po").read_text()
         open_messages = [m.id for m in written if m.id and (m.fuzzy or not all(forms(m.string)))]
         assert open_messages == [], HOW_TO
 
