@@ -70,6 +70,8 @@ class Life:
     opening: Step
     steps: Sequence[Step]
     books: Books
+    # An hour that strikes before we hear of an upgrade gives the month by the old plan; the upgrade makes up for it.
+    counts_in_all: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -253,6 +255,7 @@ PLANS = (
             {"month 1": 500, "upgrade 1": 2250, "month 2": 5000},
             subscriptions=("enterprise yearly active",),
         ),
+        counts_in_all=True,
     ),
     Life(
         "upgrade in Stripe's dashboard",
