@@ -6,7 +6,8 @@ from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed
 from django.conf import settings
 from django.contrib.auth.models import Group
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from smartspec.users.models import User
@@ -32,6 +33,9 @@ class Command(BaseCommand):
         " production."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--users", type=int, help="also make so many people in every state (takes minutes)")
+
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.PRODUCTION:
             raise CommandError("The demo people have public passwords and are never created in production.")
@@ -45,3 +49,5 @@ class Command(BaseCommand):
                     # What follows when a person confirms their address follows here too (Free's credits, say).
                     email_confirmed.send(sender=EmailAddress, request=None, email_address=address)
             self.stdout.write(f"{email} / {fields['password']}")
+        if options.get("users"):
+            call_command("seed_crowd", users=options["users"], stdout=self.stdout)
