@@ -94,7 +94,7 @@ class WebhookAdmin(RowActionsMixin, UserSearchMixin, ReadOnlyAdmin):
     customer = column(lambda webhook: webhook.user or webhook.customer_id or None, "Customer")
     age = column(lambda webhook: timesince(webhook.received_at, clock.now(), depth=1), "Age", "pk")
     attempts = column(lambda webhook: webhook.attempts, "Attempts")
-    list_display = ("event_type", customer, state, age, attempts, mirror, "event_id")
+    list_display = ("event_type", customer, state, age, attempts, mirror)
     list_filter = (StateFilter, MirrorFilter, "event_type")
     list_select_related = ("trigger", "user")
     ordering = ("-pk",)
