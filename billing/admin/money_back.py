@@ -79,7 +79,7 @@ class DisputeAdmin(UserSearchMixin, ReadOnlyAdmin):
         "Account",
         {"frozen": "danger", "thawed": "success"},
     )
-    list_display = ("id", person, amount, state, "reason", "evidence_due_at", freeze, "created_at")
+    list_display = ("id", person, amount, state, "evidence_due_at", freeze)
     list_filter = ("status", "reason", "created_at")
     list_select_related = ("user",)
     ordering = ("-created_at", "id")

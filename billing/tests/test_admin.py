@@ -216,6 +216,12 @@ class TestDoor:
             assert newcomer.get(list_url(model)).status_code == 403
 
 
+class TestEmptyLists:
+    def test_open(self, superuser: Client) -> None:
+        for model in REGISTERED:
+            assert superuser.get(list_url(model)).status_code == 200
+
+
 class TestPolicy:
     def test_is_relaxed_for_scripts_and_styles_of_the_admin_alone(self, superuser: Client) -> None:
         policy = superuser.get("/admin/")["Content-Security-Policy"]
