@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from allauth.account.models import EmailAddress
+from django.db import transaction
 from procrastinate.contrib.django import app
 
 from billing import gateway, services
@@ -229,6 +230,7 @@ def sign_up(number: int) -> User:
     return user
 
 
+@transaction.atomic  # a worker beside this process sees none of it before it has failed
 def lose_webhook(user: User, now: datetime) -> None:
     """Let a person pay whose webhook fails until the queue gives up: support finds them, and replays it."""
     session_id = Member(user, None).open(100)
