@@ -1,5 +1,8 @@
 """Stripe's client library over a real socket, as an outside program uses it."""
 
+import pathlib
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -37,3 +40,21 @@ class TestStripeClient:
             stripe.StripeClient(
                 "sk_live_anything", base_addresses={"api": f"{live_server.url}/sandbox/stripe"}
             ).v1.customers.list()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOutsideProgram:
+    """https://docs.stripe.com/billing/testing/test-clocks"""
+
+    def test_sees_what_it_would_see_at_stripe(self, live_server: Any) -> None:
+        seed(clock.now(), f"{settings.SITE_URL}/api/webhooks/stripe")
+        program = pathlib.Path(__file__).with_name("outside_program.py")
+        ended = subprocess.run(
+            [sys.executable, "-I", str(program), f"{live_server.url}/sandbox/stripe"],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert len(ended.stdout.splitlines()) == 14
