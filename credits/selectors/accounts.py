@@ -18,6 +18,7 @@ RENEWAL_GRACE = timedelta(hours=72)  # a paid plan's lot waits this long past it
 EXPIRES_SOON = timedelta(days=7)
 LOW_BALANCE_SHARE = Decimal("0.2")
 ZERO = Decimal(0)
+PAGE_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -309,6 +310,11 @@ def iterate_grants(
         grants = grants.filter(effective_at__gte=since)
     if account_id is not None:
         grants = grants.filter(account_id=account_id)
-    rows = grants.order_by("account_id", "number").values_list("account_id", "kind", "source", "credits")
-    for row in rows.iterator(chunk_size=500):
-        yield GrantSummary(*row)
+    grants = grants.order_by("account_id", "number")
+    page = grants
+    while rows := list(page.values_list("account_id", "kind", "source", "credits", "number")[:PAGE_ROWS]):
+        for row in rows:
+            yield GrantSummary(*row[:4])
+        # A cursor of the server's would not survive a PgBouncer, and without one Django reads all of them at once.
+        account, number = rows[-1][0], rows[-1][4]
+        page = grants.filter(account_id__gte=account).exclude(account_id=account, number__lte=number)

@@ -14,12 +14,13 @@ from smartspec.errors import DomainError
 from smartspec.users.models import User
 
 LISTED_IN_JSON = 1000
-PROGRESS_EVERY = 100
+PROGRESS_EVERY = 1000
 
 
 class Command(BaseCommand):
     help = (
-        "Compare our books with Stripe's, both ways. Exit 1 while anything differs; with --repair, while it still does."
+        "Compare our books with Stripe's, both ways. Exit 0: they agree. Exit 1: something differs, or still does."
+        " Exit 2: they could not be compared, or not to the end."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -60,7 +61,7 @@ class Command(BaseCommand):
                 on_progress=show,
             )
         except DomainError as error:
-            raise CommandError(error.detail) from error
+            raise CommandError(error.detail, returncode=2) from error
         if options["json"]:
             totals = {"checked": progress.checked, "repaired": progress.repaired, "remaining": progress.remaining}
             self.stdout.write(json.dumps({**totals, "kinds": counts, "differences": listed}))
@@ -89,5 +90,5 @@ def find_user_id(given: str) -> UUID:
         found = User.objects.filter(email__iexact=given)
     user = found.first()
     if user is None:
-        raise CommandError(f"There is no user {given}.")
+        raise CommandError(f"There is no user {given}.", returncode=2)
     return user.pk

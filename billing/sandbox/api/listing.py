@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from billing.sandbox import store
 from billing.sandbox.errors import ParameterInvalid, ResourceMissing
@@ -77,10 +77,11 @@ def _page(rows: QuerySet[StoredObject], params: Data, *, url: str) -> Data:
     backwards = False
     if cursor := params.get("starting_after"):
         row = _cursor(cursor, "starting_after")
-        rows = rows.filter(Q(created__lt=row.created) | Q(created=row.created, number__lt=row.number))
+        # The first condition alone lets the index be entered where the page begins.
+        rows = rows.filter(created__lte=row.created).exclude(created=row.created, number__gte=row.number)
     elif cursor := params.get("ending_before"):
         row = _cursor(cursor, "ending_before")
-        rows = rows.filter(Q(created__gt=row.created) | Q(created=row.created, number__gt=row.number))
+        rows = rows.filter(created__gte=row.created).exclude(created=row.created, number__lte=row.number)
         rows = rows.order_by("created", "number")
         backwards = True
     found = list(rows[: limit + 1])

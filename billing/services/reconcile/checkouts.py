@@ -8,7 +8,7 @@ from django.db.models import Q
 from billing import gateway, stripe_data
 from billing.models import CheckoutState, Purchase, SubscriptionCheckout
 from billing.services.customers import find_user
-from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then
+from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then, in_pages
 from billing.services.reconcile.payments import missing_gifts
 from billing.services.settlement import (
     FORWARD,
@@ -28,8 +28,8 @@ def check_sessions(window: Window, now: datetime) -> Checks:
     unfinished = Q(state__in=("open", "processing", "needs_review"), session_id__isnull=False)
     for model in (Purchase, SubscriptionCheckout):
         rows = window.older(model._default_manager.filter(unfinished))
-        for session_id in rows.values_list("session_id", flat=True).iterator(chunk_size=500):
-            yield compare_session(session_id, None, now)
+        for checkout in in_pages(rows):
+            yield compare_session(checkout.session_id, None, now)
 
 
 def compare_session(session_id: str, session: dict[str, Any] | None, now: datetime) -> Finding | None:

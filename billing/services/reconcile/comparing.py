@@ -3,10 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from django.db.models import Model, QuerySet
+
 from billing.models import Customer
+
+AnyRow = TypeVar("AnyRow", bound=Model)
+
+PAGE_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Window:
         """Narrow rows of ours to the user, and to those that Stripe did not list because they are older."""
         if self.user_id:
             queryset = queryset.filter(user_id=self.user_id)
-        return queryset.filter(created_at__lt=self.since).order_by("pk") if self.since else queryset.none()
+        return queryset.filter(created_at__lt=self.since) if self.since else queryset.none()
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,17 @@ class Progress:
 
 
 Checks = Iterator[Finding | None]
+
+
+def in_pages(rows: QuerySet[AnyRow]) -> Iterator[AnyRow]:
+    """Yield rows in the order of their keys, some hundred at a time.
+
+    A cursor of the server's would not survive a PgBouncer, and without one Django reads all of them at once.
+    """
+    last: Any = None
+    while page := list((rows if last is None else rows.filter(pk__gt=last)).order_by("pk")[:PAGE_ROWS]):
+        yield from page
+        last = page[-1].pk
 
 
 def compare(look: Callable[[], Difference | None], repair: Callable[[], object] | None = None) -> Finding | None:

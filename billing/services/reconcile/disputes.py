@@ -14,6 +14,7 @@ from billing.services.reconcile.comparing import (
     compare,
     find_customer,
     first_then,
+    in_pages,
 )
 from billing.services.reconcile.payments import find_payer, list_by_payment
 
@@ -23,8 +24,8 @@ def check_disputes(window: Window, now: datetime) -> Checks:
     for fetched in list_by_payment(window, gateway.list_disputes):
         yield compare_dispute(fetched["id"], fetched, now)
     undecided = window.older(Dispute.objects.exclude(status__in=stripe_data.FINAL_DISPUTE_STATUSES))
-    for dispute_id in undecided.values_list("pk", flat=True).iterator(chunk_size=500):
-        yield compare_dispute(dispute_id, None, now)
+    for dispute in in_pages(undecided):
+        yield compare_dispute(dispute.pk, None, now)
 
 
 def compare_dispute(dispute_id: str, fetched: dict[str, Any] | None, now: datetime) -> Finding | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from billing import gateway
 from billing.models import CheckoutState, PaidInvoice, Purchase
 from billing.services.reconcile.checkouts import look_at_session
-from billing.services.reconcile.comparing import Checks, Difference, Window, compare
+from billing.services.reconcile.comparing import Checks, Difference, Window, compare, in_pages
 from billing.services.settlement import find_by_id
 from credits import selectors as credits_selectors
 
@@ -21,10 +21,10 @@ def check_our_payments(window: Window, now: datetime) -> Checks:
     if window.user_id:
         fulfilled = fulfilled.filter(user_id=window.user_id)
         invoices = invoices.filter(subscription__user_id=window.user_id)
-    for purchase in fulfilled.order_by("pk").iterator(chunk_size=500):
+    for purchase in in_pages(fulfilled):
         yield compare(lambda purchase=purchase: look_at_fulfilled(purchase, window))  # type: ignore[misc]
-    for invoice_id in invoices.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=500):
-        yield compare(lambda invoice_id=invoice_id: look_at_recorded(invoice_id))  # type: ignore[misc]
+    for recorded in in_pages(invoices.select_related("subscription")):
+        yield compare(lambda recorded=recorded: look_at_recorded(recorded))  # type: ignore[misc]
     for prefix, look in LOOK_AT_GRANT.items():
         for grant in credits_selectors.iterate_grants(
             source_prefix=prefix, since=window.since, until=window.until, account_id=window.user_id
@@ -41,16 +41,15 @@ def look_at_fulfilled(purchase: Purchase, window: Window) -> Difference | None:
     return None if was_listed else look_at_session(session)
 
 
-def look_at_recorded(invoice_id: str) -> Difference | None:
-    recorded = PaidInvoice.objects.select_related("subscription").get(pk=invoice_id)
+def look_at_recorded(recorded: PaidInvoice) -> Difference | None:
     try:
-        status = gateway.retrieve_invoice(invoice_id)["status"]
+        status = gateway.retrieve_invoice(recorded.pk)["status"]
     except gateway.StripeObjectMissing:
         status = "unknown"
     if status == "paid":
         return None
     user_id = str(recorded.subscription.user_id)
-    return Difference("granted_not_paid", invoice_id, user_id, f"The invoice is {status} at Stripe.")
+    return Difference("granted_not_paid", recorded.pk, user_id, f"The invoice is {status} at Stripe.")
 
 
 def look_at_purchase_grant(grant: credits_selectors.GrantSummary) -> Difference | None:

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from billing import gateway
 from billing.models import Refund
-from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then
+from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then, in_pages
 from billing.services.reconcile.payments import find_payer, list_by_payment
 from billing.services.refunds import send_refund, settle_refund
 
@@ -20,15 +20,15 @@ def check_refunds(window: Window, now: datetime) -> Checks:
     for fetched in list_by_payment(window, gateway.list_refunds):
         yield compare_refund(fetched["id"], fetched, now)
     requested = Refund.objects.filter(status=Refund.Status.REQUESTED)
-    for refund in (requested.filter(user_id=window.user_id) if window.user_id else requested).iterator(chunk_size=500):
+    for refund in in_pages(requested.filter(user_id=window.user_id) if window.user_id else requested):
         yield compare(
             lambda pk=refund.pk: look_at_request(pk),  # type: ignore[misc]
             lambda refund=refund: send_refund(refund=refund, now=now),  # type: ignore[misc]
         )
     recent = Q(status="succeeded", created_at__gte=(window.since or now) - REFUNDS_CHANGE_FOR)
     unsettled = window.older(Refund.objects.filter(recent | Q(status__in=("pending", "requires_action"))))
-    for refund_id in unsettled.values_list("refund_id", flat=True).iterator(chunk_size=500):
-        yield compare_refund(refund_id, None, now)
+    for refund in in_pages(unsettled):
+        yield compare_refund(refund.refund_id, None, now)
 
 
 def look_at_request(refund_pk: UUID) -> Difference | None:

@@ -13,6 +13,7 @@ from billing.services.reconcile.comparing import (
     compare,
     find_customer,
     first_then,
+    in_pages,
 )
 from billing.services.reconcile.invoices import compare_invoice
 from billing.services.subscriptions import apply_plan_of, fetch_pending_change, is_entitled, row_of, sync_subscription
@@ -27,10 +28,10 @@ def check_subscriptions(window: Window, now: datetime) -> Checks:
         for fetched in gateway.list_all_subscriptions(window.listed()):
             yield compare_subscription(fetched["id"], fetched, now)
     alive = window.older(Subscription.objects.filter(ended_at__isnull=True))
-    for subscription_id in alive.values_list("pk", flat=True).iterator(chunk_size=500):
-        yield compare_subscription(subscription_id, None, now)
+    for subscription in in_pages(alive):
+        yield compare_subscription(subscription.pk, None, now)
         earlier = {"created": {"lt": int(window.since.timestamp())}} if window.since else {}
-        for invoice in gateway.list_all_invoices({"subscription": subscription_id, "status": "paid", **earlier}):
+        for invoice in gateway.list_all_invoices({"subscription": subscription.pk, "status": "paid", **earlier}):
             yield compare_invoice(invoice, now)
 
 
