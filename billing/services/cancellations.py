@@ -44,7 +44,7 @@ def cancel_subscription(
     :raises SubscriptionEnded: it has ended.
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
-    subscription = find_own(user, subscription_id)
+    subscription = find_current(user, subscription_id, now)
     release_schedule(subscription)
     if at_period_end:
         details = {"cancellation_details": {"feedback": feedback}} if feedback else {}
@@ -60,7 +60,7 @@ def reactivate_subscription(*, user: User, subscription_id: str, now: datetime) 
     :raises SubscriptionNotFound: unknown, or somebody else's.
     :raises SubscriptionEnded: it has ended.
     """
-    subscription = find_own(user, subscription_id)
+    subscription = find_current(user, subscription_id, now)
     release_schedule(subscription)
     gateway.update_subscription(subscription.pk, {"cancel_at_period_end": False})
     return resync(subscription, now)
@@ -73,7 +73,7 @@ def cancel_pending_change(*, user: User, subscription_id: str, now: datetime) ->
     :raises SubscriptionEnded: it has ended.
     :raises NoPendingChange: nothing is scheduled.
     """
-    subscription = resync(find_own(user, subscription_id), now)
+    subscription = find_current(user, subscription_id, now)
     if not subscription.pending_plan:
         raise NoPendingChange("No change of plan is scheduled.")
     release_schedule(subscription)
@@ -91,6 +91,18 @@ def find_own(user: User, subscription_id: str) -> Subscription:
     if found.ended_at is not None:
         raise SubscriptionEnded("This subscription has ended. Start a new one by a checkout.")
     return found
+
+
+def find_current(user: User, subscription_id: str, now: datetime) -> Subscription:
+    """Return the user's own subscription as Stripe has it now: it may have been changed elsewhere.
+
+    :raises SubscriptionNotFound: unknown, or somebody else's.
+    :raises SubscriptionEnded: it has ended, perhaps just now.
+    """
+    subscription = resync(find_own(user, subscription_id), now)
+    if subscription.ended_at is not None:
+        raise SubscriptionEnded("This subscription has ended. Start a new one by a checkout.")
+    return subscription
 
 
 def resync(subscription: Subscription, now: datetime) -> Subscription:

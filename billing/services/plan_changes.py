@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Interval, PlanChange, Subscription
-from billing.services.cancellations import cancel_subscription, find_own, release_schedule, resync
+from billing.services.cancellations import cancel_subscription, find_current, release_schedule, resync
 from billing.services.checkouts import IdempotencyConflict
 from billing.services.invoices import record_invoice
 from billing.services.subscriptions import is_entitled
@@ -104,7 +104,7 @@ def change_plan(
     change = None if preview else find_by_key(user, idempotency_key, request_hash)
     if change is not None and change.answer is not None:
         return read_answer(change)
-    subscription = resync(find_own(user, subscription_id), now)
+    subscription = find_current(user, subscription_id, now)
     interval = new_interval or subscription.interval
     if change is None:
         require_change(subscription, new_plan, interval)
@@ -214,14 +214,15 @@ def schedule_change(change: PlanChange, subscription: Subscription, now: datetim
         gateway.update_subscription(subscription.pk, {"cancel_at_period_end": False})
     try:
         schedule = gateway.create_schedule(subscription_id=subscription.pk, idempotency_key=f"change:{change.pk}")
+        gateway.update_schedule(schedule["id"], schedule_values(change, subscription, schedule))
     except gateway.StripeRefused as error:
+        release_schedule(resync(subscription, now))
         if was_ending:
             gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})
         resync(subscription, now)
         raise ChangeNotAvailable(
             "This change cannot be scheduled here. Cancel at the end of the paid period and subscribe again then."
         ) from error
-    gateway.update_schedule(schedule["id"], schedule_values(change, subscription, schedule))
     return scheduled_answer(resync(subscription, now))
 
 

@@ -178,7 +178,7 @@ def row_of(
         "cancel_at_period_end": bool(fetched["cancel_at_period_end"]),
         "cancel_at": stripe_data.moment(fetched["cancel_at"]),
         "ended_at": stripe_data.subscription_ended_at(fetched),
-        "schedule_id": stripe_data.object_id(fetched.get("schedule")) if pending else "",
+        "schedule_id": stripe_data.object_id(fetched.get("schedule")),
         "pending_plan": pending[0] if pending else "",
         "pending_interval": pending[1] if pending else "",
         "pending_at": pending[2] if pending else None,

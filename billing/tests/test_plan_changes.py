@@ -267,20 +267,27 @@ class TestDowngrade:
         view = alice_client.get("/api/payment/subscription").json()
         assert (view["plan"], view["interval"], view["pending_change"]) == ("enterprise", "yearly", None)
 
-    def test_that_stripe_refuses_changes_nothing(
-        self, alice_client: APIClient, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_that_stripe_refuses_changes_nothing(self, alice_client: APIClient, subscribe: Subscribe) -> None:
         subscription_id = subscribe(alice_client, "enterprise")
         alice_client.post("/api/payment/subscription/cancel", {"subscription_id": subscription_id})
-
-        def refuse(**_: Any) -> None:
-            raise gateway.StripeRefused("no schedules here")
-
-        monkeypatch.setattr(gateway, "create_schedule", refuse)
+        # A price that staff took off sale can be in no schedule: Stripe says so only when the phases are written.
+        gateway.client().v1.prices.update("price_smartspec_pro_monthly", {"active": False})
         answer = change(alice_client, subscription_id, "pro")
         assert (answer.status_code, answer.json()["code"]) == (422, "change_not_available")
         view = alice_client.get("/api/payment/subscription").json()
         assert (view["plan"], view["pending_change"], view["cancel_at_period_end"]) == ("enterprise", None, True)
+        assert store.get("subscription", subscription_id)["schedule"] is None
+
+    def test_takes_the_place_of_a_schedule_that_leads_nowhere(
+        self, alice_client: APIClient, subscribe: Subscribe
+    ) -> None:
+        subscription_id = subscribe(alice_client, "enterprise")
+        gateway.create_schedule(subscription_id=subscription_id, idempotency_key="by staff, and left so")
+        assert change(alice_client, subscription_id, "pro").json()["status"] == "scheduled"
+        body = {"subscription_id": subscription_id}
+        assert alice_client.post("/api/payment/subscription/cancel", body).status_code == 200
+        view = alice_client.get("/api/payment/subscription").json()
+        assert (view["pending_change"], view["cancel_at_period_end"]) == (None, True)
 
 
 class TestRefusal:
