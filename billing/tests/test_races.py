@@ -93,6 +93,47 @@ class TestTwoSubscriptions:
         assert credits_selectors.get_plan_state(account_id=alice.pk, now=clock.now()).plan == kept.plan
 
 
+class TestPlanChanges:
+    def subscribe(self, client: APIClient) -> str:
+        session_id = open_plan(client)
+        pay(session_id)
+        services.settle_session(session_id=session_id, now=clock.now())
+        return str(client.get("/api/payment/subscription").json()["id"])
+
+    def change(self, user: Any, subscription_id: str, new_plan: str, interval: str) -> str:
+        answer = services.change_plan(
+            user=user,
+            subscription_id=subscription_id,
+            new_plan=new_plan,
+            new_interval=interval,
+            preview=False,
+            now=clock.now(),
+        )
+        return answer.status
+
+    def test_two_alike_at_once_are_billed_and_give_once(self, alice: Any, alice_client: APIClient) -> None:
+        subscription_id = self.subscribe(alice_client)
+        results = at_once(lambda: self.change(alice, subscription_id, "enterprise", "monthly"), threads=2)
+        assert "done" in results
+        # The other one is answered alike, or that nothing is left to change.
+        assert all(one == "done" or getattr(one, "code", "") == "no_change" for one in results), results
+        assert len(store.find("invoice", subscription=subscription_id, status="paid")) == 2
+        assert Grant.objects.filter(account_id=alice.pk, source__startswith="upgrade:").count() == 1
+        assert services.reconcile(now=clock.now()).remaining == 0
+
+    def test_two_different_at_once_end_as_stripe_has_it(self, alice: Any, alice_client: APIClient) -> None:
+        subscription_id = self.subscribe(alice_client)
+        wanted = [("enterprise", "monthly"), ("pro", "yearly")]
+        results = at_once(lambda: self.change(alice, subscription_id, *wanted.pop()), threads=2)
+        assert "done" in results
+        services.sync_subscription(subscription_id=subscription_id, now=clock.now())
+        item = store.get("subscription", subscription_id)["items"]["data"][0]
+        row = Subscription.objects.get()
+        assert row.price_id == item["price"]["id"]
+        assert store.find("invoice", subscription=subscription_id, status="open") == []
+        assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+
+
 class TestCheckout:
     def test_with_one_key_at_once_is_one_session(self, alice: Any) -> None:
         def buy() -> str:
