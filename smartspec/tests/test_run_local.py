@@ -65,6 +65,24 @@ class TestRunLocal:
         own_product.start()
         assert is_ready(own_product)
 
+    def test_starts_again_after_everything_was_killed_and_the_database_with_it(self, own_product: Product) -> None:
+        assert own_product.process is not None
+        postmaster = int((own_product.data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
+        for process in [*psutil.Process(own_product.process.pid).children(recursive=True), own_product.process]:
+            process.kill()
+        os.kill(postmaster, signal.SIGKILL)
+        own_product.process.wait()
+        own_product.start()
+        assert is_ready(own_product)
+
+    def test_starts_though_another_process_has_the_number_of_the_killed_database(self, own_product: Product) -> None:
+        own_product.stop()
+        note = own_product.data_dir / "postgres" / "postmaster.pid"
+        lines = [str(os.getpid()), str(note.parent), "1", "", str(note.parent), "", "1 1", "ready"]
+        note.write_text("\n".join(lines) + "\n")
+        own_product.start()
+        assert is_ready(own_product)
+
     def test_ends_everything_with_ctrl_c(self, own_product: Product) -> None:
         assert own_product.stop() == 0
         with socket.socket() as probe:
