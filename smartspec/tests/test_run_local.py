@@ -68,7 +68,8 @@ class TestRunLocal:
     def test_starts_again_after_everything_was_killed_and_the_database_with_it(self, own_product: Product) -> None:
         assert own_product.process is not None
         postmaster = int((own_product.data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
-        for process in [*psutil.Process(own_product.process.pid).children(recursive=True), own_product.process]:
+        root = psutil.Process(own_product.process.pid)
+        for process in [*root.children(recursive=True), root]:
             process.kill()
         os.kill(postmaster, signal.SIGKILL)
         own_product.process.wait()
