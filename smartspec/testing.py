@@ -122,6 +122,9 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
         connections.close_all()
         with maintenance_connection() as server:
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            if not settings.DATABASE_GIVEN:  # the server is the one of `make run`, whose data must
+                server.execute("ALTER SYSTEM RESET fsync")
+                server.execute("SELECT pg_reload_conf()")
 
 
 # --- Stand-ins ----------------------------------------------------------------------------------------------------

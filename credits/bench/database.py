@@ -30,8 +30,10 @@ TABLES = "relname LIKE 'credits\\_%%'"
 
 
 @contextmanager
-def bench_database() -> Iterator[None]:
+def bench_database(*, durable: bool = False) -> Iterator[None]:
     """Let Django use a new, migrated database; drop it afterwards. What a killed bench left behind is dropped first.
+
+    `durable` gives the embedded server the fsync back that tests, which need not outlive a crash, have taken from it.
 
     :raises BenchError: another bench runs on this server, or the role may not create databases.
     """
@@ -40,6 +42,9 @@ def bench_database() -> Iterator[None]:
         locked = server.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [NAME]).fetchone()
         if locked != (True,):
             raise BenchError("Another bench is running on this server.")
+        if durable and not settings.DATABASE_GIVEN:
+            server.execute("ALTER SYSTEM RESET fsync")
+            server.execute("SELECT pg_reload_conf()")
         try:
             for name in (NAME, PEER_NAME):
                 _drop(server, name)
@@ -48,7 +53,8 @@ def bench_database() -> Iterator[None]:
             raise BenchError(f"The bench makes a database of its own, and may not: {error}") from error
         use_database(NAME)
         try:
-            call_command("migrate", "credits", verbosity=0)
+            for app in ("users", "credits"):
+                call_command("migrate", app, verbosity=0)
             yield
         finally:
             use_database(own_name)

@@ -29,13 +29,14 @@ class Length:
     rounds: int
     seconds: float
     warm_up: bool
+    durable: bool
     accounts: int
     history_entries: int
     pairs: int
 
 
-FULL = Length(rounds=5, seconds=2, warm_up=True, accounts=10_000, history_entries=1_000_000, pairs=40_000)
-SMOKE = Length(rounds=1, seconds=0.05, warm_up=False, accounts=50, history_entries=2_000, pairs=80)
+FULL = Length(rounds=5, seconds=2, warm_up=True, durable=True, accounts=10_000, history_entries=1_000_000, pairs=40_000)
+SMOKE = Length(rounds=1, seconds=0.05, warm_up=False, durable=False, accounts=50, history_entries=2_000, pairs=80)
 
 
 @dataclass
@@ -53,7 +54,7 @@ def run(length: Length, groups: set[str], *, progress: Callable[[str], None]) ->
     """Measure some groups. Ctrl-C or a failure ends it in order, with the rounds that were finished."""
     seen = Run()
     try:
-        with bench_database():
+        with bench_database(durable=length.durable):
             seen.server = server_facts()
             dataset = Dataset(length.accounts, length.history_entries)
             data.load(dataset, now=clock.now(), progress=progress)

@@ -144,7 +144,7 @@ def kill_clients(account_id: UUID, folder: Path, now: datetime, *, times: int) -
     for turn in range(times):
         connections.close_all()
         clients = [start(live, account_id, f"r{turn}-{n}", folder / str(n), now) for n in range(CLIENTS)]
-        time.sleep(chance.uniform(0.1, 0.5))
+        time.sleep(chance.uniform(0.05, 0.3))
         for client in clients:
             kill(client)
         answered += check(account_id, folder, now)
@@ -183,7 +183,8 @@ def own_server() -> Iterator[OwnServer]:
         for database in (settings.DATABASES["default"], connections["default"].settings_dict):
             database.update(server.settings)
         try:
-            call_command("migrate", "credits", verbosity=0)
+            for app in ("users", "credits"):
+                call_command("migrate", app, verbosity=0)
             yield server
         finally:
             connections.close_all()
@@ -210,7 +211,7 @@ def kill_database(server: OwnServer, folder: Path, now: datetime, *, times: int)
     for turn in range(times):
         connections.close_all()
         clients = [start(live, account_id, f"r{turn}-{n}", folder / str(n), now) for n in range(CLIENTS)]
-        time.sleep(chance.uniform(0.2, 0.7))
+        time.sleep(chance.uniform(0.05, 0.35))
         server.kill()
         for client in clients:
             client.join(60)
