@@ -7,6 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.management import call_command
 from django.db import connection
@@ -201,3 +202,9 @@ class TestMetrics:
 
     def test_are_not_reached_through_the_public_proxy(self, client: Client) -> None:
         assert client.get("/metrics", headers={"x-forwarded-for": "127.0.0.1"}).status_code == 404
+
+
+class TestOperationsPage:
+    def test_says_what_to_do_about_every_condition(self) -> None:
+        page = (settings.BASE_DIR / "docs" / "operations.md").read_text()
+        assert [name for name in words.all_conditions() if f"| `{name}` |" not in page] == []
