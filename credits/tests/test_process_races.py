@@ -165,4 +165,4 @@ def call(chance: random.Random, account_id: UUID, key: str, at: datetime, holds:
         case 10:
             services.claw_back(**person, kind="purchase", source="purchase:1", credits=Decimal(1), idempotency_key=key)
         case _:
-            services.expire(now=at)
+            services.expire(now=at, limit=3)
