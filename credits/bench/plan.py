@@ -102,6 +102,8 @@ MEASURES = (
     ),
     Measure("storage", "HOT share of updates on accounts", "hot accounts", None, 90, 97, " %"),
     Measure("storage", "HOT share of updates on lots", "hot lots", None, 90, 97, " %"),
+    Measure("books", "verify_ledger: 1,000,000 entries", "verify", None, 60, 30, " s", at_most=True),
+    Measure("books", "export of 1,000,000 entries: its first rows after", "export", None, 200, 50, " ms", at_most=True),
 )
 GROUPS = (*dict.fromkeys(measure.group for measure in MEASURES), "clients")
 

@@ -1,4 +1,4 @@
-"""The order of a run: load, warm up, rounds, storage."""
+"""The order of a run: load, warm up, rounds, storage, books."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from django.db import connections
 
 from credits import selectors
 from credits.bench import dataset as data
-from credits.bench import plan, storage
+from credits.bench import plan, reads, storage
 from credits.bench.clients import Throughput
 from credits.bench.database import bench_database, server_cpu_seconds, server_facts
 from credits.bench.dataset import Dataset
@@ -94,6 +94,9 @@ def _measure(
     if "storage" in groups and session.pgbench is not None:
         progress(f"storage: {length.pairs:,} holds and captures")
         seen.rounds.append(storage.measure(session.pgbench, session.dataset, pairs=length.pairs))
+    if "books" in groups:
+        progress(f"books: {length.history_entries:,} entries")
+        seen.rounds.append({**reads.books(session.dataset)})
 
 
 def _with_server_cpu(step: plan.Step, seconds: float) -> dict[str, plan.Reading]:

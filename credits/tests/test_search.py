@@ -1,5 +1,7 @@
 """Search in a history so long that its indexes answer."""
 
+import itertools
+import tracemalloc
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +53,20 @@ def long_history(alice: Any, request: pytest.FixtureRequest) -> UUID:
 
 def find(account_id: UUID, term: str, entry_type: str | None = None) -> selectors.TransactionPage:
     return selectors.list_transactions(filter=TransactionFilter(account_id, entry_type, search=term), limit=100)
+
+
+class TestExport:
+    def test_takes_no_more_memory_for_more_entries(self, long_history: UUID) -> None:
+        def peak(length: int) -> int:
+            tracemalloc.start()
+            entries = selectors.iterate_transactions(filter=TransactionFilter(long_history))
+            assert sum(1 for _ in itertools.islice(entries, length)) == length
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            return most
+
+        peak(1000)
+        assert peak(8000) < 1.5 * peak(2000)
 
 
 class TestLongHistory:

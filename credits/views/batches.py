@@ -23,7 +23,7 @@ from credits.serializers.holds import HoldOrderSerializer
 from credits.views.base import SpendsCredits, field_error, replayed
 from credits.views.holds import KEY_REQUIRED, KEY_TAKEN, captured, placed
 from smartspec import clock
-from smartspec.api import Endpoint, exception_handler, idempotency_key, validated
+from smartspec.api import Endpoint, exception_handler, idempotency_key, read_order, validated
 from smartspec.errors import DomainError
 
 Wanted = TypeVar("Wanted")
@@ -88,7 +88,7 @@ class HoldBatchView(BatchView):
         now = clock.now()
 
         def read(place: int, order: Any) -> tuple[UUID, services.HoldRequest]:
-            wanted = validated(HoldOrderSerializer(data=order))
+            wanted = read_order(order, HoldOrderSerializer)
             return wanted.pop("user_id"), services.HoldRequest(idempotency_key=key_of(key, place), **wanted)
 
         def run(account_id: UUID, holds: list[services.HoldRequest]) -> list[services.PlacedHold | DomainError]:
@@ -111,7 +111,7 @@ class CaptureBatchView(BatchView):
         now = clock.now()
 
         def read(place: int, order: Any) -> tuple[UUID, services.CaptureRequest]:
-            wanted = validated(BatchCaptureOrderSerializer(data=order))
+            wanted = read_order(order, BatchCaptureOrderSerializer)
             numbered = ids.parse_hold_id(wanted["id"])
             if numbered is None:
                 raise services.UnknownHold("There is no such hold.")

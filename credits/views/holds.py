@@ -24,7 +24,7 @@ from credits.serializers.holds import (
 )
 from credits.views.base import SpendsCredits, field_error, replayed
 from smartspec import clock
-from smartspec.api import Endpoint, caller_id, idempotency_key, read_body, read_query
+from smartspec.api import Endpoint, caller_id, idempotency_key, read_body, read_query, shown
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -146,10 +146,10 @@ class RefundView(Endpoint):
 
 def placed(hold: services.PlacedHold) -> dict[str, Any]:
     """Return the answer of a hold that was placed."""
-    return dict(PlacedHoldSerializer(hold).data)
+    return shown(hold, PlacedHoldSerializer)
 
 
 def captured(settled: services.Settled) -> dict[str, Any]:
     """Return the answer of a hold that was captured."""
     answer = {"id": settled.hold.public_id, "status": settled.hold.status, "transaction": settled.entry}
-    return dict(CapturedHoldSerializer(answer).data)
+    return shown(answer, CapturedHoldSerializer)

@@ -41,6 +41,7 @@ Groups for --only: {", ".join(GROUPS)}
   history    the last page of 1,000,000 entries, and the first; the same with a filter
   usage      90 days from the rollup, and added up from the entries
   storage    bytes that a hold and its capture leave behind; updates that touched no index (HOT)
+  books      verify_ledger over 1,000,000 entries, and how soon their export has rows
   clients    holds a second with 1, 2, 4, 8 and 16 clients, also drawn as {SVG}
 
 pgbench comes with the embedded server. For a given server it is looked for on the PATH (Debian: apt install
