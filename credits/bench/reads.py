@@ -73,17 +73,16 @@ def usage_calls(dataset: Dataset, now: datetime) -> list[Callable[[], Any]]:
 def books(dataset: Dataset) -> dict[str, float]:
     """Return the seconds in which a million entries are verified, and the milliseconds until an export has rows.
 
-    The long history has no holds, so it is full of faults; looking for them takes as long, and naming them is short.
+    The whole ledger is verified: the long history, which has no holds, and the accounts with the holds of this run.
     """
+    ((entries,),) = execute("SELECT sum(entry_count) FROM credits_account")
     begun = time.perf_counter()
-    selectors.verify_account(account_id=dataset.long)
+    for _ in selectors.verify_ledger():
+        pass
     verified = time.perf_counter()
     next(selectors.iterate_transactions(filter=selectors.TransactionFilter(account_id=dataset.long)))
     exported = time.perf_counter()
-    return {
-        "verify": (verified - begun) * 1_000_000 / dataset.history_entries,
-        "export": 1000 * (exported - verified),
-    }
+    return {"verify": (verified - begun) * 1_000_000 / int(entries), "export": 1000 * (exported - verified)}
 
 
 def raw_usage_ms(dataset: Dataset, now: datetime) -> float:
