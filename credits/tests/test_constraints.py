@@ -315,6 +315,11 @@ class TestFunctions:
         for name in sql.FUNCTIONS:
             assert installed[f"credits_{name}"].strip() in sql.read(name), name
 
+    def test_and_every_file_are_on_the_map(self) -> None:
+        folder = Path(sql.__file__).parent
+        on_the_map = (folder / "README.md").read_text()
+        assert [file.stem for file in folder.glob("*.sql") if file.stem.rstrip("s") not in on_the_map] == []
+
 
 class TestEveryRule:
     """No rule of the database is without a test that goes around it."""

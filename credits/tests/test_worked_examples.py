@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+import pytest
+
 from credits import selectors, services
 from credits.models import Entry
 from credits.tests.conftest import Give, Place
@@ -129,3 +131,99 @@ class TestAliceAsksForHerMoneyBack:
             ("clawback", "-50", "-30"),
             ("clawback", "+50", "20"),
         ]
+
+
+class TestAMonthOfJobs:
+    def test_that_succeed_fail_and_are_forgotten(
+        self, account_id: UUID, give: Give, place: Place, now: datetime
+    ) -> None:
+        # 10 March, noon: she has 20 that end on the 12th at noon, and 30 bought that never end.
+        give(20, expires_at=now + 2 * DAY)
+        give(30, kind="purchase", source="purchase:1")
+
+        # A job of 25 takes the 20 and 5 of the bought. It needs only 8: first the 5 go back, then 12 of the 20.
+        job = place(25)
+        assert figures(account_id, now) == ("50", "0", "25", "25")
+        services.capture_hold(hold_id=job.id, credits=Decimal(8), now=now)
+        assert figures(account_id, now) == ("50", "8", "0", "42")
+
+        # On the 12th, ten minutes before their end, a job takes the 12 that are left; at three past noon it fails.
+        job = place(12, now=now + 2 * DAY - timedelta(minutes=10))
+        failed_at = now + 2 * DAY + timedelta(minutes=3)
+        assert figures(account_id, failed_at) == ("50", "8", "12", "30")
+        services.release_hold(hold_id=job.id, now=failed_at)
+        assert figures(account_id, failed_at) == ("50", "8", "0", "42")
+
+        # They live for another day, not longer.
+        assert figures(account_id, failed_at + DAY - timedelta(seconds=1))[3] == "42"
+        services.expire(now=failed_at + DAY)
+        assert figures(account_id, failed_at + DAY) == ("38", "8", "0", "30")
+
+        # On the 20th a worker dies with a job of 4: after its 15 minutes the credits are back, and it comes too late.
+        day = now + 10 * DAY
+        lost = place(4, now=day)
+        assert figures(account_id, day + timedelta(minutes=14)) == ("38", "8", "4", "26")
+        assert figures(account_id, day + timedelta(minutes=15)) == ("38", "8", "0", "30")
+        with pytest.raises(services.HoldExpired):
+            services.capture_hold(hold_id=lost.id, now=day + timedelta(minutes=16))
+        assert history(account_id) == [
+            ("bonus", "+20", "20"),
+            ("purchase", "+30", "50"),
+            ("usage", "-8", "42"),
+            ("expiry", "-12", "30"),
+        ]
+
+
+class TestAMonthInDebt:
+    def test_is_paid_by_whatever_comes_next(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
+        # She buys 100, spends 70, and has 20 in a job when her bank takes the price back: 10 are there, 90 are owed.
+        give(100, kind="purchase", source="purchase:1")
+        spent = place(70)
+        services.capture_hold(hold_id=spent.id, now=now)
+        job = place(20)
+        services.claw_back(
+            account_id=account_id,
+            kind="purchase",
+            source="purchase:1",
+            credits=Decimal(100),
+            idempotency_key="re_1",
+            now=now,
+        )
+        assert owed(account_id, now) == ("0", "20", "90")
+
+        # The job fails: its 20 pay debt. The 70 turn out worthless, and 30 of them are refunded: they pay too.
+        services.release_hold(hold_id=job.id, now=now + timedelta(minutes=10))
+        assert owed(account_id, now + timedelta(minutes=10)) == ("0", "0", "70")
+        services.refund_capture(hold_id=spent.id, credits=Decimal(30), reason="Black", now=now + 2 * DAY)
+        assert owed(account_id, now + 2 * DAY) == ("0", "0", "40")
+
+        # Storage takes what there is: nothing. A purchase of 50 pays the last 40; 10 are hers. Storage takes 0.25.
+        assert charge(account_id, "0.25", now + 3 * DAY) == 0
+        give(50, kind="purchase", source="purchase:2", now=now + 4 * DAY)
+        assert owed(account_id, now + 4 * DAY) == ("10", "0", "0")
+        assert charge(account_id, "0.25", now + 5 * DAY) == Decimal("0.25")
+        assert history(account_id) == [
+            ("purchase", "+100", "100"),
+            ("usage", "-70", "30"),
+            ("clawback", "-100", "-70"),
+            ("refund", "+30", "-40"),
+            ("purchase", "+50", "10"),
+            ("usage", "-0.25", "9.75"),
+        ]
+
+
+def owed(account_id: UUID, at: datetime) -> tuple[str, str, str]:
+    """Return what is available, held and owed."""
+    balance = selectors.get_balance(account_id=account_id, now=at)
+    return tuple(f"{n.normalize():f}" for n in (balance.available, balance.held, balance.debt))  # type: ignore[return-value]
+
+
+def charge(account_id: UUID, credits: str, at: datetime) -> Decimal:
+    return services.charge(
+        account_id=account_id,
+        operation="storage",
+        credits=Decimal(credits),
+        partial=True,
+        idempotency_key=f"storage:{at}",
+        now=at,
+    ).credits
