@@ -86,6 +86,8 @@ class TestHostedPages:
         page.goto(portal.url)
         check_fits(page)
         page.click("text=Cancel subscription")
+        check_fits(page)
+        page.click("button:has-text('Cancel subscription')")
         expect(page.locator("main")).to_contain_text("does not renew")
         page.click("text=Don't cancel subscription")
         expect(page.locator("main")).to_contain_text("renews on")
