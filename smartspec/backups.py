@@ -7,6 +7,7 @@ them with the database afterwards, as `reconcile_stripe` does with Stripe's side
 import os
 import shutil
 import subprocess
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,10 @@ from django.db import connection, connections
 from smartspec import local
 from smartspec.errors import DomainError
 
-OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+# Postgres's own workers (autovacuum) come and go, and make way for what is dropped.
+OTHERS = """SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+LEAVE_WITHIN_SECONDS = 2.0  # a connection that was closed is seen for a moment longer
 # Everything of ours stands in this schema; whoever owns the database may make it anew.
 EMPTY_SCHEMA = "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;\n"
 
@@ -64,9 +68,11 @@ def restore(*, path: Path, on_progress: Progress) -> None:
     """
     if not path.is_file():
         raise BackupFailed(f"There is no file {path}.")
-    with connection.cursor() as cursor:
-        cursor.execute(OTHERS)
-        others = cursor.fetchone()[0]
+    others = _count_others()
+    deadline = time.monotonic() + LEAVE_WITHIN_SECONDS
+    while others and time.monotonic() < deadline:
+        time.sleep(0.1)
+        others = _count_others()
     if others:
         raise BackupFailed(
             f"{others} others are connected to this database: stop web server and worker first.", connections=others
@@ -86,6 +92,12 @@ def restore(*, path: Path, on_progress: Progress) -> None:
         _run([*write, f"--file={script}", "--output=/dev/null"], None, on_progress)
     finally:
         script.unlink(missing_ok=True)
+
+
+def _count_others() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS)
+        return int(cursor.fetchone()[0])
 
 
 def _tool(name: str) -> str:
