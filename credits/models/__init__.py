@@ -16,7 +16,11 @@ from credits.models.rates import Rate
 from credits.models.totals import DayTotal
 from credits.models.usage import UsageDay
 
+# The tables that nothing but the functions of `credits/sql/` writes.
+LEDGER = (Account, Grant, Hold, Entry, EntryTotal, UsageDay, KeyRecord, FreeAllowanceAddress)
+
 __all__ = [
+    "LEDGER",
     "Account",
     "Adjustment",
     "CreditsField",

@@ -3,7 +3,8 @@
 from django.db import connection, transaction
 from psycopg import sql as query
 
-from credits import models, sql
+from credits import sql
+from credits.models import LEDGER
 from smartspec.errors import DomainError
 
 
@@ -11,18 +12,6 @@ class UnknownRole(DomainError):
     """The database has no such role."""
 
     code, status, title = "unknown_role", 422, "Unknown database role"
-
-
-LEDGER = (
-    models.Account,
-    models.Grant,
-    models.Hold,
-    models.Entry,
-    models.EntryTotal,
-    models.UsageDay,
-    models.KeyRecord,
-    models.FreeAllowanceAddress,
-)
 
 
 def grant_ledger_role(*, role: str) -> None:
