@@ -31,5 +31,5 @@ class ExactJSONParser(JSONParser):
 
         try:
             return simplejson.loads(stream.read().decode("utf-8"), use_decimal=True, parse_constant=refuse)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, ArithmeticError, RecursionError) as error:  # 1e99999999999999999999 is none of Python's
             raise exceptions.ParseError("The body is not valid JSON.") from error

@@ -113,16 +113,6 @@ class TestHolding:
         assert body["credits"] == 1
         assert place().json() == body
 
-    def test_needs_a_key(self, worker_client: APIClient, order: dict[str, Any]) -> None:
-        answer = worker_client.post(HOLDS, order)
-        assert answer.status_code == 400
-        assert answer.json()["code"] == "idempotency_key_required"
-
-    @pytest.mark.parametrize("key", ["", "k" * 256])
-    def test_needs_a_key_of_1_to_255_characters(self, place: Place, key: str) -> None:
-        assert place(key).status_code == 400
-        assert place("k" * 255).status_code == 201
-
     def test_knows_no_stranger(self, place: Place) -> None:
         assert place(user_id=str(uuid4())).status_code == 404
 
@@ -131,25 +121,17 @@ class TestHolding:
         [
             ("user_id", "nobody"),
             ("user_id", None),
-            ("operation", "mind_reading"),
             ("operation", ["image_generation"]),
             ("operation", "image\x00generation"),
-            ("quality", "8k"),
             ("quality", 4),
-            ("model_id", "m" * 201),
             ("reference_id", ""),
             ("reference_id", "r" * 256),
-            ("duration_seconds", -1),
             ("duration_seconds", "5"),
-            ("duration_seconds", 1e300),
             ("quantity", 0),
             ("quantity", -3),
             ("quantity", 1.5),
             ("quantity", "1"),
             ("quantity", True),
-            ("quantity", 10**30),
-            ("ttl_seconds", 0),
-            ("ttl_seconds", 86_401),
             ("ttl_seconds", 1.5),
         ],
     )
@@ -158,11 +140,6 @@ class TestHolding:
         assert answer.status_code == 400
         assert [error["attr"] for error in answer.json()["errors"]] == [field]
         assert not Hold.objects.exists()
-
-    def test_never_holds_storage(self, place: Place) -> None:
-        answer = place(operation="storage")
-        assert answer.status_code == 422
-        assert answer.json()["code"] == "operation_not_held"
 
     @pytest.mark.parametrize("body", ["[]", "null", "7", '{"quantity": NaN}', "{", '{"quantity": Infinity}', "\xff"])
     def test_refuses_what_is_no_object(self, worker_client: APIClient, body: str) -> None:
@@ -240,19 +217,6 @@ class TestCapturing:
         answer = settle(worker_client, second["id"], "capture", **key)
         assert answer.status_code == 409
         assert answer.json()["code"] == "idempotency_conflict"
-
-    def test_refuses_more_than_is_held(self, place: Place, worker_client: APIClient, alice_client: APIClient) -> None:
-        hold = place().json()
-        assert settle(worker_client, hold["id"], "capture", {"credits": 1.000001}).status_code == 422
-        assert available(alice_client) == 99
-
-    @pytest.mark.parametrize("credits", ["0", "-1", "0.0000001", '"1"', "true", "1e30", "[]", "1.0000001"])
-    def test_refuses_what_is_no_number_of_credits(self, place: Place, worker_client: APIClient, credits: str) -> None:
-        hold = place().json()
-        url = f"{HOLDS}/{hold['id']}/capture"
-        answer = worker_client.post(url, f'{{"credits": {credits}}}', content_type="application/json")
-        assert answer.status_code == 400
-        assert answer.json()["errors"][0]["attr"] == "credits"
 
     def test_comes_too_late_after_expiry(self, place: Place, worker_client: APIClient, monkeypatch: Any) -> None:
         hold = place(ttl_seconds=1).json()
@@ -339,11 +303,6 @@ class TestRefunding:
         assert settle(worker_client, hold["id"], "refund", {"reason": "blurred"}).status_code == 409
         assert settle(worker_client, hold["id"], "refund", {}).status_code == 400
 
-    def test_refuses_more_than_was_captured(self, place: Place, worker_client: APIClient) -> None:
-        hold = place().json()
-        settle(worker_client, hold["id"], "capture")
-        assert settle(worker_client, hold["id"], "refund", {"credits": 2, "reason": "blurred"}).status_code == 422
-
 
 class TestBatches:
     def test_have_one_outcome_each_in_order(
@@ -418,6 +377,3 @@ class TestBatches:
     @pytest.mark.parametrize("body", [{}, {"holds": []}, {"holds": "x"}, {"holds": [{}] * 101}, []])
     def test_take_1_to_100(self, worker_client: APIClient, body: Any) -> None:
         assert worker_client.post(BATCH, body, headers={"Idempotency-Key": "1"}).status_code == 400
-
-    def test_need_a_key_to_hold(self, worker_client: APIClient, order: dict[str, Any]) -> None:
-        assert worker_client.post(BATCH, {"holds": [order]}).json()["code"] == "idempotency_key_required"
