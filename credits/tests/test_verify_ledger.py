@@ -1,7 +1,9 @@
 import json
+import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from credits import selectors, services
+from credits import selectors, services, sql
 from credits.models import Account, Entry, Grant, Hold, UsageDay
 from credits.tests.conftest import Give, Place
 
@@ -131,3 +133,30 @@ class TestFault:
         Entry.objects.filter(number=1).delete()
         expected = {"entry_number", "entry_balance", "entry_total", "account_entry_count", "lot_entry"}
         assert expected <= self.faults(history)
+
+    @pytest.mark.parametrize(
+        ("fault", "change"),
+        [
+            ("entry_type_number", "UPDATE credits_entry SET type_number = type_number + 9 WHERE number = 5"),
+            ("hold_number", "DELETE FROM credits_hold WHERE number = 2"),
+            ("hold_refund", "UPDATE credits_hold SET refunded = refunded / 2 WHERE refunded > 0"),
+            ("hold_refund", "DELETE FROM credits_entry WHERE entry_type = 'refund'"),
+            ("entry_without_lot", "DELETE FROM credits_grant WHERE kind = 'purchase'"),
+            ("hold_capture", "DELETE FROM credits_entry WHERE entry_type = 'usage' AND hold_number = 1"),
+        ],
+    )
+    def test_in_what_no_trigger_kept(self, history: UUID, fault: str, change: str) -> None:
+        tables = ("credits_entry", "credits_hold", "credits_grant")
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            for table in tables:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            cursor.execute(change)
+            assert cursor.rowcount == 1
+        assert fault in self.faults(history)
+
+    def test_of_every_kind_is_tried_here(self) -> None:
+        kinds = set(re.findall(r"'([a-z]+_[a-z_]+)'", sql.read("verify_accounts")))
+        assert len(kinds) > 20
+        tried = Path(__file__).read_text()
+        assert [kind for kind in sorted(kinds) if f'"{kind}"' not in tried] == []
