@@ -1,4 +1,4 @@
-"""What the ledger gives operators to watch: that its books add up, that its sweeper sweeps, what is outstanding."""
+"""What the ledger gives operators to watch: books, sweeper, the role it is used under, what is outstanding."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -32,6 +32,20 @@ def ledger_swept(now: datetime) -> Condition:
         detail="holds or credits ended ten minutes ago and were not booked" if late else "what has ended is booked",
         remedy="See that the worker runs, or manage.py expire_credits.",
     )
+
+
+@watching.condition
+def ledger_role(now: datetime) -> Condition:
+    """What a migration made, or a restore forgot, is not yet granted to the role that web and worker run under."""
+    roles = selectors.list_ledger_roles()
+    wrong = [role for role in roles if role.faults]
+    names = ", ".join(role.name for role in roles)
+    detail = f"{names} may read and call, and nothing else" if roles else "the server owns the ledger's tables"
+    if wrong:
+        more = f", and {len(wrong[0].faults) - 1} faults more" if wrong[0].faults[1:] else ""
+        detail = f"{wrong[0].name} {wrong[0].faults[0]}{more}"
+    commands = " and ".join(f"manage.py grant_ledger_role {role.name}" for role in wrong)
+    return Condition("ledger_role", holds=not wrong, detail=detail, remedy=f"As the tables' owner: {commands}")
 
 
 @watching.gauges

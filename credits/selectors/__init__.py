@@ -50,6 +50,7 @@ from credits.selectors.office import (
 from credits.selectors.previews import RatePreview, preview_rate
 from credits.selectors.receipts import LotShare, Receipt, get_receipt
 from credits.selectors.report import LedgerReport, Parts, ReportLine, report_ledger
+from credits.selectors.roles import LedgerRole, list_ledger_roles
 from credits.selectors.usage import (
     ModelUsage,
     UsageOfDay,
@@ -70,6 +71,7 @@ __all__ = [
     "GivenAllowance",
     "GrantSummary",
     "LedgerReport",
+    "LedgerRole",
     "LotShare",
     "ModelUsage",
     "Parts",
@@ -107,6 +109,7 @@ __all__ = [
     "list_due",
     "list_holds",
     "list_holds_until",
+    "list_ledger_roles",
     "list_lots",
     "list_plans",
     "list_rates",

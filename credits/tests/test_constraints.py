@@ -11,9 +11,8 @@ import pytest
 from django.apps import apps
 from django.db import Error, IntegrityError, ProgrammingError, connection, transaction
 
-from credits import services, sql
-from credits.models import Adjustment
-from credits.services.roles import LEDGER
+from credits import services, sql, watching
+from credits.models import LEDGER, Adjustment
 from credits.tests.conftest import Give, Place
 
 pytestmark = pytest.mark.broken_books
@@ -295,6 +294,51 @@ class TestRole:
             "SELECT proname FROM pg_proc WHERE proname LIKE 'credits\\_%' AND has_function_privilege(oid, 'EXECUTE')"
         )
         assert {name for (name,) in allowed} == {f"credits_{name}" for name in sql.OPERATIONS}
+
+    def test_is_watched(self, server: None, now: datetime) -> None:
+        found = watching.ledger_role(now)
+        assert (found.holds, found.detail) == (True, "ledger_test_server may read and call, and nothing else")
+
+    @pytest.mark.parametrize(
+        ("change", "fault"),
+        [
+            ("REVOKE SELECT ON credits_grant FROM ledger_test_server", "cannot read credits_grant"),
+            ("GRANT UPDATE ON credits_entry TO ledger_test_server", "may write credits_entry"),
+            ("GRANT UPDATE (held) ON credits_account TO PUBLIC", "may write credits_account"),
+            ("GRANT TRIGGER ON credits_hold TO ledger_test_server", "may write credits_hold"),
+            ("REVOKE EXECUTE ON FUNCTION credits_charge FROM ledger_test_server", "cannot call credits_charge"),
+            ("GRANT EXECUTE ON FUNCTION credits_give TO ledger_test_server", "may call credits_give"),
+            # As a migration that makes a function anew leaves it.
+            (
+                f"DROP FUNCTION credits_count_day; {sql.read('count_day')}; REVOKE ALL ON FUNCTION credits_count_day"
+                " FROM PUBLIC",
+                "cannot call credits_count_day",
+            ),
+        ],
+    )
+    def test_is_told_from_one_that_was_not_granted_again(
+        self, server: None, now: datetime, change: str, fault: str
+    ) -> None:
+        execute("RESET ROLE")
+        execute(change)
+        for role in ("RESET ROLE", "SET ROLE ledger_test_server"):  # the owner is told, and the server itself
+            execute(role)
+            found = watching.ledger_role(now)
+            assert (found.holds, found.detail) == (False, f"ledger_test_server {fault}")
+            assert "manage.py grant_ledger_role ledger_test_server" in found.remedy
+        execute("RESET ROLE")
+        services.grant_ledger_role(role="ledger_test_server")
+        assert watching.ledger_role(now).holds
+
+    def test_that_nothing_was_granted_to_is_told_so(self, server: None, now: datetime) -> None:
+        execute("RESET ROLE; CREATE ROLE ledger_test_stranger; SET ROLE ledger_test_stranger")
+        found = watching.ledger_role(now)
+        assert not found.holds
+        assert found.detail.startswith("ledger_test_stranger cannot call")
+
+    def test_that_owns_the_tables_needs_no_other(self, db: None, now: datetime) -> None:
+        found = watching.ledger_role(now)
+        assert (found.holds, found.detail) == (True, "the server owns the ledger's tables")
 
     def test_covers_every_table_of_the_ledger(self, db: None) -> None:
         tables = {model._meta.db_table for model in apps.get_app_config("credits").get_models()}

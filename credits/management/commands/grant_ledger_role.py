@@ -8,7 +8,7 @@ from credits import services
 class Command(BaseCommand):
     help = (
         "Let a database role read the ledger and call its functions, and write its tables in no other way."
-        " Run it again after every migrate: functions may be new."
+        " Run it again after every migrate: functions may be new. `manage.py doctor` tells when that was forgotten."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
