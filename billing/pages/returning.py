@@ -6,7 +6,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.formats import number_format
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -74,8 +74,13 @@ def describe(checkout: Purchase | SubscriptionCheckout) -> str:
         "bonus": number_format(checkout.bonus_credits, force_grouping=True),
     }
     if checkout.bonus_credits:
-        return gettext("%(credits)s credits and %(bonus)s bonus credits") % numbers
-    return gettext("%(credits)s credits") % numbers
+        both = ngettext(
+            "%(credits)s credits and %(bonus)s bonus credit",
+            "%(credits)s credits and %(bonus)s bonus credits",
+            checkout.bonus_credits,
+        )
+        return both % numbers
+    return ngettext("%(credits)s credit", "%(credits)s credits", checkout.credits) % numbers
 
 
 @never_cache

@@ -92,7 +92,9 @@ class TestOverview:
     def test_warns_of_a_low_balance_and_of_debt(self, alices_browser: Client, account_id: Any, give: Give) -> None:
         assert "You have no credits left." in alices_browser.get("/account").content.decode()
         give("1", now=clock.now())
-        assert "1 credits left." in alices_browser.get("/account").content.decode()
+        assert "1 credit left." in alices_browser.get("/account").content.decode()
+        give("0.5", now=clock.now())
+        assert "1.5 credits left." in alices_browser.get("/account").content.decode()
 
     def test_greets_somebody_who_has_nothing_yet(self, alices_browser: Client) -> None:
         page = alices_browser.get("/account").content.decode()

@@ -17,7 +17,7 @@ MINUS = "−"
 
 
 @register.filter(name="credits")
-def credits_text(value: Decimal | int) -> str:
+def credits_text(value: Decimal | int | str) -> str:
     """`{{ 1234.500000|credits }}`: 1,234.5; exact, without trailing zeros."""
     number = Decimal(value)
     text = f"{abs(number).normalize():f}"
@@ -28,6 +28,12 @@ def credits_text(value: Decimal | int) -> str:
 def signed_credits(value: Decimal | int) -> str:
     """`{{ 105|signed_credits }}`: +105."""
     return f"+{credits_text(value)}" if Decimal(value) > 0 else credits_text(value)
+
+
+@register.filter
+def grammatical_number(value: Decimal | int | str) -> int:
+    """`{% blocktranslate with left=x|credits count number=x|grammatical_number %}`: 1 for exactly one, else 2."""
+    return 1 if Decimal(value) == 1 else 2
 
 
 @register.filter

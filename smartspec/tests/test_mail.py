@@ -1,6 +1,7 @@
 """Mail: one design, the reader's language, once per cause."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core import mail as outbox
 from django.core.management import call_command
 from django.test import Client
 
-from smartspec import mail
+from smartspec import clock, mail
 from smartspec.users.models import SentMail, User
 
 CONTEXT = {"plan": "Pro", "last4": "4242", "exp_month": 3, "exp_year": 2027, "renews_at": None}
@@ -97,6 +98,19 @@ class TestLayout:
     def test_escapes_what_it_is_told(self) -> None:
         letter = mail.lay_out("<b>S</b>", "<script>alert(1)</script>\n\nA: <i>1</i>\nB: 2\n\n-- \n<u>Why</u>")
         assert not re.search(r"<script|<b>S|<i>1|<u>", letter.html)
+
+    def test_counts_one_credit_as_one(self, alice: User) -> None:
+        def subject(available: str) -> str:
+            context = {
+                "user": alice,
+                "available": Decimal(available),
+                "monthly_allowance": 10,
+                "period_end": clock.now(),
+            }
+            return mail.write_letter(template="low_balance", context=context, language="en").subject
+
+        assert subject("1.000000") == "You have 1 credit left"
+        assert subject("0.5") == "You have 0.5 credits left"
 
 
 class TestPreview:
