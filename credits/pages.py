@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -41,7 +42,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     account_id, now = signed_in(request).pk, clock.now()
     days = next((n for n in DAY_CHOICES if request.GET.get("days") == str(n)), DAYS)
     balance = selectors.get_balance(account_id=account_id, now=now)
-    mark = mark_of(balance)
+    mark = mark_of(request, balance)
     if request.GET.get("seen") == mark:
         return HttpResponse(status=204)
     filter = selectors.TransactionFilter(account_id=account_id)
@@ -59,10 +60,13 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return render(request, "credits/dashboard.html", context)
 
 
-def mark_of(balance: selectors.Balance) -> str:
-    """Return a short text that changes with everything that the overview tells about the balance."""
-    seen = (balance.available, balance.held, balance.debt, balance.used, balance.plan, balance.is_frozen)
-    return sha256(repr(seen).encode()).hexdigest()[:12]
+def mark_of(request: HttpRequest, balance: selectors.Balance) -> str:
+    """Return a short text that changes with everything that the overview tells about the balance and the plan.
+
+    What it tells about the plan is known to templates alone (billing's tags), so what is seen is a template too.
+    """
+    seen = render_to_string("credits/dashboard_mark.txt", {"balance": balance}, request)
+    return sha256(seen.encode()).hexdigest()[:12]
 
 
 def daily_chart(daily: list[selectors.UsageOfDay]) -> dict[str, Any]:

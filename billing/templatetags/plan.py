@@ -24,9 +24,9 @@ def plan_card(context: template.Context, user: User) -> dict[str, Any]:
 
 
 def subscription_of(context: template.Context, user: User) -> selectors.SubscriptionView:
-    """Return the user's subscription, read once for each page."""
-    found = context.get("subscription")
+    """Return the user's subscription, read once for each request, which may render more than one template."""
+    found = context.get("subscription") or getattr(context["request"], "subscription_shown", None)
     if not isinstance(found, selectors.SubscriptionView):
         found = selectors.get_subscription_view(user_id=user.pk, now=clock.now())
-        context.dicts[0]["subscription"] = found
+        context["request"].subscription_shown = found
     return found

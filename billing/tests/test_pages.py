@@ -84,6 +84,21 @@ class TestBuyPage:
         assert "cannot be reached" in alices_browser.get("/account/buy/cards").content.decode()
 
 
+class TestOverview:
+    def test_hears_of_a_plan_that_is_cancelled_or_past_due_though_no_credits_move(
+        self, alices_browser: Client, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        mark = alices_browser.get("/account").context["mark"]
+        assert alices_browser.get("/account", {"seen": mark}).status_code == 204
+        alices_browser.post("/account/plans/cancel", {"subscription_id": subscription_id})
+        cancelled = alices_browser.get("/account", {"seen": mark})
+        assert "Ends" in cancelled.content.decode()
+        Subscription.objects.update(status="past_due")
+        failed = alices_browser.get("/account", {"seen": cancelled.context["mark"]})
+        assert "did not go through" in failed.content.decode()
+
+
 class TestPlansPage:
     def test_sells_cancels_and_resumes(
         self, alices_browser: Client, alice_client: APIClient, run_jobs: Callable[[], int]
