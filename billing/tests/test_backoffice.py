@@ -8,6 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
@@ -52,6 +55,7 @@ ACTIONS: dict[str, tuple[dict[str, str], set[str]]] = {
     "refund-purchase": ({"amount": ""}, {"Billing", "Admin"}),
     "resend-fulfilment": ({}, {"Support", "Billing", "Admin"}),
     "resend-verification": ({}, {"Support", "Billing", "Admin"}),
+    "remove-second-factor": ({}, {"Admin"}),
     "erase": ({}, {"Admin"}),
     "end-sessions": ({}, {"Support", "Billing", "Admin"}),
     "end-session": ({}, {"Support", "Billing", "Admin"}),
@@ -406,6 +410,8 @@ class TestActions:
                 return str(Purchase.objects.get(session_id=session).pk)
             case "resend-verification":
                 user.emailaddress_set.update(verified=False)  # type: ignore[attr-defined]
+            case "remove-second-factor":
+                TOTP.activate(user, generate_totp_secret())
             case "end-session" | "end-sessions":
                 return str(UserSession.objects.create(user=user, ip="127.0.0.1", session_key="session").pk)
             case "revoke-key":
@@ -622,3 +628,21 @@ class TestStories:
         do(support, alice, "end-sessions")
         assert device.get("/api/me").status_code == 401
         assert not Session.objects.filter(session_key=token).exists()
+
+    def test_a_lost_second_factor_goes_with_its_codes_and_the_person_is_told(
+        self, alice: User, mailoutbox: list[Any], django_capture_on_commit_callbacks: Any
+    ) -> None:
+        TOTP.activate(alice, generate_totp_secret())
+        RecoveryCodes.activate(alice)
+        client = staff_client("Admin")
+        assert "Remove second factor" in text_of(client.get(page_of(alice)))
+        with django_capture_on_commit_callbacks(execute=True):
+            _, after = do(client, alice, "remove-second-factor")
+        assert not Authenticator.objects.filter(user=alice).exists()
+        assert page_of(alice, "remove-second-factor") not in after.content.decode()
+        (mail,) = mailoutbox
+        assert (mail.to, mail.subject) == ([alice.email], "Your two-factor sign-in was removed")
+        done = StaffAction.objects.get()
+        assert done.before == {"second_factors": ["recovery_codes", "totp"]}
+        _, second_time = do(client, alice, "remove-second-factor")
+        assert "They have no second factor." in text_of(second_time)

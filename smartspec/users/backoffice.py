@@ -236,6 +236,32 @@ class ResendVerification(Action):
         return f"A link is on its way to {sent_to}."
 
 
+class RemoveSecondFactor(Action):
+    """Let in somebody who has lost their phone, by their password alone."""
+
+    slug = "remove-second-factor"
+    title = "Remove second factor"
+    right = "users.remove_second_factor"
+    is_dangerous = True
+
+    def is_offered(self, *, user: User, now: datetime) -> bool:
+        return selectors.count_second_factors(user) > 0
+
+    def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
+        return Preview(
+            [
+                "From now on their password alone signs them in: authenticator app, passkeys and recovery codes go.",
+                "They are told by mail. Staff make a new one before the back-office opens to them.",
+            ],
+            [("Second factors", str(selectors.count_second_factors(form.user)), "0")],
+            warning="Be sure that it is really them: call back by a number that you know.",
+        )
+
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
+        services.remove_second_factor_by_staff(staff=staff, user=form.user, now=form.now)
+        return f"{form.user.email} logs in with the password alone."
+
+
 class Erase(Action):
     """Take away everything personal."""
 
@@ -263,6 +289,9 @@ class Erase(Action):
         return "The erasure has begun."
 
 
-ACTIONS = (ViewAs(), ResendVerification(), EndAllSessions(), Erase(), EndSession(), RevokeKey())
+ACTIONS = (
+    *(ViewAs(), ResendVerification(), EndAllSessions(), RemoveSecondFactor(), Erase()),
+    *(EndSession(), RevokeKey()),
+)
 for order, action in enumerate(ACTIONS):
     backoffice.actions.add(action, name=action.slug, right=action.right, order=80 + order)

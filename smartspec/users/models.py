@@ -58,6 +58,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             ("resend_verification", "Can send a verification code again"),
             ("erase_user", "Can erase a person's data"),
             ("view_as_person", "Can read the account pages of a person"),
+            ("remove_second_factor", "Can remove a lost second factor"),
         )
         constraints = (models.UniqueConstraint(Lower("email"), name="user_email_unique_without_case"),)
         indexes = (

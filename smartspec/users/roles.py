@@ -43,8 +43,8 @@ DECIDING = (
     "credits.delete_rate",
     "credits.freeze_account",
 )
-# Has the last word: keys of services, a person's data.
-RULING = ("users.change_apikey", "users.erase_user")
+# Has the last word: keys of services, a person's data, who comes in without a second factor.
+RULING = ("users.change_apikey", "users.erase_user", "users.remove_second_factor")
 
 RIGHTS = {
     SUPPORT: HELPING,

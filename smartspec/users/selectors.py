@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.postgres.search import SearchQuery, SearchVector
@@ -31,6 +32,11 @@ class Entitlements:
 def has_verified_email(user: User) -> bool:
     """Tell whether the address that the user logs in with has been confirmed."""
     return EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
+
+
+def count_second_factors(user: User) -> int:
+    """Return by how many means beside the password the user signs in; recovery codes count as one."""
+    return Authenticator.objects.filter(user=user).count()
 
 
 def get_entitlements(*, user: User, now: datetime) -> Entitlements:

@@ -2,11 +2,13 @@
 
 from smartspec.users.services.changes import delete_by_staff, save_by_staff
 from smartspec.users.services.desk import (
+    NoSecondFactor,
     NothingToVerify,
     UnknownSession,
     end_sessions_by_staff,
     find_own_key,
     read_verification,
+    remove_second_factor_by_staff,
     resend_verification_by_staff,
     revoke_key_by_staff,
 )
@@ -50,6 +52,7 @@ __all__ = [
     "InvalidKey",
     "IssuedKey",
     "LinkUsedUp",
+    "NoSecondFactor",
     "NotPermitted",
     "NothingToVerify",
     "ReasonMissing",
@@ -73,6 +76,7 @@ __all__ = [
     "forbid_own",
     "read_verification",
     "record_action",
+    "remove_second_factor_by_staff",
     "request_erasure",
     "require_api_access",
     "require_right",

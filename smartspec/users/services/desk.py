@@ -1,9 +1,10 @@
-"""What staff do for a person: end sessions, revoke keys, send the confirmation of an address again."""
+"""What staff do for a person: end sessions, revoke keys, confirm an address again, remove a lost second factor."""
 
 from datetime import datetime
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -21,6 +22,7 @@ from smartspec.users.services.staff import Staff, record_action, require_right
 END_SESSION = "users.end_session"
 REVOKE_KEY = "users.revoke_key"
 REVOKE_SERVICE_KEY = "users.change_apikey"
+REMOVE_SECOND_FACTOR = "users.remove_second_factor"
 RESEND = "users.resend_verification"
 VERIFICATION_SALT = "users.verify_address"
 VERIFICATION_SECONDS = 3 * 86_400
@@ -36,6 +38,12 @@ class NothingToVerify(DomainError):
     """The person's address is confirmed already."""
 
     code, status, title = "already_verified", 409, "Already confirmed"
+
+
+class NoSecondFactor(DomainError):
+    """The person logs in with a password alone."""
+
+    code, status, title = "no_second_factor", 409, "No second factor"
 
 
 def end_sessions_by_staff(*, staff: Staff, user: User, session_id: int | None, now: datetime) -> int:
@@ -101,6 +109,33 @@ def find_own_key(*, user: User, key_id: str) -> ApiKey:
     if key is None:
         raise UnknownKey("They have no such API key, or it is revoked.")
     return key
+
+
+def remove_second_factor_by_staff(*, staff: Staff, user: User, now: datetime) -> int:
+    """This will let a person who has lost their second factor log in without it, and return how many were removed.
+
+    All of them go: authenticator app, passkeys, recovery codes. The person is told by mail. Staff make a new one before
+    the back-office opens to them again.
+
+    :raises NotPermitted: the role does not allow it.
+    :raises NoSecondFactor: they have none.
+    """
+    require_right(staff, REMOVE_SECOND_FACTOR)
+    with transaction.atomic():
+        present = list(Authenticator.objects.select_for_update().filter(user=user))
+        if not present:
+            raise NoSecondFactor("They have no second factor.")
+        Authenticator.objects.filter(pk__in=[one.pk for one in present]).delete()
+        done = record_action(
+            staff=staff,
+            action="remove_second_factor",
+            whom=user,
+            before={"second_factors": sorted(one.type for one in present)},
+            after={"second_factors": []},
+            now=now,
+        )
+        mail.send_mail_once(user=user, template="second_factor_removed", cause=f"staff:{done.pk}", context={})
+    return len(present)
 
 
 # --- Confirming an address by link --------------------------------------------------------------------------------
