@@ -6,18 +6,20 @@ They buy by the product's own services and pay at the sandbox; webhooks are sign
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
+from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing import gateway, services
 from billing.models import Purchase, Webhook
 from billing.sandbox import delivery, store
 from billing.sandbox.models import Delivery
-from billing.sandbox.services import acting, checkout
+from billing.sandbox.services import acting, checkout, timekeeping
 from billing.sandbox.services.deliveries import sign
 from billing.sandbox.year import stage
 from credits import services as credits_services
@@ -25,6 +27,11 @@ from smartspec import clock, jobs
 from smartspec.users.models import User
 
 BATCH = 25
+# The two whose webhooks failed: one was given up, one is tried again after a while.
+GIVEN_UP, TRIED_AGAIN = 0, 100_001
+TRIED_AGAIN_AFTER = timedelta(hours=1)
+# A month and its renewal, whose invoice is a draft for an hour and then meets a card that fails.
+A_RENEWAL = timedelta(days=31, hours=3)
 FIRST_NAMES = ("Ada", "Ben", "Chai", "Dara", "Emil", "Fah", "Greta", "Hugo", "Ines", "Jonas", "Kanya", "Lena", "Mali")
 LAST_NAMES = ("Adler", "Berg", "Chan", "Diaz", "Ekberg", "Frey", "Gupta", "Haas", "Ito", "Jansen", "Klein")
 
@@ -67,6 +74,13 @@ class Member:
             now=now,
         )
         credits_services.capture_hold(hold_id=hold.id, now=now)
+
+    def wait(self, until: datetime) -> None:
+        """Let time pass for everybody, up to now: what Stripe does is played at its moment."""
+        while clock.now() < until:
+            stage.become(timekeeping.find_next_moment(until=until) or until)
+            timekeeping.pass_time(now=clock.now())
+            self.work()
 
     def dispute(self, purchase: Purchase, *steps: str) -> None:
         for step in steps:
@@ -172,6 +186,14 @@ def cancel_pro(member: Member) -> None:
     member.work()
 
 
+def fall_behind(member: Member) -> None:
+    """The renewal of the second month meets a card that fails; Stripe will try again in a few days."""
+    member.subscribe("pro")
+    member.spend(500)
+    acting.decline(member.user.email, now=clock.now())
+    member.wait(clock.now() + A_RENEWAL)
+
+
 def be_frozen(member: Member) -> None:
     credits_services.grant(
         account_id=member.user.pk, kind="bonus", credits=Decimal(20), source="crowd", now=clock.now()
@@ -183,8 +205,9 @@ OFTEN = (look, spend_free, look, buy_and_spend, spend_free)
 SELDOM: tuple[Callable[[Member], None], ...] = (
     *(buy_custom, leave_open, let_expire, wait_for_the_bank, be_refused_by_the_bank, pay_another_price),
     *(be_refunded_half_after_spending, be_refunded, dispute, win_dispute, lose_dispute, ask_by_the_bank),
-    *(subscribe_pro, subscribe_enterprise, cancel_pro, be_frozen),
+    *(subscribe_pro, subscribe_enterprise, cancel_pro, be_frozen, fall_behind),
 )
+BEGAN: dict[Callable[[Member], None], timedelta] = {fall_behind: A_RENEWAL}  # how long ago; everybody else begins now
 
 
 def part_of(number: int) -> Callable[[Member], None]:
@@ -201,15 +224,18 @@ def gather(count: int, *, say: Callable[[int], object]) -> int:
     for first in range(1, count + 1, BATCH):
         numbers = [n for n in range(first, min(first + BATCH, count + 1)) if not is_there(n)]
         if numbers:
+            present = clock.now()
             with stage.set_up() as queue:
                 for number in numbers:
-                    user = sign_up(number)
-                    part_of(number)(Member(user, queue))
+                    part = part_of(number)
+                    stage.become(present - BEGAN.get(part, timedelta(0)))
+                    part(Member(sign_up(number), queue))
             made += len(numbers)
         say(min(first + BATCH - 1, count))
-    if not User.objects.filter(email=email_of(0)).exists():
-        lose_webhook(sign_up(0), clock.now())
-        made += 1
+    for number in (GIVEN_UP, TRIED_AGAIN):
+        if not is_there(number):
+            lose_webhook(sign_up(number), clock.now(), is_given_up=number == GIVEN_UP)
+            made += 1
     return made
 
 
@@ -224,15 +250,15 @@ def email_of(number: int) -> str:
 def sign_up(number: int) -> User:
     """Make the person of a number, with a confirmed address and Free's credits."""
     name = f"{FIRST_NAMES[number % len(FIRST_NAMES)]} {LAST_NAMES[number % len(LAST_NAMES)]}"
-    user = User.objects.create_user(email_of(number), name=name)
+    user = User.objects.create_user(email_of(number), name=name, created_at=clock.now())
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
     credits_services.give_allowances(account_id=user.pk, now=clock.now())
     return user
 
 
 @transaction.atomic  # a worker beside this process sees none of it before it has failed
-def lose_webhook(user: User, now: datetime) -> None:
-    """Let a person pay whose webhook fails until the queue gives up: support finds them, and replays it."""
+def lose_webhook(user: User, now: datetime, *, is_given_up: bool) -> None:
+    """Let a person pay whose webhook fails: support finds them, and replays it."""
     session_id = Member(user, None).open(100)
     before = set(Delivery.objects.values_list("pk", flat=True))
     acting.pay(session_id, now=now)
@@ -242,15 +268,20 @@ def lose_webhook(user: User, now: datetime) -> None:
         for found in store.find("event", data__type="checkout.session.completed")
         if found["data"]["object"]["id"] == session_id
     )
-    deliver_and_fail(event, now)
+    job_id = deliver_and_fail(event, now)
+    if is_given_up:
+        app.job_manager.cancel_job_by_id(job_id, delete_job=True)
+    else:
+        ProcrastinateJob.objects.filter(pk=job_id).update(scheduled_at=timezone.now() + TRIED_AGAIN_AFTER, attempts=1)
 
 
-def deliver_and_fail(event: stage.Data, now: datetime) -> None:
+def deliver_and_fail(event: stage.Data, now: datetime) -> int:
+    """Deliver an event whose job has failed once, and return the job."""
     body = json.dumps(event).encode()
     endpoint = store.find("webhook_endpoint")[0]
     signature = sign(body, secret=store.get_private(endpoint["id"])["secret"], timestamp=int(now.timestamp()))
     delivery.post_in_process(endpoint["url"], {"Stripe-Signature": signature}, body)
-    webhook = Webhook.objects.get(event_id=event["id"])
+    job_id = Webhook.objects.get(event_id=event["id"]).job_id or 0
     error = gateway.StripeUnavailable("Stripe could not be reached: connection timed out.")
-    jobs.keep_failure(job_id=webhook.job_id or 0, error=error, now=now)
-    app.job_manager.cancel_job_by_id(webhook.job_id or 0, delete_job=True)
+    jobs.keep_failure(job_id=job_id, error=error, now=now)
+    return job_id

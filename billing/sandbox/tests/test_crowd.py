@@ -33,17 +33,19 @@ class TestCrowd:
         assert set(Dispute.objects.values_list("status", flat=True)) >= {"needs_response", "won", "lost"}
         assert Refund.objects.filter(status="succeeded").count() == 2
         assert set(Subscription.objects.values_list("plan", flat=True)) == {"pro", "enterprise"}
+        assert set(Subscription.objects.values_list("status", flat=True)) == {"active", "past_due"}
         assert Account.objects.filter(debt__gt=0).exists()
         assert Account.objects.exclude(frozen_causes=[]).count() >= 3
 
-    def test_has_one_whose_webhook_failed(self) -> None:
+    @pytest.mark.parametrize(("number", "state"), [(crowd.GIVEN_UP, "dead"), (crowd.TRIED_AGAIN, "failed")])
+    def test_has_two_whose_webhook_failed(self, number: int, state: str) -> None:
         crowd.gather(1, say=lambda done: None)
-        webhook = Webhook.objects.get(user__email=crowd.email_of(0))
-        assert selectors.with_state(Webhook.objects.all()).get(pk=webhook.pk).state == "dead"
+        webhook = Webhook.objects.get(user__email=crowd.email_of(number))
+        assert selectors.with_state(Webhook.objects.all()).get(pk=webhook.pk).state == state
         assert Purchase.objects.get(user=webhook.user).state == "open"
 
     def test_is_always_the_same(self) -> None:
-        assert crowd.gather(2, say=lambda done: None) == 3
+        assert crowd.gather(2, say=lambda done: None) == 4
         people = list(User.objects.order_by("email").values_list("email", "name"))
         assert crowd.gather(2, say=lambda done: None) == 0
         assert list(User.objects.order_by("email").values_list("email", "name")) == people

@@ -11,7 +11,7 @@ from billing.sandbox import crowd
 class Command(BaseCommand):
     help = (
         "Make so many people who have bought, subscribed, been refunded, disputed, been frozen and more, always the"
-        " same ones, and one whose webhook failed. Safe to run again: who exists is left alone. Needs the sandbox."
+        " same ones, and two whose webhooks failed. Safe to run again: who exists is left alone. Needs the sandbox."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
