@@ -14,7 +14,7 @@ PRODUCTION_LIKE := SMARTSPEC_ENVIRONMENT=production SMARTSPEC_SITE_URL=https://p
 	CLOUDFLARE_R2_ACCESS_KEY_ID=placeholder CLOUDFLARE_R2_SECRET_ACCESS_KEY=placeholder \
 	CLOUDFLARE_R2_BUCKET_NAME=placeholder CLOUDFLARE_R2_ENDPOINT=https://account.r2.cloudflarestorage.com
 
-.PHONY: help install run test test-long test-faults lint format bench bench-admin
+.PHONY: help install run test test-long test-orders test-faults lint format bench bench-admin
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,8 +38,11 @@ test: .venv/installed-dev ## every test, on two processes
 	$(BIN)/pytest -q -n 2 --dist loadgroup -m "not long and not faults and not browser and not serial"
 	$(BIN)/pytest -q -m "(serial or browser) and not long and not faults"  # apart: the browser's driver leaves an event loop in its process
 
-test-long: .venv/installed-dev ## the tests that take minutes
-	$(BIN)/pytest -q -m long
+test-long: .venv/installed-dev ## the tests that take minutes, half an hour in all
+	$(BIN)/pytest -q -m "long and not orders"
+
+test-orders: .venv/installed-dev ## every life's events in every order, or two thousand of them: one to two hours
+	$(BIN)/pytest -q -m orders
 
 test-faults: .venv/installed-dev ## everything is killed while a crowd buys and works
 	$(BIN)/pytest -q -s -m faults

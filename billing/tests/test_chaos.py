@@ -336,6 +336,7 @@ def test_ends_the_same_in_some_orders(
 
 
 @pytest.mark.long
+@pytest.mark.orders
 @pytest.mark.parametrize("life", [life for group in GROUPS.values() for life in group], ids=str)
 def test_ends_the_same_in_every_order(
     life: Life, record: Callable[[Life], Recording], seed: int, two: ThreadPoolExecutor
