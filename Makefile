@@ -14,7 +14,7 @@ PRODUCTION_LIKE := SMARTSPEC_ENVIRONMENT=production SMARTSPEC_SITE_URL=https://p
 	CLOUDFLARE_R2_ACCESS_KEY_ID=placeholder CLOUDFLARE_R2_SECRET_ACCESS_KEY=placeholder \
 	CLOUDFLARE_R2_BUCKET_NAME=placeholder CLOUDFLARE_R2_ENDPOINT=https://account.r2.cloudflarestorage.com
 
-.PHONY: help install run test test-long test-orders test-faults lint format bench bench-admin
+.PHONY: help install run test test-long test-orders test-faults lint audit format bench bench-admin
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,13 +47,18 @@ test-orders: .venv/installed-dev ## every life's events in every order, or two t
 test-faults: .venv/installed-dev ## everything is killed while a crowd buys and works
 	$(BIN)/pytest -q -s -m faults
 
-lint: .venv/installed-dev ## ruff, mypy, migrations, deployment checks
+lint: .venv/installed-dev ## ruff, mypy, bandit, migrations, deployment checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml smartspec credits billing media manage.py
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(PRODUCTION_LIKE) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+audit: .venv/installed-dev requirements-audit.txt ## look every pin up among known vulnerabilities (needs the network)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-audit.txt
+	$(BIN)/pip-audit --no-deps --disable-pip -r requirements.txt -r requirements-dev.txt
 
 format: .venv/installed-dev ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -117,8 +118,8 @@ class AccountAdmin(UserSearchMixin, ReadOnlyAdmin):
     @admin.display(description="More")
     def more(self, account: Account) -> SafeString:
         lists = {"entry": "Entries", "grant": "Lots", "hold": "Holds", "usageday": "Usage"}
-        links = [list_link(f"credits_{name}", account.user_id, title) for name, title in lists.items()]
-        return SafeString(" · ".join(links))
+        links = ((list_link(f"credits_{name}", account.user_id, title),) for name, title in lists.items())
+        return format_html_join(" · ", "{}", links)
 
 
 @admin.register(Adjustment)

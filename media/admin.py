@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from media import metering
@@ -95,8 +96,8 @@ class StorageAccountAdmin(UserSearchMixin, ReadOnlyAdmin):
     @admin.display(description="More")
     def more(self, account: StorageAccount) -> SafeString:
         lists = {"asset": "Files", "storageday": "Days", "storageevent": "Events"}
-        links = [list_link(f"media_{name}", account.user_id, title) for name, title in lists.items()]
-        return SafeString(" · ".join(links))
+        links = ((list_link(f"media_{name}", account.user_id, title),) for name, title in lists.items())
+        return format_html_join(" · ", "{}", links)
 
 
 class StorageDayAdmin(UserSearchMixin, CompositeKeyAdmin):

@@ -131,10 +131,10 @@ class WebhookAdmin(RowActionsMixin, UserSearchMixin, ReadOnlyAdmin):
         return super().changelist_view(request, context)
 
     @admin.display(description="Changes")
-    def changed(self, webhook: Webhook) -> SafeString:
+    def changed(self, webhook: Webhook) -> str:
         rows = [[linked(change), change["state"], moved(change)] for change in webhook.changes]
         if not rows:
-            return SafeString("Nothing yet." if webhook.processed_at is None else "Nothing of ours.")
+            return "Nothing yet." if webhook.processed_at is None else "Nothing of ours."
         table = {"headers": ["What", "State since", "Entries"], "rows": rows}
         return render_to_string("unfold/components/table.html", {"table": table})
 
