@@ -7,6 +7,8 @@ from typing import Any
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from smartspec.scrubbing import scrub
+
 
 def get_logger(name: str) -> Any:
     """Return a structured logger: `log.info("Credits fulfilled", user_id=..., purchase_id=...)`."""
@@ -24,7 +26,7 @@ def configure(config: dict[str, str]) -> None:
     ]
     renderer: list[Any]
     if config["format"] == "json":
-        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        renderer = [structlog.processors.format_exc_info, hide_what_is_personal, structlog.processors.JSONRenderer()]
     else:
         renderer = [structlog.dev.ConsoleRenderer(colors=False)]
     logging.config.dictConfig(
@@ -59,6 +61,11 @@ def configure(config: dict[str, str]) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def hide_what_is_personal(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
+    """Take addresses, secrets and card numbers out of a line, also out of a library's words and a traceback."""
+    return dict(scrub(line))
 
 
 class RequestIdMiddleware:

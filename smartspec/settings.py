@@ -39,6 +39,7 @@ SECRET_KEY = env.text(
 ADDRESS_HASH_KEY = env.text("SMARTSPEC_ADDRESS_HASH_KEY", "" if PRODUCTION else f"address-hash-{SECRET_KEY}")
 OPERATOR_EMAILS = env.words("SMARTSPEC_OPERATOR_EMAILS")
 METRICS_NETWORKS = env.networks("SMARTSPEC_METRICS_NETWORKS", ("127.0.0.0/8", "::1/128"))
+SENTRY_DSN = env.secret("SENTRY_DSN", ("https://", "http://"))
 
 # --- Database and mail --------------------------------------------------------------------------------------------
 
@@ -446,5 +447,9 @@ DJANGO_STRUCTLOG_CELERY_ENABLED = False
 # django-structlog would look at request.user before allauth has found out whose token came with the request, and keep
 # nobody. Whoever finds the user binds `user_id` (users/authentication.py, users/sessions.py).
 DJANGO_STRUCTLOG_USER_ID_FIELD = None
+if SENTRY_DSN:
+    from smartspec import sentry  # its library is slow to import, and of no use without an address
+
+    sentry.start(dsn=SENTRY_DSN, environment=ENVIRONMENT)
 
 SILENCED_SYSTEM_CHECKS = ["djstripe.W002"] if STRIPE_SANDBOX else []

@@ -1,0 +1,135 @@
+"""Addresses, secrets and cards leave this server neither in logs nor in reports; ids do, for they lead to the rest."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.conf import settings
+
+from smartspec.scrubbing import MASK, scrub
+from smartspec.users import keys
+
+KEPT = "cs_test_a1B2 pi_3Nk evt_1 3f2b8c1e-0000-4000-8000-000000000000 2026-03-10 12:00:00.123456 105.000000"
+HIDDEN = (
+    "alice@smartspec.test",
+    "Alice.B+c@mail.example.co.th",
+    "sk_" + "live_" + "abcdefghijklmnop",
+    "whsec_abcdefgh",
+    keys.make_key(keys.SERVICE_KIND).text,
+    keys.make_key(keys.USER_KIND).text,
+    "4242 4242 4242 4242",
+    "5555555555554444",
+)
+# What fails here: a page (its database does not answer), a log line of our own, and a library's words.
+FAILING = """
+import logging
+import structlog
+from django.test import Client
+from smartspec.logs import get_logger
+structlog.contextvars.bind_contextvars(event_id="evt_42")
+Client(raise_request_exception=False).post(
+    "/api/auth/app/v1/auth/login?email=alice@smartspec.test&token=query-secret",
+    '{"email": "alice@smartspec.test", "password": "body-secret"}', content_type="application/json",
+    headers={"authorization": "Bearer header-secret", "cookie": "sessionid=cookie-secret", "host": "localhost"})
+log = get_logger("smartspec.trial")
+try:
+    local = "local-secret"
+    raise ValueError("no mail to alice@smartspec.test with " + "sk_" + "live_abcdefghijklmnop")
+except ValueError:
+    log.exception("Trial failed", purchase_id="p-1", password="field-secret", email="alice@smartspec.test")
+logging.getLogger("library").error("Bearer %s was refused", "library-secret")
+import sentry_sdk
+sentry_sdk.flush(5)
+"""
+
+
+class TestScrubbing:
+    @pytest.mark.parametrize("secret", HIDDEN)
+    def test_hides_what_is_personal_or_secret_and_keeps_the_rest(self, secret: str) -> None:
+        assert scrub(f"before {secret}, after {KEPT}") == f"before {MASK}, after {KEPT}"
+
+    def test_hides_the_tokens_of_headers_and_addresses(self) -> None:
+        assert scrub("Authorization: Bearer abc.def") == f"Authorization: Bearer {MASK}"
+        assert scrub("postgres://user:pass@db/x") == f"postgres://{MASK}@db/x"
+        assert scrub("https://r2/x.png?X-Amz-Signature=abc&a=1") == f"https://r2/x.png?X-Amz-Signature={MASK}&a=1"
+
+    def test_hides_by_name_however_deep(self) -> None:
+        line = {"user_id": 7, "headers": [{"Cookie": "a=b", "Accept": "*/*"}], "new_password": "x", "token": ""}
+        assert scrub(line) == {
+            "user_id": 7,
+            "headers": [{"Cookie": MASK, "Accept": "*/*"}],
+            "new_password": MASK,
+            "token": "",
+        }
+
+    def test_lets_numbers_be_that_no_card_has(self) -> None:
+        assert scrub("4242424242424241 1764000000001") == "4242424242424241 1764000000001"
+
+
+# --- On the wire --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def collected() -> Iterator[tuple[str, list[str]]]:
+    """A Sentry of our own: its DSN, and what has reached it."""
+    bodies: list[str] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            bodies.append((gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://public@127.0.0.1:{server.server_port}/1", bodies
+    server.shutdown()
+    server.server_close()
+
+
+def fail(**variables: str) -> str:
+    """Let everything fail in a process of its own that logs JSON, and return what it logged."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SMARTSPEC_", "STRIPE_"))}
+    given = {"DATABASE_URL": "postgres://nobody:database-secret@127.0.0.1:1/none", "SMARTSPEC_LOG_FORMAT": "json"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", FAILING],
+        cwd=settings.BASE_DIR,
+        env=environment | given | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def assert_nothing_escaped(text: str) -> None:
+    assert "alice@" not in text
+    assert "abcdefghijklmnop" not in text
+    assert "-secret" not in text
+
+
+def test_neither_logs_nor_reports_hold_what_is_personal(collected: tuple[str, list[str]]) -> None:
+    dsn, bodies = collected
+    logged = fail(SENTRY_DSN=dsn)
+    assert_nothing_escaped(logged)
+    assert any(json.loads(line).get("event") == "Trial failed" for line in logged.splitlines() if line[:1] == "{")
+    reported = "\n".join(bodies)
+    assert_nothing_escaped(reported)
+    for wanted in ("Trial failed", "p-1", "evt_42", "OperationalError", "was refused", "/api/auth/app/v1/auth/login"):
+        assert wanted in reported
+
+
+def test_nothing_is_reported_without_an_address() -> None:
+    assert "sentry" not in fail()
