@@ -1,0 +1,130 @@
+"""The image, compose.yaml and the systemd units name only what exists, and give nobody more than they need."""
+
+import configparser
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import get_commands
+
+BASE_DIR = Path(settings.BASE_DIR)
+UNITS = sorted((BASE_DIR / "docs/systemd").glob("*.service"))
+VARIABLES = {line.split("=")[0] for line in (BASE_DIR / ".env.example").read_text().splitlines() if "=" in line}
+# Read by others than settings.py: Python, the metrics' library, the image's base, Postgres and PgBouncer.
+OTHERS = {"PATH", "PYTHONUNBUFFERED", "PYTHON_IMAGE", "PROMETHEUS_MULTIPROC_DIR", "POSTGRES_PASSWORD", "MAINPID"}
+NAME = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
+
+
+@pytest.fixture
+def dockerfile() -> list[str]:
+    """The instructions, comments and continued lines aside."""
+    text = re.sub(r"^\s*#.*\n", "", (BASE_DIR / "Dockerfile").read_text(), flags=re.MULTILINE)
+    return text.replace("\\\n", " ").strip().splitlines()
+
+
+@pytest.fixture
+def services() -> dict[str, Any]:
+    composed: dict[str, Any] = yaml.safe_load((BASE_DIR / "compose.yaml").read_text())["services"]
+    return composed
+
+
+def unit(path: Path) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read(path)
+    return parser
+
+
+def assert_command_exists(words: list[str]) -> None:
+    """A command of ours is one of manage.py, or serves our own WSGI application."""
+    if "manage.py" in words:
+        assert words[words.index("manage.py") + 1] in get_commands()
+    else:
+        assert words[:2] == ["gunicorn", "smartspec.wsgi"] or words[-1] == "smartspec.alive"
+
+
+class TestImage:
+    def test_is_built_from_exact_pins_in_two_stages(self, dockerfile: list[str]) -> None:
+        assert len([line for line in dockerfile if line.startswith("FROM")]) == 2
+        assert re.search(r"PYTHON_IMAGE=python:3\.11\.\d+-slim", dockerfile[0])
+        pins = [line for line in (BASE_DIR / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
+        assert all("==" in pin for pin in pins)
+        assert any("--no-deps -r requirements.txt" in line for line in dockerfile)
+
+    def test_runs_as_nobody_in_particular(self, dockerfile: list[str]) -> None:
+        last_stage = dockerfile[max(n for n, line in enumerate(dockerfile) if line.startswith("FROM")) :]
+        users = [line.split()[1] for line in last_stage if line.startswith("USER")]
+        assert users == ["smartspec"]
+        assert last_stage.index("USER smartspec") < next(
+            n for n, line in enumerate(last_stage) if line.startswith("CMD")
+        )
+
+    def test_names_only_variables_and_commands_that_exist(self, dockerfile: list[str]) -> None:
+        assert set(NAME.findall("\n".join(dockerfile))) - VARIABLES - OTHERS == set()
+        for line in dockerfile:
+            if "CMD [" in line:
+                assert_command_exists(yaml.safe_load(line[line.index("[") :]))
+
+    def test_has_no_stand_ins_tests_or_secrets(self) -> None:
+        lines = (BASE_DIR / ".dockerignore").read_text().splitlines()
+        assert lines[1] == "*"  # only what is named goes in
+        taken = {line[1:] for line in lines if line.startswith("!")}
+        assert all((BASE_DIR / name).exists() for name in taken)
+        assert not taken & {".env", ".git", ".local", "production.env"}
+        assert {"billing/sandbox", "media/sandbox", "**/tests"} <= set(lines)
+
+
+class TestCompose:
+    def test_has_every_part_of_the_product(self, services: dict[str, Any]) -> None:
+        assert set(services) == {"postgres", "pgbouncer", "migrate", "web", "worker"}
+
+    def test_gives_workers_and_migrations_a_way_past_pgbouncer(self, services: dict[str, Any]) -> None:
+        assert services["pgbouncer"]["environment"]["POOL_MODE"] == "transaction"
+        assert int(services["pgbouncer"]["environment"]["MAX_PREPARED_STATEMENTS"]) > 0
+        assert "@pgbouncer:" in services["web"]["environment"]["DATABASE_URL"]
+        assert "@postgres:" in services["worker"]["environment"]["DATABASE_DIRECT_URL"]
+        assert "@postgres:" in services["migrate"]["environment"]["DATABASE_URL"]
+
+    def test_names_only_variables_and_commands_that_exist(self, services: dict[str, Any]) -> None:
+        for name in ("migrate", "web", "worker"):
+            assert set(services[name]["environment"]) <= VARIABLES
+            if "command" in services[name]:
+                assert_command_exists(services[name]["command"])
+
+    def test_holds_no_secret_and_opens_one_door_to_this_machine_alone(self, services: dict[str, Any]) -> None:
+        text = (BASE_DIR / "compose.yaml").read_text()
+        assert set(re.findall(r"PASSWORD: (\S+)", text)) == {"${POSTGRES_PASSWORD:?openssl"}
+        assert {port for service in services.values() for port in service.get("ports", ())} == {"127.0.0.1:8000:8000"}
+
+    def test_starts_web_and_worker_on_a_migrated_database(self, services: dict[str, Any]) -> None:
+        for name in ("web", "worker"):
+            assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+    def test_runs_our_code_where_it_can_change_nothing(self, services: dict[str, Any]) -> None:
+        for name in ("migrate", "web", "worker"):
+            assert services[name]["read_only"]
+            assert services[name]["cap_drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+class TestUnit:
+    def test_names_only_variables_and_commands_that_exist(self, path: Path) -> None:
+        text = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("#"))
+        assert set(NAME.findall(text)) - VARIABLES - OTHERS == set()
+        words = shlex.split(unit(path)["Service"]["ExecStart"])
+        assert_command_exists([Path(words[0]).name, *words[1:]])
+
+    def test_runs_as_a_user_of_its_own_and_takes_secrets_from_a_file(self, path: Path) -> None:
+        service = unit(path)["Service"]
+        assert service["User"] == "smartspec"
+        assert service["NoNewPrivileges"] == "true"
+        assert service["EnvironmentFile"] == "/etc/smartspec/environment"
+        assert service["Restart"] == "always"
+
+
+def test_there_are_units_for_web_and_worker() -> None:
+    assert [path.stem for path in UNITS] == ["smartspec-web", "smartspec-worker"]
