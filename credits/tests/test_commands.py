@@ -1,13 +1,12 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from io import StringIO
 from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from credits import selectors, tasks
+from credits import tasks
 from credits.models import Entry, Hold
 from credits.tests.conftest import Give, Place
 from smartspec import clock
@@ -48,18 +47,25 @@ class TestSweeper:
 
 
 class TestAdjustCredits:
-    def test_gives_and_takes_with_a_reason(self, account_id: UUID) -> None:
-        assert "0 credits are available" in run(
-            "adjust_credits", "alice@smartspec.test", "5", "--reason", "Goodwill", "--dry-run"
-        )
-        assert not Entry.objects.exists()
-        run("adjust_credits", "alice@smartspec.test", "5", "--reason", "Goodwill", "--key", "ticket-1")
-        run("adjust_credits", "alice@smartspec.test", "5", "--reason", "Goodwill", "--key", "ticket-1")
-        run("adjust_credits", str(account_id), "-1.5", "--reason", "Given by mistake")
-        balance = selectors.get_balance(account_id=account_id, now=clock.now())
-        assert balance.available == Decimal("3.5")
+    ALICE = ("adjust_credits", "alice@smartspec.test", "--reason", "Goodwill")
 
-    @pytest.mark.parametrize("credits", ["-1", "0", "five", "NaN", "0.0000001"])
-    def test_says_what_is_wrong(self, account_id: UUID, credits: str) -> None:
+    def test_gives_and_takes_with_a_reason(self, account_id: UUID) -> None:
+        assert run(*self.ALICE, "--key", "ticket-1", "5") == "0 credits were available, 5 are now.\n"
+        assert run(*self.ALICE, "--key", "ticket-1", "5") == "5 credits were available, 5 are now.\n"
+        taken = run("adjust_credits", str(account_id), "-1.5", "--reason", "Given by mistake")
+        assert taken == "5 credits were available, 3.5 are now.\n"
+        assert [entry.description for entry in Entry.objects.order_by("number")] == ["Goodwill", "Given by mistake"]
+
+    def test_tells_what_it_would_do_and_does_not(self, account_id: UUID, give: Give) -> None:
+        give(2)
+        assert run(*self.ALICE, "--dry-run", "5") == "2 credits are available; +5 would make 7.\n"
+        assert run(*self.ALICE, "--dry-run", "-1.5") == "2 credits are available; -1.5 would make 0.5.\n"
+        assert Entry.objects.count() == 1
+
+    @pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+    @pytest.mark.parametrize("credits", ["-3", "0", "five", "NaN", "0.0000001", "1e30"])
+    def test_says_what_is_wrong(self, account_id: UUID, give: Give, credits: str, dry_run: tuple[str, ...]) -> None:
+        give(2)
         with pytest.raises(CommandError):
-            run("adjust_credits", "alice@smartspec.test", credits, "--reason", "x")
+            run(*self.ALICE, *dry_run, credits)
+        assert Entry.objects.count() == 1

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from credits import selectors, services
 from credits.models import Entry, Grant, Hold
@@ -146,3 +146,23 @@ class TestRace:
         assert refusals <= {type(None), services.InsufficientCredits, services.HoldExpired}
         for account in accounts:
             assert selectors.verify_account(account_id=account) == []
+
+
+class TestBatch:
+    def test_is_one_commit(self, account_id: UUID, give: Give, now: datetime) -> None:
+        give(10)
+        requests = [services.HoldRequest("image_generation", "job", f"key-{n}") for n in range(5)]
+        placed = services.hold_many(account_id=account_id, holds=requests, now=now)
+        assert len(transactions("credits_hold")) == 1
+        captures = [services.CaptureRequest(hold.id) for hold in placed if isinstance(hold, services.PlacedHold)]
+        services.capture_many(account_id=account_id, captures=captures, now=now)
+        assert len(captures) == 5
+        assert len(transactions("credits_hold")) == 1
+        assert len(transactions("credits_entry")) == 2  # the grant's and the batch's
+
+
+def transactions(table: str) -> set[int]:
+    """Return the transactions that wrote the rows of a table as they are now."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT xmin::text::bigint FROM {table}")
+        return {number for (number,) in cursor.fetchall()}

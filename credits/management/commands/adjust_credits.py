@@ -3,9 +3,11 @@ from typing import Any
 from uuid import uuid4
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from credits import selectors, services
 from credits.management.commands.verify_ledger import find_account
+from credits.prices import plain
 from smartspec import clock
 from smartspec.errors import DomainError
 
@@ -26,20 +28,22 @@ class Command(BaseCommand):
         before = selectors.get_balance(account_id=account_id, now=now).available
         try:
             credits = Decimal(options["credits"])
-            if options["dry_run"]:
-                self.stdout.write(f"{before} credits are available; {credits:+f} would make {before + credits}.")
-                return
-            services.adjust(
-                account_id=account_id,
-                credits=credits,
-                reason=options["reason"],
-                idempotency_key=options["key"] or f"command:{uuid4()}",
-                actor="manage.py",
-                now=now,
-            )
+            with transaction.atomic():
+                services.adjust(
+                    account_id=account_id,
+                    credits=credits,
+                    reason=options["reason"],
+                    idempotency_key=options["key"] or f"command:{uuid4()}",
+                    actor="manage.py",
+                    now=now,
+                )
+                after = selectors.get_balance(account_id=account_id, now=now).available
+                transaction.set_rollback(options["dry_run"])  # the ledger itself has said what would be
         except InvalidOperation:
             raise CommandError(f"“{options['credits']}” is not a number of credits.") from None
         except DomainError as refusal:
             raise CommandError(refusal.detail) from refusal
-        after = selectors.get_balance(account_id=account_id, now=now).available
-        self.stdout.write(f"{before} credits were available, {after} are now.")
+        if options["dry_run"]:
+            self.stdout.write(f"{plain(before)} credits are available; {credits:+f} would make {plain(after)}.")
+        else:
+            self.stdout.write(f"{plain(before)} credits were available, {plain(after)} are now.")

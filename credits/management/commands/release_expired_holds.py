@@ -1,19 +1,7 @@
-from typing import Any
-
-from django.core.management.base import BaseCommand, CommandParser
-
-from credits import services
-from smartspec import clock
+from credits.management.commands import expire_credits
 
 
-class Command(BaseCommand):
+class Command(expire_credits.Command):
+    """Lots and holds of an account end in the order of time, so one command does what the other does."""
+
     help = "Release the holds (and end the lots) whose time is over now, without waiting for the sweeper."
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="count, change nothing")
-        parser.add_argument("--limit", type=int, default=100_000, help="accounts at most")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        expired = services.expire(now=clock.now(), limit=options["limit"], dry_run=options["dry_run"])
-        verb = "would end" if options["dry_run"] else "ended"
-        self.stdout.write(f"{expired.lots} lots and {expired.holds} holds {verb} in {expired.accounts} accounts.")
