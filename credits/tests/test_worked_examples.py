@@ -5,9 +5,11 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 
 from credits import selectors, services
-from credits.models import Entry
+from credits.models import Entry, Grant, Hold
+from credits.prices import plain
 from credits.tests.conftest import Give, Place
 
 DAY = timedelta(days=1)
@@ -227,3 +229,40 @@ def charge(account_id: UUID, credits: str, at: datetime) -> Decimal:
         idempotency_key=f"storage:{at}",
         now=at,
     ).credits
+
+
+class TestThePictureInTheReadme:
+    def test_is_what_the_ledger_does(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
+        picture = (settings.BASE_DIR / "README.md").read_text().partition("How the ledger works")[2]
+        give(100, kind="purchase", source="purchase:1")
+        give(5, kind="bonus", source="purchase:1")
+        give(500, kind="subscription", source="allowance:sub_1:2026-03-10", expires_at=now + 30 * DAY)
+        services.capture_hold(hold_id=place(496).id, now=now)
+        assert lots() == {1: "100", 2: "5", 3: "4"}
+
+        held = place(10)
+        receipt = Hold.objects.get(number=held.number)
+        taken = dict(zip(receipt.lot_numbers, receipt.lot_credits, strict=True))
+        assert [f"lot {number}: {plain(credits)}" for number, credits in taken.items()] == [
+            "lot 3: 4", "lot 2: 5", "lot 1: 1",
+        ]  # fmt: skip
+        assert owed(account_id, now) == ("99", "10", "0")
+
+        entry = services.capture_hold(hold_id=held.id, credits=Decimal("7.5"), now=now).entry
+        assert entry is not None
+        assert (plain(entry.delta_credits), plain(entry.balance_after)) == ("-7.5", "101.5")
+        assert lots() == {1: "100", 2: "1.5", 3: "0"}
+        assert owed(account_id, now) == ("101.5", "0", "0")
+        for figure in (
+            "lot 3: 4",
+            "lot 2: 5",
+            "lot 1: 1",
+            "1 goes back to lot 1, 1.5 to lot 2",
+            "109 = 99 + 10",
+            "−7.5",
+        ):
+            assert figure in picture
+
+
+def lots() -> dict[int, str]:
+    return {lot.number: plain(lot.remaining) for lot in Grant.objects.all()}
