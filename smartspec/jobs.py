@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from traceback import format_exception
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
@@ -18,7 +19,10 @@ from smartspec.errors import DomainError
 from smartspec.models import JobFailure
 from smartspec.users import services
 
-KEPT_DAYS = 30
+CLEAR_ENDED = """
+DELETE FROM procrastinate_jobs j WHERE j.status IN ('succeeded', 'cancelled', 'aborted')
+   AND NOT EXISTS (SELECT FROM procrastinate_events e WHERE e.job_id = j.id AND e.at >= %s)
+"""
 FIRST_RETRY_SECONDS = 5
 LAST_RETRY_SECONDS = 3600
 # About three days of trying: as long as Stripe itself goes on sending.
@@ -79,9 +83,16 @@ def keep_failure(*, job_id: int, error: BaseException, now: datetime) -> None:
         JobFailure.objects.filter(pk=kept.pk).update(**values, attempts=F("attempts") + 1)
 
 
-def clear_failures(*, now: datetime) -> int:
-    """This will forget failures of a month ago, and return how many."""
-    return JobFailure.objects.filter(failed_at__lt=now - timedelta(days=KEPT_DAYS)).delete()[0]
+def clear_old(*, now: datetime) -> dict[str, int]:
+    """This will delete what is as old as JOBS_KEPT_DAYS: jobs that ended, and why jobs failed. Returns how many.
+
+    A job that has given up stays until somebody has seen to it.
+    """
+    before = now - timedelta(days=settings.JOBS_KEPT_DAYS)
+    failures, _ = JobFailure.objects.filter(failed_at__lt=before).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(CLEAR_ENDED, [before])
+        return {"failures": failures, "jobs": cursor.rowcount}
 
 
 # --- By hand ------------------------------------------------------------------------------------------------------

@@ -40,6 +40,9 @@ ADDRESS_HASH_KEY = env.text("SMARTSPEC_ADDRESS_HASH_KEY", "" if PRODUCTION else 
 OPERATOR_EMAILS = env.words("SMARTSPEC_OPERATOR_EMAILS")
 METRICS_NETWORKS = env.networks("SMARTSPEC_METRICS_NETWORKS", ("127.0.0.0/8", "::1/128"))
 SENTRY_DSN = env.secret("SENTRY_DSN", ("https://", "http://"))
+WEBHOOKS_KEPT_DAYS = env.integer("SMARTSPEC_WEBHOOKS_KEPT_DAYS", 30, minimum=1, maximum=3650)
+JOBS_KEPT_DAYS = env.integer("SMARTSPEC_JOBS_KEPT_DAYS", 30, minimum=1, maximum=3650)
+SESSION_DAYS = env.integer("SMARTSPEC_SESSION_DAYS", 60, minimum=1, maximum=365)
 
 # --- Database and mail --------------------------------------------------------------------------------------------
 
@@ -372,7 +375,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-SESSION_COOKIE_AGE = 60 * 86_400  # of the desktop's token too; every use moves its end
+SESSION_COOKIE_AGE = SESSION_DAYS * 86_400  # of the desktop's token too; every use moves its end
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]

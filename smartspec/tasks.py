@@ -24,7 +24,7 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
 
 
 @app.periodic(cron="37 2 * * *")
-@app.task(queueing_lock="smartspec.clear_failures", pass_context=False)
-def clear_failures(timestamp: int) -> None:
-    """Forget, every day, why jobs failed a month ago."""
-    log.info("Old failures of jobs forgotten", failures=jobs.clear_failures(now=clock.now()))
+@app.task(queueing_lock="smartspec.clear_old", pass_context=False)
+def clear_old(timestamp: int) -> None:
+    """Delete, every day, jobs that ended long ago, and forget why jobs failed."""
+    log.info("Old jobs cleared", **jobs.clear_old(now=clock.now()))

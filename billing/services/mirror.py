@@ -5,16 +5,14 @@ from traceback import format_exc
 
 from django.conf import settings
 from djstripe.enums import APIKeyType
-from djstripe.models import APIKey, WebhookEventTrigger
+from djstripe.models import APIKey, Event, WebhookEventTrigger
 
 from billing.models import Customer, Webhook, WebhookRefusal
+from billing.selectors.webhooks import NOT_DONE
 from smartspec.logs import get_logger
 from smartspec.users import selectors as users_selectors
 
 log = get_logger(__name__)
-
-# As long as Stripe itself keeps events.
-KEPT_DAYS = 30
 
 
 def mirror_event(*, trigger_id: int) -> None:
@@ -53,11 +51,19 @@ def forget_old_keys() -> None:
 
 
 def clear_old_webhooks(*, now: datetime) -> dict[str, int]:
-    """This will delete counts of refused calls, and webhooks that were mirrored, once they are a month old.
+    """This will delete what webhooks left behind, once it is as old as WEBHOOKS_KEPT_DAYS: counts of refused calls,
+    webhooks that are done, and the mirror's copies of their events.
 
-    One whose mirror failed stays until somebody has seen to it. Returns how many rows of each went.
+    One whose mirror failed, or whose effect was not had, stays until somebody has seen to it. Returns how many rows of
+    each went.
     """
-    before = now - timedelta(days=KEPT_DAYS)
+    before = now - timedelta(days=settings.WEBHOOKS_KEPT_DAYS)
     refusals, _ = WebhookRefusal.objects.filter(minute_at__lt=before).delete()
-    triggers, _ = WebhookEventTrigger.objects.filter(processed=True, created__lt=before).delete()
-    return {"refusals": refusals, "webhooks": triggers}
+    done = WebhookEventTrigger.objects.filter(processed=True, created__lt=before)
+    _, webhooks = done.exclude(pk__in=Webhook.objects.filter(NOT_DONE).values("pk")).delete()
+    _, events = Event.objects.filter(created__lt=before).exclude(webhookeventtrigger__processed=False).delete()
+    return {
+        "refusals": refusals,
+        "webhooks": webhooks.get(WebhookEventTrigger._meta.label, 0),
+        "events": events.get(Event._meta.label, 0),
+    }

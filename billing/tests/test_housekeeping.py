@@ -1,13 +1,16 @@
 """What is checked and cleared without anybody asking, and which settings are refused."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from djstripe.models import WebhookEventTrigger
+from djstripe.models import Event, WebhookEventTrigger
+from rest_framework.test import APIClient
 
 from billing import checks, services, tasks
-from billing.models import WebhookRefusal
+from billing.models import Webhook, WebhookRefusal
+from billing.tests.conftest import open_credits, pay
 from smartspec import clock
 
 pytestmark = pytest.mark.django_db
@@ -24,10 +27,34 @@ class TestClearing:
                 remote_ip="127.0.0.1", headers={}, body="{}", valid=True, processed=processed
             )
             WebhookEventTrigger.objects.filter(pk=trigger.pk).update(created=created)
-        assert services.clear_old_webhooks(now=now) == {"refusals": 1, "webhooks": 1}
+        assert services.clear_old_webhooks(now=now) == {"refusals": 1, "webhooks": 1, "events": 0}
         assert WebhookEventTrigger.objects.filter(processed=False).count() == 1
         tasks.clear_old(0)
         assert WebhookRefusal.objects.count() == 1
+
+    def test_takes_the_copies_of_events_too(self, alice_client: APIClient, run_jobs: Callable[..., int]) -> None:
+        pay(open_credits(alice_client))
+        run_jobs(mirror=True)
+        kept = WebhookEventTrigger.objects.count()
+        assert Event.objects.count() == kept > 0
+        assert services.clear_old_webhooks(now=clock.now() + timedelta(days=29))["events"] == 0
+        cleared = services.clear_old_webhooks(now=clock.now() + timedelta(days=31))
+        assert (cleared["webhooks"], cleared["events"]) == (kept, kept)
+        assert not Webhook.objects.exists()
+
+    def test_leaves_what_was_mirrored_and_had_no_effect_yet(
+        self, alice_client: APIClient, run_jobs: Callable[..., int]
+    ) -> None:
+        pay(open_credits(alice_client))
+        run_jobs(mirror=True)
+        Webhook.objects.filter(event_type="checkout.session.completed").update(processed_at=None)
+        services.clear_old_webhooks(now=clock.now() + timedelta(days=31))
+        assert Webhook.objects.get().event_type == "checkout.session.completed"
+
+    def test_goes_by_the_setting(self, settings: Any) -> None:
+        settings.WEBHOOKS_KEPT_DAYS = 2
+        WebhookRefusal.objects.create(minute_at=clock.now() - timedelta(days=3), cause="stale", count=1)
+        assert services.clear_old_webhooks(now=clock.now())["refusals"] == 1
 
 
 class TestPriceWatch:

@@ -74,14 +74,34 @@ class TestFailures:
     def test_are_forgotten_after_a_month(self, job_id: int) -> None:
         fail(job_id)
         now = clock.now()
-        assert jobs.clear_failures(now=now + timedelta(days=29)) == 0
-        assert jobs.clear_failures(now=now + timedelta(days=31)) == 1
+        assert jobs.clear_old(now=now + timedelta(days=29))["failures"] == 0
+        assert jobs.clear_old(now=now + timedelta(days=31))["failures"] == 1
 
     def test_are_read_on_the_jobs_page(self, job_id: int) -> None:
         fail(job_id)
         page = client_of(agent_with("view_procrastinatejob")).get(f"{LIST}{job_id}/change/").content.decode()
         for text in ("OSError: The disk is full.", "Traceback", "some.task"):
             assert text in page
+
+
+class TestClearing:
+    @pytest.mark.parametrize("status", ["succeeded", "cancelled", "aborted"])
+    def test_takes_jobs_that_ended_long_ago(self, job_id: int, status: str, settings: Any) -> None:
+        settings.JOBS_KEPT_DAYS = 7
+        set_status(job_id, status)
+        assert jobs.clear_old(now=clock.now() + timedelta(days=6))["jobs"] == 0
+        assert jobs.clear_old(now=clock.now() + timedelta(days=8))["jobs"] == 1
+        assert not ProcrastinateJob.objects.exists()
+
+    @pytest.mark.parametrize("status", ["todo", "doing", "failed"])
+    def test_never_takes_what_is_still_to_be_done(self, job_id: int, status: str) -> None:
+        set_status(job_id, status)
+        assert jobs.clear_old(now=clock.now() + timedelta(days=3000))["jobs"] == 0
+
+    def test_happens_by_itself_every_day(self) -> None:
+        assert "smartspec.tasks.clear_old" in {
+            task.task.name for task in queue.periodic_registry.periodic_tasks.values()
+        }
 
 
 class TestStartingAgain:
