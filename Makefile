@@ -73,3 +73,6 @@ bench: .venv/installed-bench ## measure; nothing in it can fail a test
 
 bench-admin: .venv/installed-dev ## measure the back-office with 100,000 people and more than 5,000,000 entries
 	$(BIN)/python manage.py bench_admin
+
+bench-media: .venv/installed-dev ## measure signing, listing 100,000 assets and billing 100,000 accounts
+	$(BIN)/python manage.py bench_media

@@ -97,6 +97,27 @@ def use_database(name: str) -> None:
     connections["default"].settings_dict["NAME"] = name
 
 
+@contextmanager
+def scratch_database(name: str, *, durable: bool = False) -> Iterator[None]:
+    """Let Django use a new, migrated database of this name; drop it afterwards.
+
+    `durable` gives the embedded server the fsync back that tests, which need not outlive a crash, have taken from it.
+    """
+    own_name = settings.DATABASES["default"]["NAME"]
+    try:
+        copy_database(ensure_template(), name)
+        with maintenance_connection() as server:
+            if durable and not settings.DATABASE_GIVEN:
+                server.execute("ALTER SYSTEM RESET fsync")
+                server.execute("SELECT pg_reload_conf()")
+        use_database(name)
+        yield
+    finally:
+        use_database(own_name)
+        with maintenance_connection() as server:
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
     """Give this test process its own copy of the template, and every transactional test a fresh one."""

@@ -3,22 +3,17 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
-from psycopg import sql
 
 from credits import services as credits_services
-from smartspec.testing import maintenance_connection, use_database
 from smartspec.users.models import User
 
-NAME = "smartspec_bench_admin"
 ENTRIES_PER_DAY_OF_LIFE = 8  # each person has as many days
 WARM_UP = 3
 # Small enough that reading all of it is nothing; every other table must be reached by an index.
@@ -36,21 +31,6 @@ class Measured:
     slowest_ms: float
     queries: int
     read_whole: list[str]
-
-
-@contextmanager
-def database(own_name: str) -> Iterator[None]:
-    """Let Django use a new, migrated database; drop it afterwards."""
-    with maintenance_connection() as server:
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(NAME)))
-        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(NAME)))
-        use_database(NAME)
-        try:
-            call_command("migrate", verbosity=0)
-            yield
-        finally:
-            use_database(own_name)
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(NAME)))
 
 
 def load(*, users: int, now: datetime, progress: Progress) -> int:

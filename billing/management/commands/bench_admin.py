@@ -3,7 +3,6 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from smartspec import clock
@@ -25,9 +24,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, users: int, rounds: int, **options: Any) -> None:
         from billing.bench import pages  # it needs what only development installs
+        from smartspec.testing import scratch_database
 
         now = clock.now()
-        with pages.database(settings.DATABASES["default"]["NAME"]):
+        with scratch_database("smartspec_bench_admin"):
             entries = pages.load(users=users, now=now, progress=lambda line: self.stderr.write(f"  {line} …"))
             self.stdout.write(f"{users:,} people, {entries:,} entries")
             first, again = pages.count_days(now=now)

@@ -1,0 +1,1 @@
+"""How fast media is with many people and many files: generated rows in a database of its own."""
