@@ -14,7 +14,8 @@ WITH tables AS (
    WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (%(tables)s)),
 functions AS (
   SELECT p.oid, p.proname AS name, p.proowner AS owner, p.proacl AS granted,
-         p.proname = ANY (%(operations)s) AS is_operation
+         p.proname = ANY (%(operations)s) AS is_operation,
+         has_function_privilege('public', p.oid, 'EXECUTE') AS is_public
     FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = ANY (%(functions)s)),
 roles AS (
   SELECT r.oid, r.rolname AS name FROM pg_roles r
@@ -32,6 +33,8 @@ SELECT r.name, fault.what
          UNION ALL
          SELECT CASE WHEN f.is_operation THEN 'cannot' ELSE 'may' END || ' call ' || f.name FROM functions f
           WHERE has_function_privilege(r.oid, f.oid, 'EXECUTE') <> f.is_operation
+         UNION ALL  -- as a function is when it was made anew
+         SELECT 'shares ' || f.name || ' with everybody' FROM functions f WHERE f.is_operation AND f.is_public
        ) AS fault (what) ON true
  ORDER BY 1, 2
 """

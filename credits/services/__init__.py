@@ -61,7 +61,7 @@ from credits.services.holds import (
 )
 from credits.services.letters import warn_of_expiring_credits, warn_of_low_balances
 from credits.services.proof import prove_ledger
-from credits.services.roles import UnknownRole, grant_ledger_role
+from credits.services.roles import NotTheOwner, RoleOwnsLedger, UnknownRole, grant_ledger_role
 from credits.services.staff import STAFF_CAUSE, freeze_by_staff, release_hold_by_staff, thaw_by_staff
 from credits.services.totals import count_days
 
@@ -90,12 +90,14 @@ __all__ = [
     "InvalidIdempotencyKey",
     "InvalidJob",
     "InvalidTimeToLive",
+    "NotTheOwner",
     "OperationNotHeld",
     "OwnAdjustment",
     "PaidTime",
     "PlacedHold",
     "RateInEffect",
     "RefundAboveCapture",
+    "RoleOwnsLedger",
     "Settled",
     "UnknownAccount",
     "UnknownAdjustment",

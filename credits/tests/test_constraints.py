@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from django.apps import apps
+from django.core.management import CommandError, call_command
 from django.db import Error, IntegrityError, ProgrammingError, connection, transaction
 
 from credits import services, sql, watching
@@ -308,11 +309,10 @@ class TestRole:
             ("GRANT TRIGGER ON credits_hold TO ledger_test_server", "may write credits_hold"),
             ("REVOKE EXECUTE ON FUNCTION credits_charge FROM ledger_test_server", "cannot call credits_charge"),
             ("GRANT EXECUTE ON FUNCTION credits_give TO ledger_test_server", "may call credits_give"),
-            # As a migration that makes a function anew leaves it.
+            # As a migration leaves a function that it makes anew.
             (
-                f"DROP FUNCTION credits_count_day; {sql.read('count_day')}; REVOKE ALL ON FUNCTION credits_count_day"
-                " FROM PUBLIC",
-                "cannot call credits_count_day",
+                f"DROP FUNCTION credits_count_day; {sql.read('count_day')}",
+                "shares credits_count_day with everybody",
             ),
         ],
     )
@@ -348,6 +348,17 @@ class TestRole:
     def test_must_exist(self, db: None) -> None:
         with pytest.raises(services.UnknownRole):
             services.grant_ledger_role(role="nobody at all")
+
+    def test_must_not_own_the_tables(self, history: UUID, give: Give) -> None:
+        """Its rights would be taken from the functions, which work in its name."""
+        (owner,) = rows("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'credits_account'")[0]
+        with pytest.raises(services.RoleOwnsLedger):
+            services.grant_ledger_role(role=owner)
+        give(1)
+
+    def test_does_not_let_itself_in(self, server: None) -> None:
+        with pytest.raises(CommandError, match=r"connect as .*, who owns the ledger's tables"):
+            call_command("grant_ledger_role", "ledger_test_server")
 
 
 class TestFunctions:

@@ -1,8 +1,9 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from credits import services
+from smartspec.errors import DomainError
 
 
 class Command(BaseCommand):
@@ -15,5 +16,8 @@ class Command(BaseCommand):
         parser.add_argument("role", help="the role that the server connects as; it must not own the tables")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        services.grant_ledger_role(role=options["role"])
+        try:
+            services.grant_ledger_role(role=options["role"])
+        except DomainError as refusal:
+            raise CommandError(refusal.detail) from refusal
         self.stdout.write(f"{options['role']} may read the ledger and call its functions, nothing else.")
