@@ -167,6 +167,28 @@ class TestLotThatEndedWhileItsCreditsWereHeld:
         services.release_hold(hold_id=second.id, now=end_at + timedelta(hours=25))
         assert available(end_at + timedelta(hours=25)) == 0
 
+    @pytest.mark.parametrize("ends", ["released", "expired"])
+    def test_ends_for_good_when_the_credits_come_back_and_the_past_stays_what_it_was(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, available: Available, ends: str
+    ) -> None:
+        """Held credits are there until they come back, though the lot's end lies hours before."""
+        lot = give(10, expires_at=now + timedelta(hours=1)).grant
+        services.release_hold(hold_id=place(10, ttl_seconds=86_400).id, now=now + timedelta(hours=2))
+        again = place(10, now=now + timedelta(hours=25), ttl_seconds=3 * 3600)
+        while_held = now + timedelta(hours=27)  # the lot's second, and last, end was an hour ago
+        back_at = now + timedelta(hours=28 if ends == "expired" else 27.5)
+        assert selectors.balance_at(account_id=account_id, at=while_held) == 10
+        if ends == "released":
+            services.release_hold(hold_id=again.id, now=back_at)
+        services.expire(now=now + timedelta(hours=40))
+        assert available(back_at) == 0
+        entry = Entry.objects.get(entry_type="expiry")
+        assert (entry.delta_credits, entry.created_at) == (-10, back_at)
+        assert Grant.objects.get(pk=lot.pk).expires_at == back_at
+        assert selectors.balance_at(account_id=account_id, at=while_held) == 10
+        report = selectors.report_ledger(since=now, until=while_held)
+        assert (report.credits.outstanding, report.credits.expired) == (10, 0)
+
     def test_what_comes_back_too_late_ends_at_once_and_in_writing(
         self, account_id: UUID, give: Give, place: Place, now: datetime, available: Available
     ) -> None:

@@ -365,8 +365,8 @@ class TestLedgerLife:
 FAULTS = {
     "a lot revives past its 48 hours": (
         "return_credits",
-        "g.expires_at + interval '48 hours') ELSE",
-        "p_at + interval '24 hours') ELSE",
+        "g.expires_at + interval '48 hours')\n",
+        "p_at + interval '24 hours')\n",
     ),
     "a lot revives twice": ("return_credits", "x.own_end_at IS NULL AND ", ""),
     "paid before given": ("burn", "x.expires_at, x.is_paid,", "x.expires_at, NOT x.is_paid,"),
