@@ -58,7 +58,7 @@ lint: .venv/installed-dev ## ruff, mypy, bandit, migrations, deployment checks
 
 audit: .venv/installed-dev requirements-audit.txt ## look every pin up among known vulnerabilities (needs the network)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-audit.txt
-	$(BIN)/pip-audit --no-deps --disable-pip -r requirements.txt -r requirements-dev.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r requirements.txt -r requirements-dev.txt
 
 format: .venv/installed-dev ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

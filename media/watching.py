@@ -1,5 +1,6 @@
 """What operators are told of the bucket, and of storage that nobody charged."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -8,7 +9,7 @@ from media import selectors
 from media.storage import check_ready
 from smartspec import watching
 from smartspec.errors import DomainError
-from smartspec.watching import Condition
+from smartspec.watching import Condition, Gauge
 
 
 @watching.condition
@@ -32,4 +33,13 @@ def storage_billed(now: datetime) -> Condition:
         holds=late is None,
         detail="every day that is over is charged" if late is None else f"days of account {late} are not charged",
         remedy="See that the worker runs, or manage.py bill_storage, which says what fails.",
+    )
+
+
+@watching.gauges
+def arrears(now: datetime) -> Iterable[Gauge]:
+    yield Gauge(
+        "smartspec_storage_unpaid_accounts",
+        "Accounts that owe for storage.",
+        {(): selectors.count_unpaid_accounts()},
     )

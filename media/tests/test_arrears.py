@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from media import services
+from media import services, watching
 from media.models import Asset, StorageAccount, StorageEvent
 from media.tests.conftest import GIGABYTE, Announce, Store, ledger_lines
 
@@ -58,6 +58,12 @@ class TestArrears:
         assert [line[:2] for line in ledger_lines(alice.pk)] == [("2026-03-10", "-0.0005"), ("2026-03-11", "-0.0007")]
         found = usage(ELEVENTH + DAY)
         assert (found.arrears_credits, found.unpaid_since) == (Decimal("0.0003"), ELEVENTH + DAY)
+
+    def test_are_told_to_operators(self, occupied: Asset) -> None:
+        (before,) = watching.arrears(ELEVENTH)
+        services.bill_storage(now=ELEVENTH)
+        (after,) = watching.arrears(ELEVENTH)
+        assert (before.samples, after.samples) == ({(): 0}, {(): 1})
 
     def test_are_paid_first_by_the_next_credits(
         self, alice: Any, occupied: Asset, give: Callable[..., None], available: Callable[[datetime], Decimal]
