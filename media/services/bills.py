@@ -1,13 +1,15 @@
 """The daily bill: each account pays for each day that is over, once, at the rate in effect when the day began.
 
 Charge and bill are one transaction under the account's lock, so that a second biller, a crash or a pause changes
-nothing: what is billed is billed, and what is not is found by the next run.
+nothing: what is billed is billed, and what is not is found by the next run. Some accounts share a transaction, since
+each costs a write to disk; when one of them fails, they are billed one by one.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import islice
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -22,19 +24,29 @@ from smartspec.logs import get_logger
 log = get_logger(__name__)
 
 ZERO = Decimal(0)
-SAVED_FIELDS = (
-    *("metered_at", "day_byte_seconds", "billed_until", "carried"),
-    *("billed_credits", "paid_credits", "unpaid_since", "step"),
-)
-SAVE_BILL = f"""
+ACCOUNTS_PER_TRANSACTION = 50  # whoever places a hold meanwhile waits for all of them
+SAVED_FIELDS = {
+    "account_id": "uuid",
+    "metered_at": "timestamptz",
+    "day_byte_seconds": "numeric",
+    "billed_until": "date",
+    "carried": "numeric",
+    "billed_credits": "numeric",
+    "paid_credits": "numeric",
+    "unpaid_since": "timestamptz",
+    "step": "text",
+}
+SAVE_BILLS = f"""
     WITH days AS (
       INSERT INTO media_storageday (user_id, day_date, byte_seconds, credits, paid_credits, billed_at)
-      SELECT %(account)s, * FROM unnest(%(dates)s::date[], %(byte_seconds)s::numeric[], %(credits)s::numeric[],
+      SELECT * FROM unnest(%(users)s::uuid[], %(dates)s::date[], %(byte_seconds)s::numeric[], %(credits)s::numeric[],
         %(day_paid)s::numeric[], %(billed_at)s::timestamptz[])
       ON CONFLICT (user_id, day_date) DO UPDATE
         SET credits = excluded.credits, paid_credits = excluded.paid_credits, billed_at = excluded.billed_at)
-    UPDATE media_storageaccount SET {", ".join(f"{field} = %({field})s" for field in SAVED_FIELDS)}
-     WHERE account_id = %(account)s
+    UPDATE media_storageaccount a SET {", ".join(f"{field} = b.{field}" for field in SAVED_FIELDS)}
+      FROM unnest({", ".join(f"%({field})s::{type_name}[]" for field, type_name in SAVED_FIELDS.items())})
+        AS b ({", ".join(SAVED_FIELDS)})
+     WHERE a.account_id = b.account_id
 """  # noqa: S608 - names of our own alone
 
 
@@ -56,6 +68,11 @@ class Bills:
     collected: Decimal = ZERO
     failed: int = 0
 
+    def add(self, more: "Bills") -> None:
+        """Add what another run, or a part of this one, has done."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(more, field.name))
+
 
 def bill_storage(
     *,
@@ -75,37 +92,64 @@ def bill_storage(
     if until > today:
         raise DayNotOver(f"Days before {until} are not all over: today is {today}.", today=str(today))
     bills = Bills()
-    for user_id in selectors.iterate_accounts_to_bill(until=until):
+    for user_ids in batched(selectors.iterate_accounts_to_bill(until=until), ACCOUNTS_PER_TRANSACTION):
         try:
-            bill_account(user_id=user_id, until=until, now=now, bills=bills, is_dry_run=is_dry_run)
+            bills.add(bill_accounts(user_ids=user_ids, until=until, now=now, is_dry_run=is_dry_run))
         except Exception:
-            log.exception("Storage was not billed", user_id=str(user_id))
-            bills.failed += 1
+            log.warning("Storage is billed one by one", first_user_id=str(user_ids[0]), exc_info=True)
+            bill_one_by_one(user_ids=user_ids, until=until, now=now, bills=bills, is_dry_run=is_dry_run)
         if on_progress is not None:
-            on_progress(bills)
+            for _ in user_ids:
+                on_progress(bills)
     return bills
 
 
-def bill_account(*, user_id: UUID, until: date, now: datetime, bills: Bills, is_dry_run: bool = False) -> None:
-    """This will bill one account for its days before `until` that are not billed yet, and add that to `bills`."""
-    collected = ZERO
+def batched(ids: Iterator[UUID], size: int) -> Iterator[list[UUID]]:
+    """Yield ids in lists of so many."""
+    while some := list(islice(ids, size)):
+        yield some
+
+
+def bill_one_by_one(*, user_ids: Sequence[UUID], until: date, now: datetime, bills: Bills, is_dry_run: bool) -> None:
+    """This will bill accounts of which one fails: it is written down, and the others are billed."""
+    for user_id in user_ids:
+        try:
+            bills.add(bill_accounts(user_ids=[user_id], until=until, now=now, is_dry_run=is_dry_run))
+        except Exception:
+            log.exception("Storage was not billed", user_id=str(user_id))
+            bills.failed += 1
+
+
+def bill_accounts(*, user_ids: Sequence[UUID], until: date, now: datetime, is_dry_run: bool = False) -> Bills:
+    """This will bill accounts for their days before `until` that are not billed yet: all of them, or none."""
+    bills = Bills()
     with transaction.atomic():
-        account = accounts.lock_account(user_id=user_id)
-        days = due_days(account, until=until)
+        locked = accounts.lock_accounts(user_ids=user_ids)
+        billed = [bill_account(account, until=until, now=now, bills=bills, is_dry_run=is_dry_run) for account in locked]
         if not is_dry_run:
-            collected = arrears.collect(account, now=now)
-            arrears.step_on(account, now=now)
-        for day in days:
-            bill_day(account, day, now=now, is_dry_run=is_dry_run)
-        if not is_dry_run:
-            account.billed_until = max(until, account.billed_until)
-            arrears.step_on(account, now=now)
-            save_bill(account, days)
+            save_bills(locked, [day for days in billed for day in days])
+    return bills
+
+
+def bill_account(
+    account: StorageAccount, *, until: date, now: datetime, bills: Bills, is_dry_run: bool
+) -> list[StorageDay]:
+    """This will charge an account for what it owes and for its days before `until`, add that to `bills`, and return
+    the days. The account is locked; the caller saves both."""
+    days = due_days(account, until=until)
+    if not is_dry_run:
+        bills.collected += arrears.collect(account, now=now)
+        arrears.step_on(account, now=now)
+    for day in days:
+        bill_day(account, day, now=now, is_dry_run=is_dry_run)
+    if not is_dry_run:
+        account.billed_until = max(until, account.billed_until)
+        arrears.step_on(account, now=now)
     bills.accounts += bool(days)
     bills.days += len(days)
     bills.credits += sum((day.credits for day in days if day.credits), ZERO)
     bills.paid += sum((day.paid_credits for day in days), ZERO)
-    bills.collected += collected
+    return days
 
 
 def due_days(account: StorageAccount, *, until: date) -> list[StorageDay]:
@@ -139,18 +183,23 @@ def bill_day(account: StorageAccount, day: StorageDay, *, now: datetime, is_dry_
     account.paid_credits += day.paid_credits
 
 
-def save_bill(account: StorageAccount, days: list[StorageDay]) -> None:
-    """This will save an account and put its billed days on record, in one round trip."""
+def save_bills(billed: Sequence[StorageAccount], days: Sequence[StorageDay]) -> None:
+    """This will save accounts and put their billed days on record, in one round trip."""
     with connection.cursor() as cursor:
         cursor.execute(
-            SAVE_BILL,
+            SAVE_BILLS,
             {
-                "account": account.user_id,
+                "users": [day.user_id for day in days],
                 "dates": [day.day_date for day in days],
                 "byte_seconds": [day.byte_seconds for day in days],
                 "credits": [day.credits for day in days],
                 "day_paid": [day.paid_credits for day in days],
                 "billed_at": [day.billed_at for day in days],
-                **{field: getattr(account, field) for field in SAVED_FIELDS},
+                "account_id": [account.user_id for account in billed],
+                **{
+                    field: [getattr(account, field) for account in billed]
+                    for field in SAVED_FIELDS
+                    if field != "account_id"
+                },
             },
         )
