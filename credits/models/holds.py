@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -96,6 +97,9 @@ class Hold(models.Model):
         )
         indexes = (
             models.Index(fields=["account", "expires_at"], condition=Q(status="open"), name="credits_hold_open"),
+            # For the last days of all accounts together. Holds lie in the order in which they were placed, so that a
+            # summary of every few pages is enough; it costs a new hold next to nothing.
+            BrinIndex(fields=["created_at"], autosummarize=True, name="credits_hold_by_time"),
         )
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from credits import services
+from credits import selectors, services
 from credits.models import Entry, Plan, Rate
 from credits.tests.conftest import Give
 from smartspec import clock
@@ -206,6 +206,16 @@ class TestRates:
         page = administrator.get(f"/admin/credits/rate/{Rate.objects.latest('effective_from').pk}/change/")
         # 1 + 1.5 + 1.5 before; 2 + 3 + 3 by the new rate
         assert "3 jobs cost 4 credits; at this rate they would have cost 8 (+100.0 %)" in page.content.decode()
+
+    def test_look_for_the_last_30_days_by_an_index(self, account_id: UUID) -> None:
+        rate = Rate.objects.filter(operation="image_generation").get()
+        with CaptureQueriesContext(connection) as queries:
+            selectors.preview_rate(rate=rate, now=clock.now())
+        (query,) = queries.captured_queries
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")  # a table as small as a test's is rather read whole
+            cursor.execute("EXPLAIN " + query["sql"])
+            assert any("credits_hold_by_time" in line for (line,) in cursor.fetchall())
 
     @pytest.mark.parametrize(
         ("changes", "field"),
