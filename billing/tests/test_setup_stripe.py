@@ -4,7 +4,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 
 from billing import services
 from billing.sandbox import store
@@ -92,3 +92,12 @@ class TestComparingPrices:
         (difference,) = services.compare_prices()
         assert "STRIPE_PRICE_PRO_MONTHLY" in difference
         assert "price_gone" in difference
+
+
+def test_can_be_run_before_there_is_the_secret_that_it_prints(settings: Any) -> None:
+    settings.STRIPE_WEBHOOK_SECRETS = []
+    settings.STRIPE_PRICES = dict.fromkeys(settings.STRIPE_PRICES, "")
+    said = StringIO()
+    command = load_command_class("billing", "setup_stripe")
+    command.execute(dry_run=True, skip_checks=False, force_color=False, no_color=True, stdout=said)
+    assert "For the environment" in said.getvalue()

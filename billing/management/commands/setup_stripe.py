@@ -10,6 +10,7 @@ from smartspec.errors import DomainError
 
 class Command(BaseCommand):
     help = "Create at Stripe what is missing and print the environment lines. Safe to run again."
+    requires_system_checks = ()  # they ask for what only this command can print
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
