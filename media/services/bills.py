@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import islice
+from itertools import islice, zip_longest
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -125,31 +125,24 @@ def bill_accounts(*, user_ids: Sequence[UUID], until: date, now: datetime, is_dr
     bills = Bills()
     with transaction.atomic():
         locked = accounts.lock_accounts(user_ids=user_ids)
-        billed = [bill_account(account, until=until, now=now, bills=bills, is_dry_run=is_dry_run) for account in locked]
+        days = [due_days(account, until=until) for account in locked]
         if not is_dry_run:
-            save_bills(locked, [day for days in billed for day in days])
+            for account in locked:
+                bills.collected += arrears.collect(account, now=now)
+                arrears.step_on(account, now=now)
+        for at_once in zip_longest(*days):  # everybody's first day, then everybody's second, …
+            bill_days(list(zip(locked, at_once, strict=True)), now=now, is_dry_run=is_dry_run)
+        if not is_dry_run:
+            for account in locked:
+                account.billed_until = max(until, account.billed_until)
+                arrears.step_on(account, now=now)
+            save_bills(locked, [day for some in days for day in some])
+    bills.accounts = sum(map(bool, days))
+    for day in (day for some in days for day in some):
+        bills.days += 1
+        bills.credits += day.credits or ZERO
+        bills.paid += day.paid_credits
     return bills
-
-
-def bill_account(
-    account: StorageAccount, *, until: date, now: datetime, bills: Bills, is_dry_run: bool
-) -> list[StorageDay]:
-    """This will charge an account for what it owes and for its days before `until`, add that to `bills`, and return
-    the days. The account is locked; the caller saves both."""
-    days = due_days(account, until=until)
-    if not is_dry_run:
-        bills.collected += arrears.collect(account, now=now)
-        arrears.step_on(account, now=now)
-    for day in days:
-        bill_day(account, day, now=now, is_dry_run=is_dry_run)
-    if not is_dry_run:
-        account.billed_until = max(until, account.billed_until)
-        arrears.step_on(account, now=now)
-    bills.accounts += bool(days)
-    bills.days += len(days)
-    bills.credits += sum((day.credits for day in days if day.credits), ZERO)
-    bills.paid += sum((day.paid_credits for day in days), ZERO)
-    return days
 
 
 def due_days(account: StorageAccount, *, until: date) -> list[StorageDay]:
@@ -161,26 +154,42 @@ def due_days(account: StorageAccount, *, until: date) -> list[StorageDay]:
     return on_record + accounts.meter(account, until=metering.start_of(until))
 
 
-def bill_day(account: StorageAccount, day: StorageDay, *, now: datetime, is_dry_run: bool) -> None:
-    """This will price a day and charge what there is. Arrears come first, so while there are any nothing is left."""
-    rate = selectors.storage_rate(at=metering.start_of(day.day_date))
-    credits, account.carried = metering.price(byte_seconds=day.byte_seconds, rate=rate, carried=account.carried)
-    day.credits, day.billed_at = credits, now
-    if credits and not account.arrears_credits and not is_dry_run:
-        average_gb = metering.average_gb(day.byte_seconds).normalize()
-        day.paid_credits = credits_services.charge(
-            account_id=account.user_id,
-            operation=selectors.OPERATION,
-            credits=credits,
-            idempotency_key=f"storage:{day.day_date}",
-            now=now,
-            partial=True,
-            description=f"Storage on {day.day_date}: {average_gb:f} GB on average",
-            reference_type=selectors.OPERATION,
-            reference_id=str(day.day_date),
-        ).credits
-    account.billed_credits += credits
-    account.paid_credits += day.paid_credits
+def bill_days(billed: Sequence[tuple[StorageAccount, StorageDay | None]], *, now: datetime, is_dry_run: bool) -> None:
+    """This will price a day of each account and charge what there is. Arrears come first, so while there are any
+    nothing is left."""
+    charged = []
+    for account, day in billed:
+        if day is None:
+            continue
+        rate = selectors.storage_rate(at=metering.start_of(day.day_date))
+        day.credits, account.carried = metering.price(byte_seconds=day.byte_seconds, rate=rate, carried=account.carried)
+        day.billed_at = now
+        if day.credits and not account.arrears_credits:
+            charged.append((account, day))
+        account.billed_credits += day.credits
+    if is_dry_run or not charged:
+        return
+    answers = credits_services.charge_many(
+        operation=selectors.OPERATION,
+        orders=[charge_for(day) for _, day in charged],
+        now=now,
+        partial=True,
+        reference_type=selectors.OPERATION,
+    )
+    for (account, day), answer in zip(charged, answers, strict=True):
+        day.paid_credits = answer.credits
+        account.paid_credits += answer.credits
+
+
+def charge_for(day: StorageDay) -> credits_services.ChargeOrder:
+    """Return what a priced day is charged as, once."""
+    return credits_services.ChargeOrder(
+        account_id=day.user_id,
+        credits=day.credits or ZERO,
+        idempotency_key=f"storage:{day.day_date}",
+        description=f"Storage on {day.day_date}: {metering.average_gb(day.byte_seconds).normalize():f} GB on average",
+        reference_id=str(day.day_date),
+    )
 
 
 def save_bills(billed: Sequence[StorageAccount], days: Sequence[StorageDay]) -> None:
