@@ -7,9 +7,10 @@ from datetime import datetime
 from django.conf import settings
 from django.http import UnreadablePostError
 
-from media.sandbox import buckets, cors, listing, multipart, objects, signing
+from media.sandbox import buckets, cors, listing, multipart, objects, signing, sweeping
 from media.sandbox.errors import S3Error
 from media.sandbox.messages import Answer, Request
+from media.sandbox.store import open_store
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -85,6 +86,8 @@ def perform(request: Request, now: datetime) -> Answer:
     """
     require_possible_key(request.key)
     payload_hash = signing.verify(request, now)
+    sweeping.sweep_daily(open_store(), now)
+    sweeping.abort_ended_uploads(open_store(), now)
     return find_operation(request)(request, payload_hash, now)
 
 

@@ -78,6 +78,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.swept_at: datetime | None = None
         self._local = threading.local()
 
     # --- The index --------------------------------------------------------------------------------------------
