@@ -247,6 +247,7 @@ class PlanAdmin(EditedAdmin):
     """What a plan gives. Its prices are Stripe's, which cannot change; plans come and go with a release."""
 
     form = PlanForm
+    change_form_before_template = "admin/plan_prices.html"  # what Stripe says of its prices
     monthly = credits_column("monthly_credits", "Monthly credits")
     price_monthly = column(
         lambda plan: f"${plan.price_monthly_cents / 100:,.2f}", "Price a month", "price_monthly_cents"

@@ -46,7 +46,7 @@ from billing.services.refunds import (
     settle_refunds_of_charge,
 )
 from billing.services.settlement import refresh_checkout, settle_payment_intent, settle_session
-from billing.services.setup import Setup, compare_prices, set_up_stripe
+from billing.services.setup import Setup, check_prices, compare_prices, set_up_stripe
 from billing.services.staff import (
     NeverOpened,
     RefundPreview,
@@ -97,6 +97,7 @@ __all__ = [
     "cancel_pending_change",
     "cancel_subscription",
     "change_plan",
+    "check_prices",
     "clear_old_webhooks",
     "compare_prices",
     "delete_payment_method",

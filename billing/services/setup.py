@@ -238,26 +238,44 @@ def steps_down_late(plan: str, interval: str) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class PriceCheck:
+    """A price in use, and how it is not what our plan costs; empty when they agree."""
+
+    variable: str
+    price_id: str
+    difference: str
+
+
+def check_prices(plan: Any) -> list[PriceCheck]:
+    """Return the prices in use of a plan, each beside what Stripe says of it now. Changes nothing.
+
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    checks = []
+    for interval in Interval.values:
+        price_id = settings.STRIPE_PRICES.get((plan.slug, interval))
+        if not price_id:
+            continue
+        variable, cents = f"STRIPE_PRICE_{plan.slug}_{interval}".upper(), plan_cents(plan, interval)
+        try:
+            price = gateway.retrieve_price(price_id)
+        except gateway.StripeObjectMissing:
+            difference = f"{variable} names {price_id}, which does not exist at Stripe."
+        else:
+            difference = (
+                ""
+                if price_fits(price, cents, interval)
+                else f"{variable} ({price_id}) is {price['unit_amount']} {price['currency']} at Stripe,"
+                f" but the plan costs {cents} {settings.STRIPE_CURRENCY} {interval}."
+            )
+        checks.append(PriceCheck(variable, price_id, difference))
+    return checks
+
+
 def compare_prices() -> list[str]:
     """Return a sentence for every price in use that is not what our plan costs; empty when all agree. Changes nothing.
 
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
-    differences = []
-    for plan in paid_plans():
-        for interval in Interval.values:
-            price_id = settings.STRIPE_PRICES.get((plan.slug, interval))
-            if not price_id:
-                continue
-            variable, cents = f"STRIPE_PRICE_{plan.slug}_{interval}".upper(), plan_cents(plan, interval)
-            try:
-                price = gateway.retrieve_price(price_id)
-            except gateway.StripeObjectMissing:
-                differences.append(f"{variable} names {price_id}, which does not exist at Stripe.")
-                continue
-            if not price_fits(price, cents, interval):
-                differences.append(
-                    f"{variable} ({price_id}) is {price['unit_amount']} {price['currency']} at Stripe,"
-                    f" but the plan costs {cents} {settings.STRIPE_CURRENCY} {interval}."
-                )
-    return differences
+    return [check.difference for plan in paid_plans() for check in check_prices(plan) if check.difference]

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command, load_command_class
+from django.test import Client
 
 from billing import services
 from billing.sandbox import store
+from smartspec.users.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -101,3 +103,21 @@ def test_can_be_run_before_there_is_the_secret_that_it_prints(settings: Any) -> 
     command = load_command_class("billing", "setup_stripe")
     command.execute(dry_run=True, skip_checks=False, force_color=False, no_color=True, stdout=said)
     assert "For the environment" in said.getvalue()
+
+
+class TestPlansPage:
+    def test_says_whether_its_prices_are_stripes(self, alice: User, settings: Any) -> None:
+        User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+        staff = Client()
+        staff.force_login(User.objects.get(pk=alice.pk))
+
+        def shown(plan: str) -> str:
+            return staff.get(f"/admin/credits/plan/{plan}/change/").content.decode()
+
+        assert shown("pro").count(">the same<") == 2
+        assert "Prices at Stripe" not in shown("free")
+        price = store.get("price", settings.STRIPE_PRICES["pro", "monthly"])
+        store.save(price | {"unit_amount": 1900, "unit_amount_decimal": "1900"})
+        assert "is 1900 usd at Stripe, but the plan costs 2900 usd monthly." in shown("pro")
+        settings.STRIPE_HTTP_CLIENT = "billing.tests.outage.NoStripe"
+        assert "Stripe cannot be asked right now" in shown("pro")
