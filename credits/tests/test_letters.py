@@ -37,7 +37,7 @@ class TestLowBalance:
         spend(place, 8)
         assert warn() == []
         spend(place, 1)
-        assert warn() == ["You have 1 credits left"]
+        assert warn() == ["You have 1 credit left"]
         assert warn() == []
         spend(place, 1)
         assert warn() == ["You have no credits left"]
