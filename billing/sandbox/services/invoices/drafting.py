@@ -114,18 +114,25 @@ def add_up(invoice: Data, *, balance: int) -> None:
 
 @transaction.atomic
 def create_invoice(params: Data, *, now: datetime) -> Data:
-    """This will create a draft by hand, from the customer's pending invoice items when asked to include them."""
+    """This will create a draft by hand, from the pending invoice items when asked to include them: the customer's, or
+    those of the `subscription` that it is for.
+    """
     if "customer" not in params:
         raise ParameterMissing("customer")
     customer = store.get("customer", params["customer"], param="customer", status=400)
     includes = params.get("pending_invoice_items_behavior") == "include"
     pending = store.find("invoiceitem", customer=customer["id"], invoice="") if includes else []
+    subscription = None
+    if subscription_id := params.get("subscription"):
+        subscription = store.get("subscription", subscription_id, param="subscription", status=400)
+        pending = [item for item in pending if _is_of(item, subscription_id)]
     currency = params.get("currency") or (pending[0]["currency"] if pending else customer["currency"]) or "usd"
     invoice = create_draft(
         customer=customer["id"],
         currency=currency,
         billing_reason="manual",
         lines=[line_of_item(item) for item in reversed(pending)],
+        subscription=subscription,
         now=now,
         extra={"auto_advance": params.get("auto_advance", False)},
     )
@@ -141,6 +148,11 @@ def create_invoice(params: Data, *, now: datetime) -> Data:
     if invoice["collection_method"] == "send_invoice":
         invoice["due_date"] = params.get("due_date") or store.timestamp(now) + params.get("days_until_due", 30) * 86400
     return store.save(invoice) if invoice != before else invoice
+
+
+def _is_of(item: Data, subscription_id: str) -> bool:
+    details = (item["parent"] or {}).get("subscription_details") or {}
+    return details.get("subscription") == subscription_id
 
 
 def line_of_item(item: Data) -> Data:
