@@ -14,7 +14,8 @@ from credits import selectors as credits_selectors
 from credits import services as credits_services
 
 ZERO = Decimal(0)
-BILLED_BY = ("subscription_update", "subscription_cycle")  # at once, or with the next renewal
+# At once, with the next renewal, or by an invoice that staff make of what waits for it.
+BILLED_BY = ("subscription_update", "subscription_cycle", "manual")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def find_upgrade(invoice: dict[str, Any]) -> Upgrade | None:
     lines = stripe_data.invoice_lines(invoice)
     given_back = [line for line in lines if line.is_proration and line.amount_cents < 0]
     charged = [line for line in lines if line.amount_cents > 0]
-    if invoice["billing_reason"] == "subscription_cycle":  # its other lines are the next period's
+    if invoice["billing_reason"] != "subscription_update":  # other lines are the next period's, or staff's own
         charged = [line for line in charged if line.is_proration]
     if not given_back or not charged:
         return None

@@ -208,6 +208,25 @@ class TestDashboard:
         services.record_invoice(invoice_id=recorded.pk, now=clock.now())
         assert sum(allowances(alice)) == 7750
 
+    def test_an_upgrade_billed_by_an_invoice_that_staff_make_gives_the_difference_once(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: RunJobs
+    ) -> None:
+        """https://docs.stripe.com/billing/subscriptions/prorations: what waits can be invoiced by hand."""
+        subscription_id = subscribe(alice_client)
+        update_at_stripe(subscription_id, ENTERPRISE, proration_behavior="create_prorations")
+        run_jobs()
+        assert allowances(alice) == [500]
+        api = gateway.client().v1.invoices
+        customer_id = Subscription.objects.get().customer_id
+        waiting: Any = {"pending_invoice_items_behavior": "include"}
+        draft = api.create(params={"customer": customer_id, "subscription": subscription_id, **waiting})
+        paid = api.pay(api.finalize_invoice(draft.id).id)
+        assert (paid.status, paid.billing_reason) == ("paid", "manual")
+        run_jobs()
+        assert 4_990 <= sum(allowances(alice)) <= 5_000
+        services.record_invoice(invoice_id=draft.id, now=clock.now())
+        assert len(allowances(alice)) == 2
+
     def test_a_downgrade_with_credit_is_the_lower_plan_from_now_on(
         self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: RunJobs, travel: Travel
     ) -> None:
