@@ -147,6 +147,26 @@ class TestUpDownUp:
         assert credits_selectors.get_plan_state(account_id=alice.pk, now=clock.now()).plan == "pro"
 
 
+class TestUpAndDownAgain:
+    def test_over_a_renewal_is_refused_nowhere_and_gives_each_month_once(self, alice: Any, person: Person) -> None:
+        subscribe(person)
+        person.change_plan("enterprise")
+        person.change_plan("pro")  # waits for the end of the month
+        person.do_the_work(clock.now())
+        travel(person, period_of(person)[1] + timedelta(hours=2))
+        assert Subscription.objects.get().plan == "pro"
+        person.change_plan("enterprise")
+        person.change_plan("pro")
+        person.do_the_work(clock.now())
+        assert Subscription.objects.get().pending_plan == "pro"
+        travel(person, period_of(person)[1] + timedelta(hours=2))
+        assert Subscription.objects.get().plan == "pro"
+        first, second, third = sum(given(alice)[:2]), sum(given(alice)[2:4]), given(alice)[4]
+        assert 4_980 <= first <= 5_000
+        assert 4_980 <= second <= 5_000
+        assert third == 500
+
+
 class TestMonthlyToYearlyAndBack:
     def test_gives_one_allowance_a_month(self, alice: Any, person: Person) -> None:
         subscribe(person)
