@@ -24,6 +24,8 @@ Card = Callable[..., checkout.CardFields]
 
 
 class TestKeys:
+    """https://docs.stripe.com/api/authentication"""
+
     def test_takes_any_test_key_as_bearer_or_basic(self, sandbox: None, client: Client) -> None:
         assert client.get(f"{BASE}/customers", headers=BEARER).status_code == 200
         basic = base64.b64encode(b"sk_test_abc123:").decode()
@@ -37,6 +39,8 @@ class TestKeys:
 
 
 class TestHeaders:
+    """https://docs.stripe.com/api/request_ids"""
+
     def test_every_answer_has_a_request_id_and_takes_an_account(self, sandbox: None, client: Client) -> None:
         headers = {**BEARER, "Stripe-Account": "acct_1SmartSpecSandbox", "Stripe-Version": "2026-08-26.dahlia"}
         answer = client.get(f"{BASE}/customers", headers=headers)
@@ -46,6 +50,8 @@ class TestHeaders:
 
 
 class TestErrors:
+    """https://docs.stripe.com/api/errors"""
+
     def test_an_unknown_object_is_404_resource_missing(self, client_of_stripe: stripe.StripeClient) -> None:
         with pytest.raises(stripe.InvalidRequestError) as raised:
             client_of_stripe.v1.customers.retrieve("cus_unknown")
@@ -109,6 +115,8 @@ class TestErrors:
 
 
 class TestIdempotency:
+    """https://docs.stripe.com/api/idempotent_requests"""
+
     def test_the_same_request_gets_the_first_answer(self, client_of_stripe: stripe.StripeClient) -> None:
         params: Any = {"email": "a@example.com", "metadata": {"a": "1"}}
         made = [
@@ -146,6 +154,8 @@ class TestIdempotency:
 
 
 class TestLists:
+    """https://docs.stripe.com/api/pagination"""
+
     def test_pages_forwards_and_backwards(self, client_of_stripe: stripe.StripeClient) -> None:
         api = client_of_stripe.v1.customers
         made = [api.create(params={"email": f"{index}@example.com"}).id for index in range(5)][::-1]
@@ -186,6 +196,8 @@ class TestLists:
 
 
 class TestExpand:
+    """https://docs.stripe.com/api/expanding_objects"""
+
     def test_reaches_into_lists(self, client_of_stripe: stripe.StripeClient, package: Open, card: Card) -> None:
         session = package()
         checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now())
