@@ -33,23 +33,6 @@ def call(function: str, *arguments: Any, plain: Sequence[str] = ("status",), par
 def call_all(function: str, *arguments: Any, plain: Sequence[str] = ("status",), parts: Parts = NO_PARTS) -> list[Row]:
     """Return every row that a function answers with, as `call` returns one."""
     rows = _fetch(_statement(function, len(arguments), tuple(plain), tuple(parts.items())), arguments)
-    return _answers(function, rows, plain, parts)
-
-
-def call_each(
-    function: str, calls: Sequence[Sequence[Any]], plain: Sequence[str] = ("status",), parts: Parts = NO_PARTS
-) -> list[Row]:
-    """Return the one row that each of many calls of a function answers with, in their order, as `call` returns it.
-
-    The calls follow each other without waiting for answers. They belong inside a transaction: all of them, or none.
-    """
-    if not calls:
-        return []
-    rows = _fetch_each(_statement(function, len(calls[0]), tuple(plain), tuple(parts.items())), calls)
-    return _answers(function, rows, plain, parts)
-
-
-def _answers(function: str, rows: list[tuple[Any, ...]], plain: Sequence[str], parts: Parts) -> list[Row]:
     if plain and plain[0] == "status":
         for row in rows:
             _counter(function, row[0]).inc()
@@ -104,25 +87,6 @@ _cursors: "WeakKeyDictionary[BaseDatabaseWrapper, psycopg.Cursor[Any]]" = WeakKe
 
 
 def _fetch(statement: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
-    database, cursor = _cursor()
-    # Django's wrappers translate errors, refuse a broken transaction and, where asked to, count and time statements.
-    wrap: Any = database.make_debug_cursor if database.queries_logged else database.make_cursor
-    wrap(cursor).execute(statement, arguments)
-    return cursor.fetchall()
-
-
-def _fetch_each(statement: str, calls: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    database, cursor = _cursor()
-    database.validate_no_broken_transaction()
-    with database.wrap_database_errors:  # Django's own cursor could not return what many statements answer
-        cursor.executemany(statement, calls, returning=True)
-        rows = cursor.fetchall()
-        while cursor.nextset():
-            rows += cursor.fetchall()
-    return rows
-
-
-def _cursor() -> "tuple[BaseDatabaseWrapper, psycopg.Cursor[Any]]":
     database = connections[DEFAULT_DB_ALIAS]
     database.close_if_health_check_failed()
     database.ensure_connection()
@@ -130,4 +94,7 @@ def _cursor() -> "tuple[BaseDatabaseWrapper, psycopg.Cursor[Any]]":
     if cursor is None or cursor.connection is not database.connection:
         cursor = _cursors[database] = psycopg.Cursor(database.connection)
         cursor.format = Format.BINARY
-    return database, cursor
+    # Django's wrappers translate errors, refuse a broken transaction and, where asked to, count and time statements.
+    wrap: Any = database.make_debug_cursor if database.queries_logged else database.make_cursor
+    wrap(cursor).execute(statement, arguments)
+    return cursor.fetchall()

@@ -354,31 +354,6 @@ class TestCharge:
         with pytest.raises(services.IdempotencyConflict):
             services.charge(**(job | {"credits": Decimal(2)}), partial=True, idempotency_key="part")
 
-    def test_of_many_accounts_is_what_each_would_have_been_charged(self, alice: Any, bob: Any, now: datetime) -> None:
-        ids = sorted([alice.pk, bob.pk])
-        for account_id, credits in zip(ids, (5, 1), strict=True):
-            services.grant(account_id=account_id, kind="bonus", credits=Decimal(credits), source="test", now=now)
-        orders = [services.ChargeOrder(account_id, Decimal(2), "day", "A day", "today") for account_id in ids]
-        many: dict[str, Any] = {"operation": "storage", "orders": orders, "now": now}
-        with pytest.raises(services.InsufficientCredits):
-            services.charge_many(**many)
-        assert [balance(account_id, now)[0] for account_id in ids] == [5, 1]  # nobody was charged
-        assert [charged.credits for charged in services.charge_many(**many, partial=True)] == [2, 1]
-        again = services.charge_many(**many, partial=True)
-        assert [(charged.credits, charged.is_replay) for charged in again] == [(2, True), (1, True)]
-        assert [balance(account_id, now)[0] for account_id in ids] == [3, 0]
-        for account_id in ids:
-            assert selectors.verify_account(account_id=account_id) == []
-
-    def test_of_many_accounts_comes_in_ascending_order(self, alice: Any, bob: Any, now: datetime) -> None:
-        orders = [
-            services.ChargeOrder(account_id, Decimal(1), "day")
-            for account_id in sorted([alice.pk, bob.pk], reverse=True)
-        ]
-        with pytest.raises(ValueError, match="ascending"):
-            services.charge_many(operation="storage", orders=orders, now=now)
-        assert services.charge_many(operation="storage", orders=[], now=now) == []
-
     def test_can_be_refunded_by_its_hold(self, account_id: UUID, give: Give, now: datetime) -> None:
         give(1)
         charged = services.charge(

@@ -1,7 +1,7 @@
 """The only writers of assets, and of what they cost."""
 
 from media.services.arrears import climb_ladder, collect_arrears, uploads_are_stopped
-from media.services.bills import Bills, DayNotOver, bill_accounts, bill_storage
+from media.services.bills import Bills, DayNotOver, bill_account, bill_storage
 from media.services.deletions import Swept, UnknownAsset, delete_all_assets, delete_asset, forget_files, sweep
 from media.services.reconcile import Comparison, Difference, reconcile_media
 from media.services.uploads import (
@@ -32,7 +32,7 @@ __all__ = [
     "UploadMismatch",
     "UploadMissing",
     "UploadsStopped",
-    "bill_accounts",
+    "bill_account",
     "bill_storage",
     "climb_ladder",
     "collect_arrears",

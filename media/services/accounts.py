@@ -35,25 +35,18 @@ def lock_account(*, user_id: UUID) -> StorageAccount:
 
     :raises StorageAccount.DoesNotExist: the user has never announced a file.
     """
-    for account in lock_accounts(user_ids=[user_id]):
-        return account
-    raise StorageAccount.DoesNotExist(user_id)
-
-
-def lock_accounts(*, user_ids: Sequence[UUID]) -> list[StorageAccount]:
-    """This will lock those of the accounts that there are, in ascending order, so that no two callers wait for each
-    other, until the caller's transaction ends."""
     # Composed once: a night's bills lock a hundred thousand accounts, and composing costs more than locking.
     columns = [str(field.column) for field in StorageAccount._meta.concrete_fields]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(columns)} FROM media_storageaccount"  # noqa: S608 - names of our own alone
-            " WHERE account_id = ANY (%s) ORDER BY account_id FOR UPDATE",
-            [list(user_ids)],
+            f"SELECT {', '.join(columns)} FROM media_storageaccount WHERE account_id = %s FOR UPDATE",  # noqa: S608
+            [user_id],
         )
-        rows = cursor.fetchall()
+        row = cursor.fetchone()
+    if row is None:
+        raise StorageAccount.DoesNotExist(user_id)
     fields = [field.attname for field in StorageAccount._meta.concrete_fields]
-    return [StorageAccount.from_db(connection.alias, fields, row) for row in rows]
+    return StorageAccount.from_db(connection.alias, fields, row)
 
 
 def meter(account: StorageAccount, *, until: datetime) -> list[StorageDay]:

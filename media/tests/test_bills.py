@@ -61,7 +61,12 @@ class TestBill:
             credits_services.grant(account_id=user.pk, kind="bonus", credits=Decimal(1), source="test", now=now)
             store(77_777_777, user_id=user.pk)
         for days in range(20):
-            services.bill_accounts(user_ids=[alice.pk], until=date(2026, 3, 11) + days * DAY, now=ELEVENTH + days * DAY)
+            services.bill_account(
+                user_id=alice.pk,
+                until=date(2026, 3, 11) + days * DAY,
+                now=ELEVENTH + days * DAY,
+                bills=services.Bills(),
+            )
         services.bill_storage(now=ELEVENTH + 19 * DAY)
         first, second = StorageAccount.objects.all()
         assert (first.billed_credits, first.carried) == (second.billed_credits, second.carried)

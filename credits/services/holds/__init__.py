@@ -1,6 +1,6 @@
 """Spending: holds and how they end, refunds of captures, and charges."""
 
-from credits.services.holds.charges import Charged, ChargeOrder, charge, charge_many
+from credits.services.holds.charges import Charged, charge
 from credits.services.holds.placement import HoldRequest, PlacedHold, hold_many, place_hold
 from credits.services.holds.refusals import (
     AlreadyRefunded,
@@ -28,7 +28,6 @@ __all__ = [
     "AlreadyRefunded",
     "CaptureAboveHold",
     "CaptureRequest",
-    "ChargeOrder",
     "Charged",
     "FeatureNotInPlan",
     "HoldAlreadySettled",
@@ -44,7 +43,6 @@ __all__ = [
     "capture_hold",
     "capture_many",
     "charge",
-    "charge_many",
     "extend_hold",
     "hold_many",
     "place_hold",
