@@ -16,16 +16,16 @@ from smartspec.scrubbing import MASK, scrub
 from smartspec.users import keys
 
 KEPT = "cs_test_a1B2 pi_3Nk evt_1 3f2b8c1e-0000-4000-8000-000000000000 2026-03-10 12:00:00.123456 105.000000"
-HIDDEN = (
-    "alice@smartspec.test",
-    "Alice.B+c@mail.example.co.th",
-    "sk_" + "live_" + "abcdefghijklmnop",
-    "whsec_abcdefgh",
-    keys.make_key(keys.SERVICE_KIND).text,
-    keys.make_key(keys.USER_KIND).text,
-    "4242 4242 4242 4242",
-    "5555555555554444",
-)
+HIDDEN = {
+    "e-mail": "alice@smartspec.test",
+    "e-mail with a tag": "Alice.B+c@mail.example.co.th",
+    "Stripe key": "sk_" + "live_" + "abcdefghijklmnop",
+    "webhook secret": "whsec_abcdefgh",
+    "service key": keys.make_key(keys.SERVICE_KIND).text,
+    "user key": keys.make_key(keys.USER_KIND).text,
+    "card": "4242 4242 4242 4242",
+    "card without spaces": "5555555555554444",
+}
 # What fails here: a page (its database does not answer), a log line of our own, and a library's words.
 FAILING = """
 import logging
@@ -50,9 +50,9 @@ sentry_sdk.flush(5)
 
 
 class TestScrubbing:
-    @pytest.mark.parametrize("secret", HIDDEN)
-    def test_hides_what_is_personal_or_secret_and_keeps_the_rest(self, secret: str) -> None:
-        assert scrub(f"before {secret}, after {KEPT}") == f"before {MASK}, after {KEPT}"
+    @pytest.mark.parametrize("what", HIDDEN)
+    def test_hides_what_is_personal_or_secret_and_keeps_the_rest(self, what: str) -> None:
+        assert scrub(f"before {HIDDEN[what]}, after {KEPT}") == f"before {MASK}, after {KEPT}"
 
     def test_hides_the_tokens_of_headers_and_addresses(self) -> None:
         assert scrub("Authorization: Bearer abc.def") == f"Authorization: Bearer {MASK}"
