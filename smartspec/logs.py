@@ -28,7 +28,9 @@ def configure(config: dict[str, str]) -> None:
     if config["format"] == "json":
         renderer = [structlog.processors.format_exc_info, hide_what_is_personal, structlog.processors.JSONRenderer()]
     else:
-        renderer = [structlog.dev.ConsoleRenderer(colors=False)]
+        # Not the one it takes where the library rich is installed: that one shows what every variable held.
+        formatter = structlog.dev.plain_traceback
+        renderer = [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=formatter)]
     logging.config.dictConfig(
         {
             "version": 1,

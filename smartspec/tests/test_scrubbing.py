@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.conf import settings
+from structlog.stdlib import ProcessorFormatter
 
 from smartspec.scrubbing import MASK, scrub
 from smartspec.users import keys
@@ -133,3 +135,18 @@ def test_neither_logs_nor_reports_hold_what_is_personal(collected: tuple[str, li
 
 def test_nothing_is_reported_without_an_address() -> None:
     assert "sentry" not in fail()
+
+
+class TestConsole:
+    def test_says_where_it_failed_and_not_what_variables_held(self) -> None:
+        """Even where the library rich is installed, which structlog would let show them all, however large."""
+        handlers = logging.getLogger().handlers
+        (formatter,) = {handler.formatter for handler in handlers if isinstance(handler.formatter, ProcessorFormatter)}
+        held = "local" + "-secret"
+        try:
+            raise ValueError("out of paper")
+        except ValueError:
+            record = logging.LogRecord("trial", logging.ERROR, __file__, 1, "Trial failed", (), sys.exc_info())
+        line = formatter.format(record)
+        assert "ValueError: out of paper" in line
+        assert held not in line
