@@ -56,6 +56,9 @@ def account_endpoints() -> tuple[dict[str, Any], dict[str, Any]]:
     flow = specification["components"]["schemas"]["Flow"]["properties"]
     flow["id"]["enum"] = sorted({*flow["id"]["enum"], "password_reset_by_code"})
     flow["is_pending"].pop("enum", None)
+    # Whoever asks for what needs a fresh log-in may have no session at all.
+    responses = specification["components"]["responses"]
+    responses["ReauthenticationRequired"] = responses["AuthenticationOrReauthentication"]
     paths = {path: item for path, item in specification["paths"].items() if not UNUSED.search(path)}
     for path, item in paths.items():
         for method, operation in item.items():
