@@ -7,31 +7,19 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from django.db import connections
 
-from credits.bench.errors import BenchError
+from smartspec.bench.errors import BenchError
+from smartspec.bench.load import Throughput, percentile_ms
 
 Step = Callable[[], int]  # one call, and how many operations it did
 MakeStep = Callable[[random.Random], Step]
 
 START_TIMEOUT_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Throughput:
-    """Operations a second over all clients; a call's latencies, and CPU time an operation; 0 where it is not known."""
-
-    operations: int
-    per_second: float
-    p50_ms: float
-    p99_ms: float
-    client_cpu_us: float
-    server_cpu_us: float = 0.0
 
 
 def run_clients(make_step: MakeStep, *, clients: int, seconds: float) -> Throughput:
@@ -59,12 +47,6 @@ def run_clients(make_step: MakeStep, *, clients: int, seconds: float) -> Through
             process.join()
         for pipe in pipes:
             pipe.close()
-
-
-def percentile_ms(latencies: list[float], share: float) -> float:
-    """Return a percentile of latencies in seconds, in milliseconds; 0 when there are none."""
-    ordered = sorted(latencies)
-    return 1000 * ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
 
 
 def _client(make_step: MakeStep, number: int, seconds: float, barrier: Barrier, pipe: Connection) -> None:

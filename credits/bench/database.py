@@ -12,8 +12,8 @@ from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
 
-from credits.bench.errors import BenchError
 from smartspec import local
+from smartspec.bench.errors import BenchError
 
 NAME = "smartspec_bench"
 PEER_NAME = "smartspec_bench_peer"

@@ -12,10 +12,10 @@ from django.db import transaction
 from credits import services
 from credits.bench.clients import Step
 from credits.bench.dataset import account_id
-from credits.bench.errors import BenchError
 from credits.models import Account, Grant, Hold
 from credits.prices import price_job
 from smartspec import clock
+from smartspec.bench.errors import BenchError
 
 OPERATION = "image_generation"
 MODEL = "flux-pro"

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.conf import settings
 
-from credits.bench.clients import Throughput
 from credits.bench.database import PEER_NAME
-from credits.bench.errors import BenchError
+from smartspec.bench.errors import BenchError
+from smartspec.bench.load import Throughput
 
 
 def is_installed() -> bool:

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from credits.bench import database
-from credits.bench.clients import Throughput
-from credits.bench.errors import BenchError
 from credits.bench.operations import LARGEST_QUANTITY, MODEL, OPERATION, TTL_SECONDS
+from smartspec.bench.errors import BenchError
+from smartspec.bench.load import Throughput
 
 THREADS = 2
 SMOKE_CALLS = 20

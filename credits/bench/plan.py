@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from credits.bench import http, operations, peer, pgbench, reads
-from credits.bench.clients import MakeStep, Throughput, run_clients
+from credits.bench.clients import MakeStep, run_clients
 from credits.bench.dataset import Dataset
 from credits.bench.http import Server
 from credits.bench.peer import Hordak
 from smartspec import clock
+from smartspec.bench import load
+from smartspec.bench.load import Throughput
 
 CLIENT_COUNTS = (1, 2, 4, 8, 16)
 HTTP_CONNECTIONS = 8
@@ -205,15 +207,16 @@ def _hordak(hordak: Hordak, name: str, kind: str) -> Step:
 
 def _http(server: Server, name: str, path: str, accounts: int) -> Step:
     def run(seconds: float) -> dict[str, Reading]:
-        make = http.hold_order(path, server.service_key, accounts)
-        return {name: http.load(server.port, make, connections=HTTP_CONNECTIONS, seconds=seconds, expected="201")}
+        orders = http.hold_order(path, server.service_key, accounts)
+        return {name: load.load(server.port, orders, connections=HTTP_CONNECTIONS, seconds=seconds)}
 
     return Step(name, frozenset({"http"}), run)
 
 
 def _balance(server: Server) -> Step:
     def run(seconds: float) -> dict[str, Reading]:
-        messages = [http.request("GET", "/api/credits/balance", key) for key in (server.long_key, server.new_key)]
+        keys = (server.long_key, server.new_key)
+        messages = [load.request("GET", "/api/credits/balance", http.key_header(key)) for key in keys]
         long, new = http.latencies_in_turn(server.port, messages, seconds=seconds * READ_SHARE)
         return {"balance long": long, "balance new": new}
 

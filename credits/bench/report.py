@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from credits.bench.clients import Throughput
 from credits.bench.plan import CLIENT_COUNTS, MEASURES, Measure, Reading
+from smartspec.bench.load import Throughput
 
 Round = dict[str, Reading]
 BAR_WIDTH = 44

@@ -10,12 +10,12 @@ from django.db import connections
 from credits import selectors
 from credits.bench import dataset as data
 from credits.bench import plan, reads, storage
-from credits.bench.clients import Throughput
 from credits.bench.database import bench_database, server_cpu_seconds, server_facts
 from credits.bench.dataset import Dataset
-from credits.bench.errors import BenchError
 from credits.bench.report import Round, number, plain
 from smartspec import clock
+from smartspec.bench.errors import BenchError
+from smartspec.bench.load import Throughput
 
 WARM_UP_SECONDS = 1.0
 VERIFIED_ACCOUNTS = 50

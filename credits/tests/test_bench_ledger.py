@@ -6,13 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from credits.bench import chart, report
+from credits.bench import report
 from credits.bench.plan import CLIENT_COUNTS, GROUPS, MEASURES, Measure
 
 pytestmark = pytest.mark.serial
@@ -103,11 +102,3 @@ class TestReport:
         from credits.management.commands.bench_ledger import HELP
 
         assert all(f"\n  {group} " in HELP for group in GROUPS)
-
-
-class TestChart:
-    def test_is_well_formed_and_marks_every_point(self) -> None:
-        series = {"service": {1: 1000.0, 4: 2500.0}, "pgbench": {1: 1500.0, 4: 5200.0}}
-        drawing = ElementTree.fromstring(chart.throughput_svg(series, caption="a < b"))
-        dots = [dot for dot in drawing.iter("{http://www.w3.org/2000/svg}circle") if len(dot)]
-        assert len(dots) == 4

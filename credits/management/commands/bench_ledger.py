@@ -10,13 +10,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 
-from credits.bench import chart, report, runner
+from credits.bench import report, runner
 from credits.bench.plan import GROUPS
 from smartspec import clock
+from smartspec.bench import chart
 
 SVG = Path("docs/ledger-throughput.svg")
 JSON = "bench-ledger.json"  # in the data folder
 INTERRUPTED = 130
+LABELS = {"service": "place_hold, the service (Python)", "pgbench": "the same function, pgbench"}
 
 HELP = f"""\
 Measure the ledger: against what the database itself can do, and against other ledgers.
@@ -137,7 +139,13 @@ class Command(BaseCommand):
         """Write the chart."""
         caption = f"clients; PostgreSQL {server.get('server_version', '')}, {os.cpu_count()} CPUs shared by both sides"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(chart.throughput_svg(series, caption=caption))
+        path.write_text(
+            chart.growth_svg(
+                {LABELS[kind]: points for kind, points in series.items()},
+                title="Holds a second by number of clients",
+                caption=caption,
+            )
+        )
 
 
 def length_of(options: dict[str, Any]) -> runner.Length:
