@@ -275,3 +275,19 @@ class TestMirror:
         trigger = WebhookEventTrigger.objects.get()
         assert "cannot read this" in trigger.exception
         assert purchase_grants(alice) == [("purchase", Decimal(100)), ("bonus", Decimal(5))]
+
+
+class TestCost:
+    def test_of_intake_is_a_few_statements_and_no_call_to_stripe(
+        self, settings: Any, django_assert_max_num_queries: Any
+    ) -> None:
+        settings.STRIPE_HTTP_CLIENT = "billing.tests.outage.NoStripe"
+        body = json.dumps(an_event()).encode()
+        with django_assert_max_num_queries(8):
+            assert post(body).status_code == 200
+
+    def test_in_a_burst_is_borne_by_the_mirror_and_not_by_customers(self) -> None:
+        for number in range(3):
+            post(json.dumps(an_event(id=f"evt_{number}")).encode())
+        jobs = ProcrastinateJob.objects.filter(task_name__startswith="billing.tasks.").order_by("-priority", "id")
+        assert [job.task_name.rsplit(".")[-1] for job in jobs] == ["apply_event"] * 3 + ["mirror_event"] * 3
