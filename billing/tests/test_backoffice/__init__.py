@@ -1,0 +1,1 @@
+"""The back-office, seen through its pages: one file per noun."""

@@ -1,0 +1,184 @@
+"""What staff come for, from the first look to what was put right."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.test import Client
+from rest_framework.test import APIClient
+
+from billing import services
+from billing.models import Purchase, Refund
+from billing.tests.conftest import open_credits, pay
+from billing.tests.test_backoffice.desk import (
+    WHY,
+    do,
+    page_of,
+    staff_client,
+    text_of,
+)
+from credits import selectors as credits_selectors
+from credits import services as credits_services
+from smartspec import clock
+from smartspec.testing import make_client
+from smartspec.users.models import StaffAction, User
+
+
+class TestStories:
+    def buy(self, client: APIClient, credits_amount: int = 100) -> Purchase:
+        session_id = open_credits(client, credits_amount)
+        pay(session_id)
+        settled = services.settle_session(session_id=session_id, now=clock.now())
+        assert isinstance(settled, Purchase)
+        return settled
+
+    def test_half_a_refund_of_spent_credits_is_debt_that_the_next_purchase_pays(
+        self, decider: Client, alice: User, alice_client: APIClient
+    ) -> None:
+        purchase = self.buy(alice_client)
+        available = credits_selectors.get_balance(account_id=alice.pk, now=clock.now()).available
+        credits_services.adjust(
+            account_id=alice.pk, credits=-(available - 20), reason="Spent", idempotency_key="1", now=clock.now()
+        )
+        preview, after = do(decider, alice, "refund-purchase", str(purchase.pk), amount="4.50")
+        assert "52.5 credits are taken back." in text_of(preview)
+        assert "32.5 of them are spent or held, and become debt" in text_of(preview)
+        assert "Debt 32.5" in text_of(after)
+        self.buy(alice_client)
+        page = text_of(decider.get(page_of(alice)))
+        assert "Debt 0" in page
+        assert "Available 72.5" in page
+
+    def test_a_refund_may_leave_the_credits(self, decider: Client, alice: User, alice_client: APIClient) -> None:
+        purchase = self.buy(alice_client)
+        before = credits_selectors.get_balance(account_id=alice.pk, now=clock.now()).available
+        preview, _ = do(decider, alice, "refund-purchase", str(purchase.pk), amount="", keep_credits="on")
+        assert "They keep the credits." in text_of(preview)
+        assert Refund.objects.get().keep_credits
+        assert credits_selectors.get_balance(account_id=alice.pk, now=clock.now()).available == before
+
+    def test_a_refund_clicked_twice_is_one(self, decider: Client, alice: User, alice_client: APIClient) -> None:
+        purchase = self.buy(alice_client)
+        content = {**WHY, "key": str(uuid4()), "target": str(purchase.pk), "amount": "4.50", "confirm": "1"}
+        for _ in range(2):
+            assert decider.post(page_of(alice, "refund-purchase"), content).status_code == 302
+        assert Refund.objects.count() == 1
+        assert StaffAction.objects.count() == 1
+
+    def test_more_than_was_paid_is_refused(self, decider: Client, alice: User, alice_client: APIClient) -> None:
+        purchase = self.buy(alice_client)
+        preview, after = do(decider, alice, "refund-purchase", str(purchase.pk), amount="9.01")
+        assert (preview.status_code, after.status_code) == (409, 409)
+        assert "Less than that is left to refund." in text_of(after)
+        assert not Refund.objects.exists()
+
+    def test_paid_and_got_nothing_is_put_right_from_one_page(
+        self, support: Client, alice: User, alice_client: APIClient
+    ) -> None:
+        session_id = open_credits(alice_client)
+        pay(session_id)  # and no webhook was ever worked on
+        page = support.get("/admin/people/", {"q": session_id}, follow=True)
+        assert "Fulfil again …" in text_of(page)
+        purchase = Purchase.objects.get(session_id=session_id)
+        for _ in range(2):
+            _, after = do(support, alice, "resend-fulfilment", str(purchase.pk))
+        assert "fulfilled" in text_of(after)
+        assert credits_selectors.granted(account_id=alice.pk, kind="purchase", source=f"purchase:{purchase.pk}") == 100
+
+    def test_five_thousand_by_support_wait_for_billing(self, support: Client, decider: Client, alice: User) -> None:
+        preview, after = do(support, alice, "adjust-credits", direction="give", credits="5000")
+        assert "This becomes a request" in text_of(preview)
+        assert "Available 0" in text_of(after)
+        asked = credits_selectors.list_adjustments(user_id=alice.pk, limit=1)[0]
+        assert "Approve …" not in text_of(support.get(page_of(alice)))
+        _, after = do(decider, alice, "approve-adjustment", str(asked.pk))
+        assert "Available 5,000" in text_of(after)
+        _, after = do(decider, alice, "approve-adjustment", str(asked.pk))
+        assert "Available 5,000" in text_of(after)
+
+    def test_nobody_approves_their_own(self, decider: Client, alice: User) -> None:
+        do(decider, alice, "adjust-credits", direction="give", credits="20000")
+        asked = credits_selectors.list_adjustments(user_id=alice.pk, limit=1)[0]
+        preview, after = do(decider, alice, "approve-adjustment", str(asked.pk))
+        assert (preview.status_code, after.status_code) == (403, 403)
+        assert "somebody else has to decide" in text_of(after)
+        assert "Available 0" in text_of(decider.get(page_of(alice)))
+
+    def test_a_subscription_ends_and_goes_on_again(
+        self, decider: Client, alice: User, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscribe(alice_client)
+        _, after = do(decider, alice, "cancel-subscription", when="period_end")
+        assert "The subscription ends on" in text_of(after)
+        _, after = do(decider, alice, "reactivate-subscription")
+        assert "The subscription goes on." in text_of(after)
+        preview, after = do(decider, alice, "cancel-subscription", when="now")
+        assert "cannot be undone" in text_of(preview)
+        assert alice_client.get("/api/payment/subscription").json()["plan"] == "free"
+
+    def test_what_stripe_refuses_is_written_down_as_refused(
+        self, decider: Client, alice: User, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        services.cancel_subscription(user=alice, subscription_id=subscription_id, at_period_end=False, now=clock.now())
+        _, after = do(decider, alice, "cancel-subscription", when="now")
+        assert after.status_code == 404
+        assert not StaffAction.objects.exists()
+
+    def test_sync_brings_what_no_webhook_brought(self, support: Client, alice: User, alice_client: APIClient) -> None:
+        pay(open_credits(alice_client))
+        _, after = do(support, alice, "sync-from-stripe")
+        assert "put right" in text_of(after)
+        assert Purchase.objects.get().state == "fulfilled"
+
+    def test_a_mailed_link_confirms_an_address_once(
+        self, support: Client, alice: User, mailoutbox: list[Any], django_capture_on_commit_callbacks: Any
+    ) -> None:
+        alice.emailaddress_set.update(verified=False)  # type: ignore[attr-defined]
+        with django_capture_on_commit_callbacks(execute=True):
+            do(support, alice, "resend-verification")
+        (mail,) = mailoutbox
+        assert mail.to == [alice.email]
+        link = re.search(r"http\S+", mail.body)
+        assert link
+        path = link.group().split("/", 3)[3]
+        visitor = Client()
+        assert "Is alice@smartspec.test your address" in text_of(visitor.get(f"/{path}"))
+        assert not alice.emailaddress_set.get().verified  # type: ignore[attr-defined] # looking confirms nothing
+        assert "is confirmed" in text_of(visitor.post(f"/{path}"))
+        assert alice.emailaddress_set.get().verified  # type: ignore[attr-defined]
+        assert visitor.post(f"/{path}").status_code == 410
+        assert visitor.get(f"/{path[:-2]}xx").status_code == 410
+
+    def test_ended_sessions_are_refused_at_once(self, support: Client, alice: User) -> None:
+        device = make_client(alice)
+        token = device.defaults["HTTP_AUTHORIZATION"].split()[1]
+        UserSession.objects.create(user=alice, ip="127.0.0.1", session_key=token)
+        assert device.get("/api/me").status_code == 200
+        do(support, alice, "end-sessions")
+        assert device.get("/api/me").status_code == 401
+        assert not Session.objects.filter(session_key=token).exists()
+
+    def test_a_lost_second_factor_goes_with_its_codes_and_the_person_is_told(
+        self, alice: User, mailoutbox: list[Any], django_capture_on_commit_callbacks: Any
+    ) -> None:
+        TOTP.activate(alice, generate_totp_secret())
+        RecoveryCodes.activate(alice)
+        client = staff_client("Admin")
+        assert "Remove second factor" in text_of(client.get(page_of(alice)))
+        with django_capture_on_commit_callbacks(execute=True):
+            _, after = do(client, alice, "remove-second-factor")
+        assert not Authenticator.objects.filter(user=alice).exists()
+        assert page_of(alice, "remove-second-factor") not in after.content.decode()
+        (mail,) = mailoutbox
+        assert (mail.to, mail.subject) == ([alice.email], "Your two-factor sign-in was removed")
+        done = StaffAction.objects.get()
+        assert done.before == {"second_factors": ["recovery_codes", "totp"]}
+        _, second_time = do(client, alice, "remove-second-factor")
+        assert "They have no second factor." in text_of(second_time)
