@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from billing.models import Clawback, Dispute, Refund
+from credits import selectors as credits_selectors
 from smartspec.admin import (
     ReadOnlyAdmin,
     UserSearchMixin,
@@ -75,7 +76,7 @@ class DisputeAdmin(UserSearchMixin, ReadOnlyAdmin):
     state = badge_column(lambda dispute: dispute.status, "State", DISPUTE_COLOURS, "status")
     amount = money_column("amount_cents", "Disputed")
     freeze = badge_column(
-        lambda dispute: "" if dispute.frozen_at is None else "thawed" if dispute.thawed_at else "frozen",
+        lambda dispute: freeze_state(dispute),
         "Account",
         {"frozen": "danger", "thawed": "success"},
     )
@@ -88,6 +89,17 @@ class DisputeAdmin(UserSearchMixin, ReadOnlyAdmin):
         *("purchase", "invoice", "payment_intent_id", "created_at"),
     )
     inlines = (ClawbackInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        causes = credits_selectors.frozen_causes_of(OuterRef("user_id"))
+        return super().get_queryset(request).annotate(frozen_causes=causes)
+
+
+def freeze_state(dispute: Any) -> str:
+    """Tell what became of the freeze; staff may have lifted it, which only the account knows."""
+    if dispute.frozen_at is None:
+        return ""
+    return "frozen" if f"dispute:{dispute.pk}" in (dispute.frozen_causes or ()) else "thawed"
 
 
 @admin.register(Clawback)

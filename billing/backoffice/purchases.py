@@ -36,12 +36,20 @@ def plan(user: User, now: datetime) -> list[Fact]:
         state += f", ends {view.access_ends_at:%Y-%m-%d}"
     elif view.pending_change:
         state += f", {view.pending_change['plan']} from {view.pending_change['effective_at']:%Y-%m-%d}"
-    upcoming = f"{view.next_allowance_at:%Y-%m-%d}" if view.next_allowance_at else "none"
     tone = "" if view.status == "active" else STATUS_TONES.get(view.status, "danger")
-    return [
-        Fact("Plan", view.display_name, state, tone),
-        Fact("Next allowance", upcoming, f"{plain_credits(Decimal(view.monthly_credits))} credits a month"),
-    ]
+    return [Fact("Plan", view.display_name, state, tone), next_allowance(view)]
+
+
+def next_allowance(view: selectors.SubscriptionView) -> Fact:
+    """When credits come next. A plan whose renewal failed gives none, and one that ends gives none after its end."""
+    if view.status == "past_due":
+        return Fact("Next allowance", "none", "until the renewal is paid", "warning")
+    if view.next_allowance_at is None:
+        return Fact("Next allowance", "none", "nothing is paid for")
+    day = f"{view.next_allowance_at:%Y-%m-%d}"
+    if view.access_ends_at and view.next_allowance_at >= view.access_ends_at:
+        return Fact("Next allowance", day, "Free's: the plan ends before")
+    return Fact("Next allowance", day, f"{plain_credits(Decimal(view.monthly_credits))} credits a month")
 
 
 @backoffice.panels(right="billing.view_purchase", order=10)
@@ -53,11 +61,7 @@ def purchases(user: User, now: datetime) -> list[Panel]:
 
 
 def purchase_row(purchase: Purchase) -> tuple[Any, ...]:
-    returned = sum(
-        refund.amount_cents
-        for refund in purchase.refunds.all()
-        if refund.status in ("requested", "pending", "requires_action", "succeeded")
-    )
+    returned = selectors.sent_back_cents(purchase)
     is_paid = purchase.state in (CheckoutState.FULFILLED, CheckoutState.NEEDS_REVIEW)
     return (
         format_html(
@@ -95,10 +99,13 @@ def subscriptions(user: User, now: datetime) -> list[Panel]:
 def subscription_row(subscription: Subscription) -> tuple[Any, ...]:
     status = "second, refunded" if subscription.is_surplus else subscription.status.replace("_", " ")
     coming = "goes on"
+    retries_end_at = selectors.access_ends_at(subscription) if subscription.status == "past_due" else None
     if subscription.ended_at:
         coming = f"ended {subscription.ended_at:%Y-%m-%d}"
     elif subscription.cancel_at_period_end or subscription.cancel_at:
         coming = f"ends {subscription.cancel_at or subscription.current_period_end:%Y-%m-%d}"
+    elif retries_end_at:
+        coming = f"not paid: ends {retries_end_at:%Y-%m-%d}"
     elif subscription.pending_plan:
         coming = f"{subscription.pending_plan}, {subscription.pending_interval}, on {subscription.pending_at:%Y-%m-%d}"
     return (

@@ -115,7 +115,7 @@ def plan_changes(user: User, until: datetime, limit: int) -> Iterable[Line]:
         )
 
 
-@backoffice.timeline(right="billing.view_webhook", order=75)
+@backoffice.timeline(right="billing.view_webhook", order=75, is_detail=True)
 def webhooks(user: User, until: datetime, limit: int) -> Iterable[Line]:
     """What Stripe told us about them, and what came of it."""
     for webhook in selectors.list_webhooks(user_id=user.pk, until=until, limit=limit):

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from djstripe import models as djstripe_models
 
 from billing import gateway, stripe_data
@@ -27,8 +27,11 @@ from billing.models import (
     Webhook,
 )
 from billing.selectors.checkouts import find_checkout
-from billing.selectors.webhooks import with_state
+from billing.selectors.webhooks import NOT_DONE, WebhookState, with_state
 from credits import selectors as credits_selectors
+from smartspec.models import JobFailure
+
+SENT_BACK = ("requested", "pending", "requires_action", "succeeded")  # states of refunds whose money goes back
 
 # --- Figures ------------------------------------------------------------------------------------------------------
 
@@ -91,9 +94,19 @@ def count_subscriptions() -> list[PlanCount]:
 
 def count_needing_review() -> int:
     """Return how many paid purchases were never fulfilled because something differs, and were not refunded."""
-    refunded = Q(refunds__status__in=("requested", "pending", "requires_action", "succeeded"))
     waiting = Purchase.objects.filter(state=CheckoutState.NEEDS_REVIEW)
-    return waiting.exclude(refunded).count()
+    return waiting.exclude(refunds__status__in=SENT_BACK).count()
+
+
+def needs_review(purchase: Purchase) -> bool:
+    """Tell whether a purchase is one of those; its refunds are at hand."""
+    is_refunded = any(refund.status in SENT_BACK for refund in purchase.refunds.all())
+    return purchase.state == CheckoutState.NEEDS_REVIEW and not is_refunded
+
+
+def sent_back_cents(payment: Purchase | PaidInvoice) -> int:
+    """Return what went back of a payment, or is on its way; its refunds are at hand."""
+    return sum(refund.amount_cents for refund in payment.refunds.all() if refund.status in SENT_BACK)
 
 
 def list_open_disputes(*, limit: int) -> list[Dispute]:
@@ -104,6 +117,11 @@ def list_open_disputes(*, limit: int) -> list[Dispute]:
 def count_open_disputes() -> int:
     """Return how many disputes and inquiries are not over."""
     return open_disputes().count()
+
+
+def is_final(dispute: Dispute) -> bool:
+    """Tell whether a dispute or inquiry is over."""
+    return dispute.status in stripe_data.FINAL_DISPUTE_STATUSES
 
 
 def open_disputes() -> QuerySet[Dispute]:
@@ -218,6 +236,7 @@ def list_ended_subscriptions(*, user_id: UUID, until: datetime, limit: int) -> l
 def list_paid_invoices(*, user_id: UUID, until: datetime, limit: int) -> list[PaidInvoice]:
     """Return a user's paid invoices until a moment, newest first."""
     invoices = PaidInvoice.objects.filter(subscription__user_id=user_id, paid_at__lte=until)
+    invoices = invoices.select_related("subscription").prefetch_related("refunds")
     return list(invoices.order_by("-paid_at", "-pk")[:limit])
 
 
@@ -247,6 +266,14 @@ def list_webhooks(*, user_id: UUID, until: datetime, limit: int) -> list[Any]:
     """Return what Stripe told us about a user until a moment, newest first, each with its state."""
     received = with_state(Webhook.objects.filter(user_id=user_id, received_at__lte=until))
     return list(received.order_by("-received_at", "-pk")[:limit])
+
+
+def list_webhooks_in_trouble(*, user_id: UUID, limit: int) -> list[Any]:
+    """Return what Stripe told us about a user and our work on failed, newest first, each with its state and error."""
+    found = with_state(Webhook.objects.filter(NOT_DONE, user_id=user_id))
+    found = found.annotate(error=Subquery(JobFailure.objects.filter(pk=OuterRef("job_id")).values("error")[:1]))
+    in_trouble = found.filter(state__in=(WebhookState.FAILED, WebhookState.DEAD))
+    return list(in_trouble.order_by("-received_at", "-pk")[:limit])
 
 
 def until_moment(rows: QuerySet, until: datetime | None) -> QuerySet:

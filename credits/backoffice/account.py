@@ -1,14 +1,15 @@
 """A person's credits: what they have, where it is, and what they had."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.urls import reverse
 
-from credits import selectors
+from credits import selectors, services
 from credits.models import Grant
 from smartspec import backoffice
 from smartspec.admin import badge, plain_credits
-from smartspec.backoffice import ActionLink, Fact, Panel, wide
+from smartspec.backoffice import ActionLink, Alert, Fact, Panel, wide
 from smartspec.users.models import User
 
 ROWS_SHOWN = 25
@@ -38,6 +39,23 @@ def credits_now(user: User, now: datetime) -> list[Fact]:
     return facts
 
 
+@backoffice.alerts(right="credits.view_account", order=50)
+def standing(user: User, now: datetime) -> Iterable[Alert]:
+    """Why they cannot spend what they bought: debt, or staff who froze the account."""
+    debt = selectors.get_balance(account_id=user.pk, now=now).debt
+    if debt:
+        yield Alert(
+            f"They owe {plain_credits(debt)} credits that were taken back after they had been spent (a refund or a"
+            " dispute): whatever credits come next pay that first."
+        )
+    if services.STAFF_CAUSE in selectors.frozen_causes(account_id=user.pk):
+        yield Alert(
+            "Staff froze the account: no new jobs and no checkout. The staff actions below say why.",
+            action=ActionLink("thaw", "", "Thaw …"),
+            tone="danger",
+        )
+
+
 @backoffice.balances(right="credits.view_entry")
 def balance_then(user: User, at: datetime) -> Fact:
     """What they had at a moment."""
@@ -61,7 +79,8 @@ def lots(user: User, now: datetime) -> list[Panel]:
         for number, lot in enumerate(selectors.list_lots(account_id=user.pk, now=now, limit=ROWS_SHOWN), start=1)
     ]
     columns = ("", "Lot", "Left", "Given", "On", "Ends", "Source")
-    return [Panel("Lots, in the order in which they are spent", columns, rows, empty="Nothing is left to spend.")]
+    hint = "In the order in which they are spent."
+    return [Panel("Lots", columns, rows, empty="Nothing is left to spend.", hint=hint if rows else "")]
 
 
 def ends_text(lot: Grant, now: datetime) -> str:

@@ -39,7 +39,7 @@ def entries(user: User, until: datetime, limit: int) -> Iterable[Line]:
         )
 
 
-@backoffice.timeline(right="credits.view_hold", order=20)
+@backoffice.timeline(right="credits.view_hold", order=20, is_detail=True)
 def holds(user: User, until: datetime, limit: int) -> Iterable[Line]:
     """Every job that credits were reserved for, by when it began."""
     for hold in selectors.list_holds_until(account_id=user.pk, until=until, limit=limit):

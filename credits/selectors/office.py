@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from credits.models import Account, Adjustment, DayTotal, Grant, Hold
 
@@ -16,6 +16,11 @@ ZERO = Decimal(0)
 def frozen_causes(*, account_id: UUID) -> list[str]:
     """Return what freezes an account: `staff`, `dispute:<id>`; empty when nothing does."""
     return list(Account.objects.filter(pk=account_id).values_list("frozen_causes", flat=True).first() or [])
+
+
+def frozen_causes_of(account_id: OuterRef) -> Subquery:
+    """Return what freezes accounts, for queries of rows that name an account."""
+    return Subquery(Account.objects.filter(pk=account_id).values("frozen_causes")[:1])
 
 
 def list_lots(*, account_id: UUID, now: datetime, limit: int) -> list[Grant]:

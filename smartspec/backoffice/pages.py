@@ -26,6 +26,7 @@ from smartspec.users.models import StaffReason, User
 
 VIEW_PEOPLE = "users.view_user"
 PEOPLE_SHOWN = 50
+EVERYTHING = "everything"
 
 
 def require(request: HttpRequest, right: str) -> User:
@@ -79,13 +80,18 @@ def person(request: HttpRequest, user_id: UUID) -> HttpResponse:
     now = clock.now()
     offered = [filled.call for filled in places.actions.seen_by(viewer) if filled.call.is_offered(user=user, now=now)]
     position = Position.parse(request.GET.get("until", ""), now)
-    kinds = [filled.name for filled in places.timeline.seen_by(viewer)]
-    chosen = [kind for kind in request.GET.getlist("show") if kind in kinds]
-    history = read_timeline(user=user, viewer=viewer, kinds=chosen or kinds, position=position)
+    kinds = {filled.name: filled.is_detail for filled in places.timeline.seen_by(viewer)}
+    chosen = [kind for kind in request.GET.getlist("show") if kind in kinds or kind == EVERYTHING]
+    shown = list(kinds) if EVERYTHING in chosen else chosen or [kind for kind in kinds if not kinds[kind]]
+    history = read_timeline(user=user, viewer=viewer, kinds=shown, position=position)
     context = {
         "title": "Person",
         "person": user,
         "facts": places.collect(filled.call(user, now) for filled in places.facts.seen_by(viewer)),
+        "alerts": [
+            (alert, alert.action and link_to(alert.action, user, viewer))
+            for alert in places.collect(filled.call(user, now) for filled in places.alerts.seen_by(viewer))
+        ],
         "links": places.collect(filled.call(user) for filled in places.links.seen_by(viewer)),
         "panels": [
             with_links(panel, user, viewer)
@@ -93,7 +99,7 @@ def person(request: HttpRequest, user_id: UUID) -> HttpResponse:
         ],
         "actions": offered,
         "history": history,
-        "kinds": kinds,
+        "kinds": list(kinds),
         "chosen": chosen,
         "older": timeline_address(chosen, history.next) if history.next else "",
         "is_older": "until" in request.GET,
@@ -107,15 +113,18 @@ def with_links(panel: Panel, user: User, viewer: User) -> Panel:
     """Return a panel whose cells that lead to actions are links, or empty for who may not do them."""
 
     def shown(cell: Any) -> Any:
-        if not isinstance(cell, ActionLink):
-            return cell
-        action = places.actions.find(cell.slug)
-        if action is None or not viewer.has_perm(action.right):
-            return ""
-        address = reverse("backoffice:action", args=[user.pk, cell.slug])
-        return format_html('<a class="bo-link" href="{}?target={}">{}</a>', address, cell.target, cell.text)
+        return link_to(cell, user, viewer) if isinstance(cell, ActionLink) else cell
 
     return replace(panel, rows=[[shown(cell) for cell in row] for row in panel.rows])
+
+
+def link_to(link: ActionLink, user: User, viewer: User) -> str:
+    """Return the link to an action; empty for who may not do it."""
+    action = places.actions.find(link.slug)
+    if action is None or not viewer.has_perm(action.right):
+        return ""
+    address = reverse("backoffice:action", args=[user.pk, link.slug])
+    return format_html('<a class="bo-link" href="{}?target={}">{}</a>', address, link.target, link.text)
 
 
 def timeline_address(chosen: list[str], position: Position) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from django.utils.module_loading import autodiscover_modules
 
-from smartspec.backoffice.words import Action, Chart, Fact, Figure, Hit, Line, Link, Panel, Task
+from smartspec.backoffice.words import Action, Alert, Chart, Fact, Figure, Hit, Line, Link, Panel, Task
 from smartspec.users.models import User
 
 Contribution = TypeVar("Contribution")
@@ -23,6 +23,7 @@ class Filled(Generic[Contribution]):
     right: str
     order: int
     call: Contribution
+    is_detail: bool = False
 
 
 class Place(Generic[Contribution]):
@@ -32,26 +33,32 @@ class Place(Generic[Contribution]):
         self.title = title
         self._filled: dict[str, Filled[Contribution]] = {}
 
-    def __call__(self, *, right: str = "", order: int = 50, name: str = "") -> Callable[[Contribution], Contribution]:
-        """Put the decorated function here. `right` is the permission that it takes to see it; empty: the page's.
+    def __call__(
+        self, *, right: str = "", order: int = 50, name: str = "", is_detail: bool = False
+    ) -> Callable[[Contribution], Contribution]:
+        """Put the decorated function here. `right` is the permission that it takes to see it; empty: the page's. What
+        is a detail is shown to who asks for it.
 
         :raises ValueError: the name is taken.
         """
 
         def fill(contribution: Contribution) -> Contribution:
-            self.add(contribution, right=right, order=order, name=name or contribution.__name__)  # type: ignore[attr-defined]
+            own_name: str = contribution.__name__  # type: ignore[attr-defined]
+            self.add(contribution, right=right, order=order, name=name or own_name, is_detail=is_detail)
             return contribution
 
         return fill
 
-    def add(self, contribution: Contribution, *, name: str, right: str = "", order: int = 50) -> None:
+    def add(
+        self, contribution: Contribution, *, name: str, right: str = "", order: int = 50, is_detail: bool = False
+    ) -> None:
         """Put a contribution here.
 
         :raises ValueError: the name is taken.
         """
         if name in self._filled:
             raise ValueError(f"{self.title}: there is a {name} already.")
-        self._filled[name] = Filled(name, right, order, contribution)
+        self._filled[name] = Filled(name, right, order, contribution, is_detail)
 
     def __iter__(self) -> Iterator[Filled[Contribution]]:
         """Yield everything here, in order."""
@@ -76,6 +83,7 @@ tasks = Place[Callable[[datetime], Iterable[Task]]]("tasks that need a person")
 searches = Place[Callable[[str], Iterable[Hit]]]("searches")
 # A person's page
 facts = Place[Callable[[User, datetime], Iterable[Fact]]]("facts")
+alerts = Place[Callable[[User, datetime], Iterable[Alert]]]("alerts")  # what is the matter, the worst first
 panels = Place[Callable[[User, datetime], Iterable[Panel]]]("panels")
 # "What did they have then?": (user, moment) to a fact.
 balances = Place[Callable[[User, datetime], Fact]]("balances at a moment")

@@ -10,6 +10,7 @@ from uuid import UUID
 from django import forms
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import slugify
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from smartspec.users.models import StaffReason, User
@@ -96,6 +97,17 @@ class ActionLink:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """What is the matter with a person's account, in a sentence that can be repeated to them; where it is looked at,
+    and the action that puts it right."""
+
+    text: str
+    url: str = ""
+    action: ActionLink | None = None
+    tone: str = "warning"
+
+
+@dataclass(frozen=True)
 class Panel:
     """A table on a person's page. Cells are text, made safe by whoever wrote them, or lead to actions."""
 
@@ -106,6 +118,11 @@ class Panel:
     hint: str = ""
     template: str = "admin/backoffice/table.html"
     context: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def anchor(self) -> str:
+        """Where it stands on the page."""
+        return slugify(self.title)
 
 
 @dataclass(frozen=True)
