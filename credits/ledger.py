@@ -1,20 +1,17 @@
 """The one door to the ledger's database functions: a call is one round trip, and answers with rows and instances.
 
-A call's arguments travel beside its statement, which the server plans once for each connection (unless
-DATABASE_PREPARED_STATEMENTS is off), and its answer comes in binary: less work on both sides while the account is
-locked than with Django's own cursors, which write the arguments into the statement.
+The server plans a call once for each connection (`smartspec.statements`): less work on both sides while the account is
+locked.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections, models
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import DEFAULT_DB_ALIAS, models
 from prometheus_client import Counter
-from psycopg.pq import Format
+
+from smartspec import statements
 
 Row = dict[str, Any]
 Parts = Mapping[str, type[models.Model]]
@@ -32,7 +29,7 @@ def call(function: str, *arguments: Any, plain: Sequence[str] = ("status",), par
 
 def call_all(function: str, *arguments: Any, plain: Sequence[str] = ("status",), parts: Parts = NO_PARTS) -> list[Row]:
     """Return every row that a function answers with, as `call` returns one."""
-    rows = _fetch(_statement(function, len(arguments), tuple(plain), tuple(parts.items())), arguments)
+    rows = statements.fetch_all(_statement(function, len(arguments), tuple(plain), tuple(parts.items())), arguments)
     if plain and plain[0] == "status":
         for row in rows:
             _counter(function, row[0]).inc()
@@ -59,7 +56,7 @@ def _counter(function: str, status: str) -> Counter:
 
 def call_value(function: str, *arguments: Any) -> Any:
     """Return the one value that a function answers with."""
-    ((value,),) = _fetch(f"SELECT {function}({_places(len(arguments))})", arguments)
+    ((value,),) = statements.fetch_all(f"SELECT {function}({_places(len(arguments))})", arguments)
     return value
 
 
@@ -78,23 +75,3 @@ def _places(count: int) -> str:
 @cache
 def _field_names(model: type[models.Model]) -> list[str]:
     return [field.attname for field in model._meta.concrete_fields]
-
-
-# --- The cursor ---------------------------------------------------------------------------------------------------
-
-# Of each of Django's connections (one for each thread), the cursor that the calls on it share.
-_cursors: "WeakKeyDictionary[BaseDatabaseWrapper, psycopg.Cursor[Any]]" = WeakKeyDictionary()
-
-
-def _fetch(statement: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
-    database = connections[DEFAULT_DB_ALIAS]
-    database.close_if_health_check_failed()
-    database.ensure_connection()
-    cursor = _cursors.get(database)
-    if cursor is None or cursor.connection is not database.connection:
-        cursor = _cursors[database] = psycopg.Cursor(database.connection)
-        cursor.format = Format.BINARY
-    # Django's wrappers translate errors, refuse a broken transaction and, where asked to, count and time statements.
-    wrap: Any = database.make_debug_cursor if database.queries_logged else database.make_cursor
-    wrap(cursor).execute(statement, arguments)
-    return cursor.fetchall()

@@ -72,7 +72,7 @@ def list_storage_events(*, user_id: UUID, until: datetime, limit: int) -> list[S
     return list(events.order_by("-happened_at", "-pk")[:limit])
 
 
-def iterate_accounts_to_bill(*, until: date) -> Iterator[UUID]:
+def iterate_accounts_to_bill(*, until: date) -> Iterator[StorageAccount]:
     """Yield the accounts that have days before `until` to bill, in ascending order and constant memory.
 
     What occupies nothing, has occupied nothing today and has no day on record that is not billed is left out.
@@ -83,11 +83,11 @@ def iterate_accounts_to_bill(*, until: date) -> Iterator[UUID]:
     last: UUID | None = None
     while True:
         rest = accounts if last is None else accounts.filter(pk__gt=last)
-        found = list(rest.values_list("pk", flat=True)[:CHUNK])
+        found = list(rest[:CHUNK])
         yield from found
         if len(found) < CHUNK:
             return
-        last = found[-1]
+        last = found[-1].pk
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """The daily bill: each account pays for each day that is over, once, at the rate in effect when the day began.
 
 Charge and bill are one transaction under the account's lock, so that a second biller, a crash or a pause changes
-nothing: what is billed is billed, and what is not is found by the next run.
+nothing: what is billed is billed, and what is not is found by the next run. Most accounts can pay, and are billed by
+one call of the database (`sql/bill_account.sql`); the others step by step. Both reckon and name a day's charge here.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -16,6 +18,7 @@ from credits import services as credits_services
 from media import metering, selectors
 from media.models import StorageAccount, StorageDay
 from media.services import accounts, arrears
+from smartspec import statements
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 
@@ -36,6 +39,7 @@ SAVE_BILL = f"""
     UPDATE media_storageaccount SET {", ".join(f"{field} = %({field})s" for field in SAVED_FIELDS)}
      WHERE account_id = %(account)s
 """  # noqa: S608 - names of our own alone
+BILL = "SELECT media_bill_account(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 class DayNotOver(DomainError):
@@ -56,6 +60,14 @@ class Bills:
     collected: Decimal = ZERO
     failed: int = 0
 
+    def add(self, days: list[StorageDay], *, collected: Decimal = ZERO) -> None:
+        """Add an account's bill."""
+        self.accounts += bool(days)
+        self.days += len(days)
+        self.credits += sum((day.credits for day in days if day.credits), ZERO)
+        self.paid += sum((day.paid_credits for day in days), ZERO)
+        self.collected += collected
+
 
 def bill_storage(
     *,
@@ -75,15 +87,40 @@ def bill_storage(
     if until > today:
         raise DayNotOver(f"Days before {until} are not all over: today is {today}.", today=str(today))
     bills = Bills()
-    for user_id in selectors.iterate_accounts_to_bill(until=until):
+    for account in selectors.iterate_accounts_to_bill(until=until):
         try:
-            bill_account(user_id=user_id, until=until, now=now, bills=bills, is_dry_run=is_dry_run)
+            if is_dry_run or not bill_as_read(account, until=until, now=now, bills=bills):
+                bill_account(user_id=account.user_id, until=until, now=now, bills=bills, is_dry_run=is_dry_run)
         except Exception:
-            log.exception("Storage was not billed", user_id=str(user_id))
+            log.exception("Storage was not billed", user_id=str(account.user_id))
             bills.failed += 1
         if on_progress is not None:
             on_progress(bills)
     return bills
+
+
+def bill_as_read(account: StorageAccount, *, until: date, now: datetime, bills: Bills) -> bool:
+    """This will bill an account that was read without a lock, in one round trip, and tell whether it could.
+
+    It can where nothing is owed or on record, the credits suffice, and nobody has changed the account meanwhile; if
+    not, nothing was written.
+    """
+    if account.unpaid_since is not None or has_days_on_record(account):
+        return False
+    as_read = (account.stored_bytes, account.metered_at, account.billed_until)
+    days = due_days(account, until=until)
+    lines = []
+    for day in days:
+        reckon(account, day, now=now)
+        day.paid_credits = day.credits or ZERO
+        line = {"day_date": day.day_date, "byte_seconds": day.byte_seconds, "credits": day.credits}
+        lines.append(line | name_of(day))
+    total = sum((day.paid_credits for day in days), ZERO)
+    written = (until, account.carried, total, json.dumps(lines, default=str), selectors.OPERATION, now)
+    ((is_billed,),) = statements.fetch_all(BILL, [account.user_id, *as_read, *written])
+    if is_billed:
+        bills.add(days)
+    return bool(is_billed)
 
 
 def bill_account(*, user_id: UUID, until: date, now: datetime, bills: Bills, is_dry_run: bool = False) -> None:
@@ -96,44 +133,59 @@ def bill_account(*, user_id: UUID, until: date, now: datetime, bills: Bills, is_
             collected = arrears.collect(account, now=now)
             arrears.step_on(account, now=now)
         for day in days:
-            bill_day(account, day, now=now, is_dry_run=is_dry_run)
+            reckon(account, day, now=now)
+            if not is_dry_run:
+                charge(account, day, now=now)
         if not is_dry_run:
             account.billed_until = max(until, account.billed_until)
             arrears.step_on(account, now=now)
             save_bill(account, days)
-    bills.accounts += bool(days)
-    bills.days += len(days)
-    bills.credits += sum((day.credits for day in days if day.credits), ZERO)
-    bills.paid += sum((day.paid_credits for day in days), ZERO)
-    bills.collected += collected
+    bills.add(days, collected=collected)
+
+
+def has_days_on_record(account: StorageAccount) -> bool:
+    """Tell whether days that ended while something was stored or deleted may be on record and not billed."""
+    return account.billed_until < account.metered_at.astimezone(UTC).date()
 
 
 def due_days(account: StorageAccount, *, until: date) -> list[StorageDay]:
     """Return an account's days before `until` that are not billed: those on record, then those that end just now."""
     on_record: list[StorageDay] = []
-    if account.billed_until < account.metered_at.astimezone(UTC).date():
+    if has_days_on_record(account):
         unbilled = StorageDay.objects.filter(user_id=account.user_id, billed_at=None, day_date__lt=until)
         on_record = list(unbilled.order_by("day_date"))
     return on_record + accounts.meter(account, until=metering.start_of(until))
 
 
-def bill_day(account: StorageAccount, day: StorageDay, *, now: datetime, is_dry_run: bool) -> None:
-    """This will price a day and charge what there is. Arrears come first, so while there are any nothing is left."""
+def reckon(account: StorageAccount, day: StorageDay, *, now: datetime) -> None:
+    """This will price a day, and carry over what is less than a millionth of a credit."""
     rate = selectors.storage_rate(at=metering.start_of(day.day_date))
-    credits, account.carried = metering.price(byte_seconds=day.byte_seconds, rate=rate, carried=account.carried)
-    day.credits, day.billed_at = credits, now
-    if credits and not account.arrears_credits and not is_dry_run:
-        average_gb = metering.average_gb(day.byte_seconds).normalize()
+    day.credits, account.carried = metering.price(byte_seconds=day.byte_seconds, rate=rate, carried=account.carried)
+    day.billed_at = now
+
+
+def name_of(day: StorageDay) -> dict[str, str]:
+    """Return what a day's charge is called in the ledger."""
+    average_gb = metering.average_gb(day.byte_seconds).normalize()
+    return {
+        "idempotency_key": f"storage:{day.day_date}",
+        "reference_id": str(day.day_date),
+        "description": f"Storage on {day.day_date}: {average_gb:f} GB on average",
+    }
+
+
+def charge(account: StorageAccount, day: StorageDay, *, now: datetime) -> None:
+    """This will charge a day as far as there are credits. Arrears come first: while there are any, nothing is left."""
+    credits = day.credits or ZERO
+    if credits and not account.arrears_credits:
         day.paid_credits = credits_services.charge(
             account_id=account.user_id,
             operation=selectors.OPERATION,
             credits=credits,
-            idempotency_key=f"storage:{day.day_date}",
             now=now,
             partial=True,
-            description=f"Storage on {day.day_date}: {average_gb:f} GB on average",
             reference_type=selectors.OPERATION,
-            reference_id=str(day.day_date),
+            **name_of(day),
         ).credits
     account.billed_credits += credits
     account.paid_credits += day.paid_credits
