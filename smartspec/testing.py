@@ -296,7 +296,7 @@ class Product:
         inherited.pop("DATABASE_URL", None)
         return inherited | {"PORT": str(self.port), "SMARTSPEC_DATA_DIR": str(self.data_dir)}
 
-    def start(self, timeout_seconds: int = 90) -> None:
+    def start(self, timeout_seconds: int = 240) -> None:
         """Start it and wait until it has printed that it runs."""
         before = len(self.output) if (self.data_dir / "output.txt").exists() else 0
         with (self.data_dir / "output.txt").open("ab") as output:

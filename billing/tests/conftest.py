@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from playwright.sync_api import Page
 from rest_framework.test import APIClient
 
 from billing.sandbox import seed
 from billing.sandbox.services import checkout, timekeeping
+from billing.tests.browsing import Screen, join
 from smartspec import clock
+from smartspec.testing import Product
 
 GOOD_CARD = "4242424242424242"
 DECLINED_CARD = "4000000000000002"
@@ -103,3 +106,22 @@ def subscribe(run_jobs: Callable[[], int]) -> Callable[..., str]:
 
 def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
+
+
+# --- People with a browser ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger(new_context: Any, screen: Screen) -> Page:
+    """The browser of somebody whom nobody knows yet, on the story's screen."""
+    context = new_context(viewport={"width": screen.width, "height": 900}, locale=screen.language)
+    page: Page = context.new_page()
+    page.set_default_timeout(30_000)
+    return page
+
+
+@pytest.fixture
+def newcomer(stranger: Page, product: Product) -> Page:
+    """The browser of somebody who has just signed up and confirmed their address, at their account."""
+    join(stranger, product)
+    return stranger

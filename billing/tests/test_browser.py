@@ -1,177 +1,135 @@
-"""A stranger with a browser: buys, is refused, authenticates, subscribes, cancels, on the running product."""
+"""Newcomers with a browser buy credits on the running product: from signing up to the money's arrival, or not."""
 
 import re
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from smartspec.management.commands.seed_demo import DEMO_PEOPLE
-from smartspec.testing import Product
+from billing.tests.browsing import (
+    ASKING_CARD,
+    DECLINED_CARD,
+    POOR_CARD,
+    Screen,
+    available,
+    expect_granted,
+    mailed_code,
+    new_address,
+    on_every_screen,
+    open_checkout,
+    pay,
+)
+from smartspec.testing import PASSWORD, Product
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("product")]
 
-EMAIL = "demo@smartspec.test"
-FUTURE = "12 / 34"
 
-
-@pytest.fixture
-def page_signed_in(page: Page, product: Product) -> Page:
-    page.set_default_timeout(15_000)
-    page.goto(f"{product.url}/accounts/login/")
-    page.fill("input[name=login]", EMAIL)
-    page.fill("input[name=password]", DEMO_PEOPLE[EMAIL]["password"])
-    page.click("main button[type=submit]")
-    page.wait_for_url(re.compile(r"/account$"))
-    return page
-
-
-def open_checkout(page: Page, product: Product, package: str) -> None:
-    """Click Buy on a package and wait for the hosted page."""
-    page.goto(f"{product.url}/account/buy")
-    page.click(f"#buy-{package}")
-    page.wait_for_selector("input[name=cardNumber]")
-
-
-def pay(page: Page, number: str) -> None:
-    """Fill in the hosted page as a customer would, and press Pay."""
-    if page.locator("input[name=email]:enabled").count():
-        page.fill("input[name=email]", EMAIL)
-    page.fill("input[name=cardNumber]", number)
-    page.fill("input[name=cardExpiry]", FUTURE)
-    page.fill("input[name=cardCvc]", "123")
-    page.fill("input[name=billingName]", "Demo Customer")
-    page.click("main button[type=submit]")
-
-
-def available(page: Page, product: Product) -> float:
-    """Return the available credits by the page that a person looks at."""
-    page.goto(f"{product.url}/account/buy")
-    return float(page.locator("[data-available-credits]").inner_text().replace(",", ""))
-
-
-class TestBuying:
-    def test_turns_a_payment_into_credits_within_two_seconds(self, page_signed_in: Page, product: Product) -> None:
-        page = page_signed_in
-        before = available(page, product)
-        open_checkout(page, product, "basic")
-        pay(page, "4242 4242 4242 4242")
-        page.wait_for_url(re.compile(r"/pay/return"))
-        expect(page.locator("#credits-granted")).to_have_text("105", timeout=2_000)
-        assert available(page, product) == before + 105
+class TestNewcomers:
+    @on_every_screen(usually="th-phone")
+    def test_sign_up_and_make_a_first_purchase(self, stranger: Page, product: Product, screen: Screen) -> None:
+        page, email = stranger, new_address()
+        page.goto(f"{product.url}/accounts/login/")
+        page.click(".who a[href='/accounts/signup/']")
+        page.fill("input[name=email]", email)
+        page.fill("input[name=password1]", PASSWORD)
+        page.click("main button[type=submit]")
+        page.wait_for_url(re.compile(r"/account$"))
+        page.click(".notice a[href='/accounts/confirm-email/']")
+        page.fill("input[name=code]", mailed_code(page, product, email))
+        page.click("main button[type=submit] >> nth=0")
+        page.wait_for_url(re.compile(r"/account$"))
+        expect(page.locator("[data-available-credits]")).to_have_text("10")  # Free's, for the confirmed address
+        page.click(".tabs a[href='/account/buy']")
+        page.click("#buy-basic")
+        page.wait_for_selector("input[name=cardNumber]")
+        pay(page)
+        expect_granted(page, 105, within_seconds=2)
+        expect(page.locator("h1")).to_have_text(screen.says("Thank you!"))
+        page.click("#lead-on")
+        expect(page.locator("[data-available-credits]")).to_have_text("115")
         for line in ("Received Stripe webhook", "Checkout completed", "Credits fulfilled"):
             assert line in product.output
 
-    def test_tells_why_a_card_was_refused_and_takes_another(self, page_signed_in: Page, product: Product) -> None:
-        page = page_signed_in
-        before = available(page, product)
+    @on_every_screen(usually="en-phone")
+    def test_hear_why_a_card_was_refused_and_take_another(self, newcomer: Page, product: Product) -> None:
+        page = newcomer
         open_checkout(page, product, "starter")
-        pay(page, "4000 0000 0000 0002")
+        pay(page, DECLINED_CARD)
         expect(page.locator("main")).to_contain_text("Your card was declined.")
-        pay(page, "4000 0000 0000 9995")
+        pay(page, POOR_CARD)
         expect(page.locator("main")).to_contain_text("Your card has insufficient funds.")
-        pay(page, "4242 4242 4242 4242")
-        page.wait_for_url(re.compile(r"/pay/return"))
-        expect(page.locator("#credits-granted")).to_have_text("50", timeout=2_000)
-        assert available(page, product) == before + 50
-
-    def test_asks_for_authentication(self, page_signed_in: Page, product: Product) -> None:
-        page = page_signed_in
-        before = available(page, product)
-        open_checkout(page, product, "starter")
-        pay(page, "4000 0025 0000 3155")
+        pay(page, ASKING_CARD)
         page.click("text=Fail")
         expect(page.locator("main")).to_contain_text("We are unable to authenticate your payment method.")
-        assert available(page, product) == before
+        assert available(page, product) == 10
         open_checkout(page, product, "starter")
-        pay(page, "4000 0025 0000 3155")
+        pay(page, ASKING_CARD)
         page.click("text=Complete")
+        expect_granted(page, 50)
+        assert available(page, product) == 60
+
+    @on_every_screen(usually="th-desk")
+    def test_wait_for_a_bank_that_pays_and_for_one_that_does_not(
+        self, newcomer: Page, product: Product, screen: Screen
+    ) -> None:
+        page = newcomer
+        page.clock.install()
+        self.pay_by_debit(page, product)
+        self.expect_waiting(page, screen)
+        self.answer(page, "succeed")
+        page.clock.fast_forward("00:15")  # by then the page has looked again by itself
+        expect_granted(page, 50)
+        self.pay_by_debit(page, product)
+        self.expect_waiting(page, screen)
+        self.answer(page, "fail")
+        page.clock.fast_forward("00:15")
+        expect(page.locator("#checkout-state")).to_have_attribute("data-state", "failed")
+        expect(page.locator("h1")).to_have_text(screen.says("The payment failed"))
+        assert available(page, product) == 60
+
+    def pay_by_debit(self, page: Page, product: Product) -> None:
+        """Choose the bank account whose bank is played by hand."""
+        page.goto(f"{product.url}/account/buy")
+        page.click("#buy-starter")
+        page.click("text=Pay by bank debit")
+        self.hosted_page = page.url
+        page.check("input[name=accountNumber] >> nth=-1")
+        page.fill("input[name=billingName]", "Newcomer")
+        page.click("main button[type=submit]")
         page.wait_for_url(re.compile(r"/pay/return"))
-        expect(page.locator("#credits-granted")).to_have_text("50", timeout=2_000)
-        assert available(page, product) == before + 50
 
+    def expect_waiting(self, page: Page, screen: Screen) -> None:
+        expect(page.locator("#checkout-state")).to_have_attribute("data-state", "processing")
+        expect(page.locator("h1")).to_have_text(screen.says("Your payment is on its way"))
+        expect(page.locator("#credits-granted")).to_have_count(0)
 
-class TestSubscribing:
-    def test_brings_the_plan_and_its_credits_until_cancelled(self, page_signed_in: Page, product: Product) -> None:
-        page = page_signed_in
-        before = available(page, product)
-        page.goto(f"{product.url}/account/plans")
-        page.click("#subscribe-pro-monthly")
-        page.wait_for_selector("input[name=cardNumber]")
-        pay(page, "4242 4242 4242 4242")
-        page.wait_for_url(re.compile(r"/pay/return"))
-        expect(page.locator("#credits-granted")).to_have_text("500", timeout=5_000)
-        assert available(page, product) == before + 500
-        assert "Subscription activated" in product.output
+    def answer(self, page: Page, outcome: str) -> None:
+        """The bank answers, days later."""
+        bank = page.context.new_page()
+        bank.goto(self.hosted_page)
+        bank.click(f"button[value={outcome}]")
+        bank.wait_for_load_state()
+        bank.wait_for_timeout(500)
+        bank.close()
 
-        page.goto(f"{product.url}/account/plans")
-        expect(page.locator("#current-plan")).to_have_text("Pro")
-        page.goto(f"{product.url}/account/billing")
-        page.click("#open-portal")
-        expect(page.locator("body")).to_contain_text("Cancel subscription")
-
-        page.goto(f"{product.url}/account/plans")
-        page.click("#cancel-plan")
-        page.click("#confirm-cancel")
-        expect(page.locator("main")).to_contain_text("It ends on")
-        expect(page.locator("#current-plan")).to_have_text("Pro")
-
-
-class TestAccountPages:
-    """What the server's answers alone do not show: the pages as a person meets them, narrow and in Thai too."""
-
-    def test_price_an_amount_while_it_is_typed(self, page_signed_in: Page, product: Product) -> None:
-        page = page_signed_in
+    @on_every_screen(usually="en-desk")
+    def test_see_the_price_of_an_amount_and_turn_back_before_paying(
+        self, newcomer: Page, product: Product, screen: Screen
+    ) -> None:
+        page = newcomer
         page.goto(f"{product.url}/account/buy")
         page.fill("#custom-amount", "137")
         expect(page.locator("#quote .price")).to_have_text("$12.33")
         page.fill("#custom-amount", "5")
-        expect(page.locator("#quote")).to_contain_text("Choose a whole number from 10 to 10,000.")
+        expect(page.locator("#quote")).to_contain_text(
+            screen.says("Choose a whole number from %(min)s to %(max)s.", min="10", max="10,000")
+        )
         page.fill("#custom-amount", "100")
-        expect(page.locator("#quote")).to_contain_text("+ 5 bonus")
+        expect(page.locator("#quote .bonus")).to_contain_text("5")
         page.click("button[name=step][value='50']")
         expect(page.locator("#custom-amount")).to_have_value("150")
-
-    def test_open_a_transaction_in_its_row(self, page_signed_in: Page, product: Product) -> None:
-        page = page_signed_in
-        page.goto(f"{product.url}/account/transactions")
-        page.locator("summary.entry").first.click()
-        expect(page.locator("details[open] .entry-details")).to_contain_text("Balance before")
-
-    def test_preview_a_change_make_it_and_take_it_back(self, page_signed_in: Page, product: Product) -> None:
-        page = page_signed_in  # on Pro, which is cancelled, by the story above
-        page.goto(f"{product.url}/account/plans")
-        page.click("#resume-plan")
-        page.click("#change-enterprise-monthly")
-        expect(page.locator("[data-credits-granted]")).to_contain_text("4,500")
-        page.click("#confirm-change")
-        expect(page.locator("#current-plan")).to_have_text("Enterprise")
-        page.click("#change-pro-monthly")
-        page.click("#confirm-change")
-        page.click("#undo-change")
-        expect(page.locator("main")).to_contain_text("The change was taken back.")
-
-    def test_fit_every_screen_in_both_languages_and_break_no_policy(
-        self, page_signed_in: Page, product: Product
-    ) -> None:
-        page = page_signed_in
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        for language in ("English", "ภาษาไทย"):
-            page.click(f".languages >> text={language}")
-            for width in (390, 1280):
-                page.set_viewport_size({"width": width, "height": 900})
-                for path in (
-                    "",
-                    "/plans",
-                    "/buy",
-                    "/transactions",
-                    "/billing",
-                    "/plans/cancel",
-                    "s/2fa/",
-                    "s/sessions/",
-                ):
-                    page.goto(f"{product.url}/account{path}")
-                    assert page.evaluate("document.documentElement.scrollWidth") <= width, (language, width, path)
-            assert page.evaluate("document.documentElement.lang") == ("en" if language == "English" else "th")
-        assert complaints == []
-        page.click(".languages >> text=English")
+        page.click("#buy-custom")
+        page.wait_for_selector("input[name=cardNumber]")
+        page.click("a[href*='/pay/cancel']")
+        expect(page.locator("h1")).to_have_text(screen.says("Nothing was charged"))
+        page.click("#back-to-payment")
+        page.wait_for_selector("input[name=cardNumber]")

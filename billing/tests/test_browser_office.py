@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from billing.tests.test_browser import open_checkout, pay
+from billing.tests.browsing import open_checkout, pay
 from smartspec.management.commands.seed_demo import DEMO_PEOPLE
 from smartspec.testing import Product
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
 from rest_framework.test import APIClient
 
 from billing import gateway, services
@@ -61,6 +62,18 @@ class TestFailedRenewal:
         balance = credits_selectors.get_balance(account_id=alice.pk, now=clock.now())
         assert balance.available == 0  # the old month's lot has ended, and a subscriber has no Free allowance
 
+    def test_announces_no_allowance_that_nobody_has_paid(
+        self, alice: Any, alice_client: APIClient, failed: datetime
+    ) -> None:
+        subscription = alice_client.get("/api/payment/subscription").json()
+        assert (subscription["status"], subscription["next_allowance_at"]) == ("past_due", None)
+        browser = Client()
+        browser.force_login(alice)
+        page = browser.get("/account").content.decode()
+        assert "No new monthly credits until your plan is paid." in page
+        assert "new period" not in page
+        assert "Next credits" not in page
+
     def test_is_told_once_with_the_link_that_repairs_it(
         self,
         alice_client: APIClient,
@@ -76,7 +89,7 @@ class TestFailedRenewal:
         (message,) = mailoutbox
         assert message.to == ["alice@smartspec.test"]
         assert latest_invoice()["hosted_invoice_url"] in message.body
-        assert "$29.00" in message.body
+        assert "We could not collect $29 for" in message.body
         assert "Pro" in message.subject
 
     def test_that_recovers_gives_the_month_once(

@@ -322,7 +322,7 @@ class TestEveryPage:
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page)
         assert "unsafe" not in answer["Content-Security-Policy"]
         files = re.findall(r'(?:<script src|<link rel="stylesheet" href)="/static/([^"]+)"', page)
-        assert files == ["smartspec/style.css", "django_htmx/htmx-2.min.js"]
+        assert files == ["smartspec/style.css", "django_htmx/htmx-2.min.js", "smartspec/page.js"]
         loaded = [path, *(f"/static/{name}" for name in files)]
         sizes = [wire_size(alices_browser.get(address, headers={"Accept-Encoding": "gzip"})) for address in loaded]
         assert sum(sizes) < 50_000
