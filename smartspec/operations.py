@@ -56,6 +56,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.page_not_found(request, exception)
 
 
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """429 of allauth's pages; its calls under /api/ and those of the API answer for themselves."""
+    return render(request, "429.html", status=429)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """500 as problem+json under /api/, as a page elsewhere."""
     if request.path.startswith("/api/"):

@@ -208,6 +208,7 @@ MIDDLEWARE = [
     "smartspec.users.staff_login.StaffLoginMiddleware",
     "smartspec.users.viewing.SupportViewMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "smartspec.pages.EndedSessionMiddleware",
 ]
 
 ROOT_URLCONF = "smartspec.urls"
@@ -231,6 +232,7 @@ TEMPLATES = [
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("th", "Thai")]
+FORMAT_MODULE_PATH = ["smartspec.formats"]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_COOKIE_AGE = 365 * 86_400
 LANGUAGE_COOKIE_SAMESITE = "Lax"

@@ -9,6 +9,7 @@ from smartspec import operations
 from smartspec.watching.metrics import metrics
 
 handler404 = "smartspec.operations.not_found"
+handler429 = "smartspec.operations.too_many_requests"  # asked for by allauth
 handler500 = "smartspec.operations.server_error"
 
 urlpatterns = [
