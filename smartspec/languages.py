@@ -22,8 +22,7 @@ BORROWED = (
         "This password is too short. It must contain at least %d character.",
         "This password is too short. It must contain at least %d characters.",
     ),
-    gettext_noop("Current email"),
-    gettext_noop("Change to"),
+    gettext_noop("Confirm Access"),
 )
 
 

@@ -60,10 +60,21 @@ def tell_failed_renewal(subscription: Subscription, invoice: dict[str, Any]) -> 
         cause=invoice["id"],
         context={
             "plan": display_name(subscription.plan),
-            "amount": f"{invoice['amount_remaining'] / 100:.2f}",
+            "amount_cents": invoice["amount_remaining"],
+            "currency": invoice["currency"],
             "link": invoice["hosted_invoice_url"],
             "access_ends_at": selectors.access_ends_at(subscription),
         },
+    )
+
+
+def tell_second_subscription(subscription: Subscription, refunded_cents: int, currency: str) -> None:
+    """That a second subscription was ended, and its money is on its way back."""
+    mail.send_mail_once(
+        user=subscription.user,
+        template="second_subscription_refunded",
+        cause=subscription.pk,
+        context={"plan": display_name(subscription.plan), "amount_cents": refunded_cents, "currency": currency},
     )
 
 

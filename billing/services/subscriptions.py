@@ -7,9 +7,9 @@ from django.db import transaction
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Customer, PaidInvoice, Subscription
+from billing.services import letters
 from billing.services.customers import find_or_adopt_customer
 from credits import services as credits_services
-from smartspec import mail
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 
@@ -284,9 +284,10 @@ def end_surplus(subscription: Subscription, now: datetime) -> None:
             # Cancelled already, by an earlier try of ours or by somebody else: then there is nothing left to end.
             if not stripe_data.subscription_is_ended(gateway.retrieve_subscription(subscription.pk)):
                 raise
-    refunded_cents = 0
+    refunded_cents, currency = 0, ""
     for listed in gateway.list_all_invoices({"subscription": subscription.pk, "status": "paid"}):
         invoice = gateway.retrieve_invoice(listed["id"])
+        currency = invoice["currency"]
         for payment_intent_id in stripe_data.invoice_payment_intent_ids(invoice):
             refunded_cents += refund_in_full(payment_intent_id)
     if refunded_cents:
@@ -295,12 +296,7 @@ def end_surplus(subscription: Subscription, now: datetime) -> None:
             subscription_id=subscription.pk, refunded_cents=refunded_cents,
         )  # fmt: skip
         with transaction.atomic():
-            mail.send_mail_once(
-                user=subscription.user,
-                template="second_subscription_refunded",
-                cause=subscription.pk,
-                context={"plan": subscription.plan, "refunded": f"{refunded_cents / 100:.2f}"},
-            )
+            letters.tell_second_subscription(subscription, refunded_cents, currency)
     if subscription.ended_at is None:
         sync_ended(subscription, now)
 

@@ -44,6 +44,7 @@ class Balance:
     period_end: datetime
     is_frozen: bool
     low_balance: bool
+    next_allowance_at: datetime | None
     expires_soon: tuple[ExpiringCredits, ...]
 
     @property
@@ -60,7 +61,7 @@ class Balance:
 class PlanState:
     """Which plan an account has, where from, and where it is in its month.
 
-    `next_allowance_at` is None while nothing is paid for: a trial, a subscription whose payment failed from the start.
+    `next_allowance_at` is None while nothing is paid for: a trial, a renewal that was not paid (yet).
     """
 
     plan: str
@@ -110,9 +111,17 @@ def get_plan_state(*, account_id: UUID, now: datetime) -> PlanState:
         source=account.plan_source,
         period_start=period.start_at,
         period_end=period.end_at,
-        # The renewal at the end of what is paid for brings the next one, so that is announced too.
-        next_allowance_at=period.end_at if account.plan_source == "free" or account.paid_until else None,
+        next_allowance_at=next_allowance_at(account, period, now),
     )
+
+
+def next_allowance_at(account: Account, period: Period, now: datetime) -> datetime | None:
+    """Return when the next allowance comes, None while the one before it is not paid for.
+
+    The renewal at the end of what is paid for brings the next one, so that is announced too.
+    """
+    is_paid = account.plan_source == "free" or (account.paid_until is not None and account.paid_until > now)
+    return period.end_at if is_paid else None
 
 
 def month_at(*, anchor_at: datetime, at: datetime) -> Period:
@@ -125,7 +134,7 @@ def get_balance(*, account_id: UUID, now: datetime) -> Balance:
     account = find_open_account(account_id=account_id)
     if account is None:
         period = period_at(now, now)
-        return _balance(account_id, "free", False, period, (), {})
+        return _balance(account_id, "free", False, period, period.end_at, (), {})
     parts = {"available": account.available, "held": account.held, "debt": account.debt, "used": account.period_used}
     lots: list[Grant] | None = None
     if account.next_due_at <= now:
@@ -148,7 +157,8 @@ def get_balance(*, account_id: UUID, now: datetime) -> Balance:
         and lot.remaining > 0
         and not lot.source.startswith("allowance:")
     )
-    return _balance(account_id, account.plan_id, bool(account.frozen_causes), period, soon, parts)
+    comes_at = next_allowance_at(account, period, now)
+    return _balance(account_id, account.plan_id, bool(account.frozen_causes), period, comes_at, soon, parts)
 
 
 def _balance(
@@ -156,6 +166,7 @@ def _balance(
     plan: str,
     frozen: bool,
     period: Period,
+    comes_at: datetime | None,
     soon: tuple[ExpiringCredits, ...],
     parts: dict[str, Decimal],
 ) -> Balance:
@@ -173,6 +184,7 @@ def _balance(
         period_end=period.end_at,
         is_frozen=frozen,
         low_balance=available < allowance * LOW_BALANCE_SHARE,
+        next_allowance_at=comes_at,
         expires_soon=soon,
     )
 

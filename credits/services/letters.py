@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from credits.models import Account
-from credits.selectors import running_out
+from credits.selectors import accounts, running_out
 from smartspec import mail
 
 
@@ -22,7 +22,8 @@ def warn_of_low_balances(*, now: datetime) -> int:
                     context={
                         "available": account.available,
                         "monthly_allowance": account.plan.monthly_credits,
-                        "period_end": account.period_end_at,
+                        # None while the plan's renewal is not paid: then there is nothing to look forward to.
+                        "next_allowance_at": accounts.get_plan_state(account_id=account.pk, now=now).next_allowance_at,
                     },
                 )
     return told

@@ -105,7 +105,7 @@ class TestLayout:
                 "user": alice,
                 "available": Decimal(available),
                 "monthly_allowance": 10,
-                "period_end": clock.now(),
+                "next_allowance_at": clock.now(),
             }
             return mail.write_letter(template="low_balance", context=context, language="en").subject
 
