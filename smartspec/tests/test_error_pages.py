@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.utils import translation
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 THAI = {"Accept-Language": "th"}
 
 
-def says(answer: HttpResponse, status: int, english: str) -> None:
+def says(answer: Any, status: int, english: str) -> None:
     """The answer is a page of this status in Thai that says this."""
     page = answer.content.decode()
     assert answer.status_code == status
