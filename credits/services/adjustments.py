@@ -137,9 +137,11 @@ def decide_adjustment(*, staff: Staff, adjustment_id: UUID, is_approved: bool, n
 def find_decidable(*, staff: Staff, user: User, adjustment_id: str) -> Adjustment:
     """Return a person's adjustment about which a member of staff may decide, or has decided.
 
+    :raises smartspec.users.services.NotPermitted: the role does not allow approvals.
     :raises UnknownAdjustment: the person has none such.
     :raises OwnAdjustment: this member of staff asked for it.
     """
+    users_services.require_right(staff, APPROVE)
     try:
         found = Adjustment.objects.select_related("requested_by").filter(pk=UUID(adjustment_id), user=user).first()
     except ValueError:
