@@ -3,6 +3,7 @@
 Answers are plain dictionaries, read through `stripe_data`. No function here may be called inside a transaction of ours.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
@@ -20,9 +21,12 @@ log = get_logger(__name__)
 # What `stripe_data` and the handlers are written for. A newer library sends a newer version; our requests stay at this.
 API_VERSION = "2026-08-26.dahlia"
 CONNECT_TIMEOUT_SECONDS = 5
-NETWORK_RETRIES = 2
 SIGNATURE_TOLERANCE_SECONDS = 300
 PAGE_SIZE = 100
+# Of a web server's 16 threads: when Stripe does not answer, the others go on serving whoever needs no Stripe.
+CALLS_AT_ONCE = 8
+TURN_WITHIN_SECONDS = 2
+UNAVAILABLE = "The payment provider cannot be reached. Please try again in a minute."
 
 StripeObject = dict[str, Any]
 Params = dict[str, Any]
@@ -94,7 +98,7 @@ def build_client(api_key: str, api_base: str, dotted_path: str, timeout_seconds:
         api_key,
         stripe_version=API_VERSION,
         base_addresses={"api": api_base} if api_base else None,
-        max_network_retries=NETWORK_RETRIES,
+        max_network_retries=settings.STRIPE_RETRIES,
         http_client=build_http_client(dotted_path, timeout_seconds),
     )
 
@@ -102,6 +106,9 @@ def build_client(api_key: str, api_base: str, dotted_path: str, timeout_seconds:
 def is_configured() -> bool:
     """Tell whether this server has a key to call Stripe with."""
     return bool(settings.STRIPE_SECRET_KEY)
+
+
+_calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
 
 
 def client() -> stripe.StripeClient:
@@ -122,7 +129,7 @@ def client() -> stripe.StripeClient:
 def configure_library() -> None:
     """Point the library's global state, which dj-stripe uses, at the same Stripe as our own client."""
     stripe.enable_telemetry = False
-    stripe.max_network_retries = NETWORK_RETRIES
+    stripe.max_network_retries = settings.STRIPE_RETRIES
     stripe.default_http_client = build_http_client(settings.STRIPE_HTTP_CLIENT, settings.STRIPE_TIMEOUT_SECONDS)
     if settings.STRIPE_API_BASE:
         stripe.api_base = settings.STRIPE_API_BASE
@@ -137,8 +144,11 @@ def call(operation: Callable[[stripe.StripeClient], Any]) -> Any:
     :raises StripeObjectMissing: no such object.
     :raises StripeRefused: anything else that Stripe refuses.
     """
+    if not _calls.acquire(timeout=TURN_WITHIN_SECONDS):
+        log.warning("Stripe is unavailable", error="too many calls wait for it")
+        raise StripeUnavailable(UNAVAILABLE)
     try:
-        answer = operation(client())
+        answer = plain(operation(client()))
     except stripe.CardError as error:
         raise CardRefused(
             error.user_message or "Your card was declined.", decline_code=getattr(error.error, "decline_code", None)
@@ -159,8 +169,14 @@ def call(operation: Callable[[stripe.StripeClient], Any]) -> Any:
         ) from error
     except stripe.StripeError as error:
         log.warning("Stripe is unavailable", error=type(error).__name__, stripe_request_id=error.request_id)
-        raise StripeUnavailable("The payment provider cannot be reached. Please try again in a minute.") from error
-    return plain(answer)
+        raise StripeUnavailable(UNAVAILABLE) from error
+    finally:
+        _calls.release()
+    if not isinstance(answer, dict) or "object" not in answer:
+        # Somebody answered, but not Stripe: a proxy, a portal of a network.
+        log.error("Stripe is unavailable", error="the answer is no object of Stripe's")
+        raise StripeUnavailable(UNAVAILABLE)
+    return answer
 
 
 def plain(answer: Any) -> Any:

@@ -102,7 +102,10 @@ else:
     STRIPE_HTTP_CLIENT = ""
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 STRIPE_CURRENCY = "usd"
+# Somebody waits for a web server, and it has other things to do; workers and commands are patient.
+IS_PATIENT = Path(sys.argv[0]).name in ("manage.py", "django-admin")
 STRIPE_TIMEOUT_SECONDS = 20
+STRIPE_RETRIES = 2 if IS_PATIENT else 1
 
 R2_SANDBOX = not PRODUCTION and not (
     CLOUDFLARE_R2_ACCESS_KEY_ID
@@ -110,6 +113,8 @@ R2_SANDBOX = not PRODUCTION and not (
     or CLOUDFLARE_R2_BUCKET_NAME
     or CLOUDFLARE_R2_ENDPOINT
 )
+R2_TIMEOUT_SECONDS = 30 if IS_PATIENT else 10
+R2_ATTEMPTS = 4 if IS_PATIENT else 2
 if R2_SANDBOX:
     CLOUDFLARE_R2_ACCESS_KEY_ID = "smartspec"
     CLOUDFLARE_R2_SECRET_ACCESS_KEY = "smartspec-local-secret"  # noqa: S105

@@ -24,20 +24,8 @@ log = get_logger(__name__)
 
 MEBIBYTE = 1024 * 1024
 CONNECT_TIMEOUT_SECONDS = 5
-READ_TIMEOUT_SECONDS = 30
-CLIENT_CONFIG = Config(
-    signature_version="s3v4",
-    s3={"addressing_style": "path"},
-    # R2 does not know every checksum that newer versions of boto3 send unasked.
-    request_checksum_calculation="when_required",
-    response_checksum_validation="when_required",
-    retries={"mode": "standard", "total_max_attempts": 4},
-    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-    read_timeout=READ_TIMEOUT_SECONDS,
-    max_pool_connections=32,
-)
 # For whoever would rather hear at once that nobody answers.
-IMPATIENT_CONFIG = CLIENT_CONFIG.merge(Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1}))
+IMPATIENT = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
 
 
 class R2Storage(S3Storage):
@@ -55,7 +43,7 @@ class R2Storage(S3Storage):
             "default_acl": None,
             "querystring_auth": True,
             "file_overwrite": False,
-            "client_config": CLIENT_CONFIG,
+            "client_config": client_config(),
             "transfer_config": transfer_config(),
         }
 
@@ -63,6 +51,22 @@ class R2Storage(S3Storage):
         session = super()._create_session()
         session.events.register("before-send.s3", send_to_stand_in)
         return session
+
+
+def client_config(*, is_impatient: bool = False) -> Config:
+    """Return how the bucket is spoken to, and how long it is waited for."""
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+        # R2 does not know every checksum that newer versions of boto3 send unasked.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"mode": "standard", "total_max_attempts": settings.R2_ATTEMPTS},
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=settings.R2_TIMEOUT_SECONDS,
+        max_pool_connections=32,
+    )
+    return config.merge(IMPATIENT) if is_impatient else config
 
 
 def transfer_config() -> TransferConfig:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -14,7 +15,14 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from media.storage.errors import ExpiryInvalid, FileMissing, KeyInvalid, StorageNotConfigured, StorageRefused
+from media.storage.errors import (
+    ExpiryInvalid,
+    FileMissing,
+    KeyInvalid,
+    StorageNotConfigured,
+    StorageRefused,
+    StorageUnavailable,
+)
 from smartspec.logs import get_logger
 
 if TYPE_CHECKING:
@@ -80,7 +88,7 @@ def build_client(
         bucket_name=bucket,
         access_key=access_key,
         secret_key=secret_key,
-        client_config=boto.IMPATIENT_CONFIG if is_impatient else boto.CLIENT_CONFIG,
+        client_config=boto.client_config(is_impatient=is_impatient),
     )
     return R2Client(storage, public_url)
 
@@ -129,7 +137,8 @@ class R2Client:
     def delete_file(self, key: str) -> None:
         """Delete the file. That it is not there, or no longer, is fine."""
         with in_our_words(require_key(key)):
-            self._s3.delete_object(Bucket=self.bucket, Key=key)
+            answer = self._s3.delete_object(Bucket=self.bucket, Key=key)
+        require_answer(answer["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NO_CONTENT, key)
 
     def delete_files(self, keys: Iterable[str]) -> None:
         """Delete many files, a thousand at a call.
@@ -161,6 +170,7 @@ class R2Client:
         """
         with in_our_words(require_key(key)):
             head = self._s3.head_object(Bucket=self.bucket, Key=key)
+        require_answer("ETag" in head and "LastModified" in head, key)
         return StoredFile(
             key=key,
             size_bytes=head["ContentLength"],
@@ -248,6 +258,13 @@ class R2Client:
 
 
 # --- Keys, types, errors ------------------------------------------------------------------------------------------
+
+
+def require_answer(is_buckets: bool, key: str) -> None:
+    """:raises StorageUnavailable: somebody answered, but not the bucket: a proxy, a portal of a network."""
+    if not is_buckets:
+        log.error("Storage is unavailable", error="the answer is no bucket's", key=key)
+        raise StorageUnavailable("The file storage cannot be reached. Please try again in a minute.")
 
 
 def require_key(key: str) -> str:
