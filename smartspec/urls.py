@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from smartspec import operations
@@ -27,6 +28,8 @@ urlpatterns = [
     path("", include("credits.page_urls")),
     path("", include("billing.page_urls")),
     path("admin/", include("smartspec.backoffice.urls")),
+    # The admin's own page would tell nobody by mail.
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
     # Operators
     path("healthz", operations.healthz),

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-from django.conf import settings
 from django.db import transaction
 from django.test.client import ClientHandler
 from hypothesis import HealthCheck, Phase, given, seed
@@ -26,11 +25,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from billing.sandbox import seed as sandbox_seed
-from billing.tests.conftest import open_credits, open_plan, pay
-from media import services as media_services
 from smartspec import clock
 from smartspec.tests import openapi
+from smartspec.tests.conftest import Ids
 from smartspec.users import services as users_services
 
 CHECKS = [
@@ -40,39 +37,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-Ids = dict[str, list[str]]
-HOLDS = "/api/credits/holds"
 # What a refusal may be (API.md, “Conventions”); 410 is allauth's word for a session that has ended.
 REFUSALS = {400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 422, 429, 502, 503}
-
-
-@pytest.fixture
-def ids(alice: Any, alice_client: APIClient, worker_client: APIClient, run_jobs: Callable[..., int]) -> Ids:
-    """What Alice has, by the name of what asks for it: made-up ids alone would find nothing."""
-    now = clock.now()
-    sandbox_seed.seed(now, f"{settings.SITE_URL}/api/webhooks/stripe")
-    pay(open_plan(alice_client))
-    bought = open_credits(alice_client)
-    pay(bought)
-    run_jobs(skip=("billing.tasks.mirror_event",))
-    order = {"user_id": str(alice.pk), "operation": "image_generation", "reference_id": "job"}
-    holds = [worker_client.post(HOLDS, order, headers={"Idempotency-Key": key}).json()["id"] for key in "123"]
-    worker_client.post(f"{HOLDS}/{holds[0]}/capture")
-    upload = media_services.create_upload(
-        user_id=alice.pk, filename="cat.png", content_type="image/png", size_bytes=1000, kind="image", now=now
-    )
-    key = users_services.create_user_key(user=alice, name="script", scopes=["read"], expires_at=None, now=now)
-    (method,) = alice_client.get("/api/payment/payment-methods").json()["payment_methods"]
-    return {
-        "user_id": [str(alice.pk)],
-        "hold_id": holds,
-        "id": holds,
-        "asset_id": [str(upload.asset.pk)],
-        "key_id": [str(key.key.pk)],
-        "session_id": [bought, open_credits(alice_client)],
-        "payment_method_id": [method["id"]],
-        "subscription_id": [alice_client.get("/api/payment/subscription").json()["id"]],
-    }
 
 
 def put_ids(case: Any, ids: Ids, number: int) -> None:
