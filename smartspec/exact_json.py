@@ -3,9 +3,12 @@
 from typing import Any
 
 import simplejson
+from django.http import Http404
 from rest_framework import exceptions
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
-from rest_framework.renderers import JSONRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
 
 
 class ExactJSONRenderer(JSONRenderer):
@@ -33,3 +36,15 @@ class ExactJSONParser(JSONParser):
             return simplejson.loads(stream.read().decode("utf-8"), use_decimal=True, parse_constant=refuse)
         except (ValueError, ArithmeticError, RecursionError) as error:  # 1e99999999999999999999 is none of Python's
             raise exceptions.ParseError("The body is not valid JSON.") from error
+
+
+class ForgivingNegotiation(DefaultContentNegotiation):
+    """Whoever accepts nothing that there is gets the usual answer, as RFC 9110 allows; the contract knows no 406."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        try:
+            return super().select_renderer(request, renderers, format_suffix)
+        except (exceptions.NotAcceptable, Http404):
+            return renderers[0], renderers[0].media_type

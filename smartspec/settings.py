@@ -407,6 +407,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["smartspec.users.throttling.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["smartspec.exact_json.ExactJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["smartspec.exact_json.ExactJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "smartspec.exact_json.ForgivingNegotiation",
     "DEFAULT_SCHEMA_CLASS": "smartspec.api.ProblemSchema",
     "EXCEPTION_HANDLER": "smartspec.api.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

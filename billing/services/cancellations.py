@@ -85,7 +85,8 @@ def cancel_pending_change(*, user: User, subscription_id: str, now: datetime) ->
 
 def find_own(user: User, subscription_id: str) -> Subscription:
     """:raises SubscriptionNotFound: unknown, or somebody else's. :raises SubscriptionEnded: it has ended."""
-    found = Subscription.objects.filter(pk=subscription_id, user=user, is_surplus=False).first()
+    is_id = "\x00" not in subscription_id  # which Postgres has in no text
+    found = Subscription.objects.filter(pk=subscription_id, user=user, is_surplus=False).first() if is_id else None
     if found is None:
         raise SubscriptionNotFound("You have no such subscription.")
     if found.ended_at is not None:

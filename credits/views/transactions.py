@@ -6,8 +6,6 @@ from uuid import UUID
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -43,21 +41,7 @@ class TransactionsView(Endpoint):
         return Response(EntryPageSerializer(page).data)
 
 
-class ExportNegotiation(BaseContentNegotiation):
-    """`format` chooses the file, so whatever the client accepts is fine; problems are JSON as everywhere."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        return parsers[0]
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type
-
-
 class TransactionExportView(Endpoint):
-    content_negotiation_class = ExportNegotiation
-
     @extend_schema(
         operation_id="export_transactions",
         parameters=[ExportQuerySerializer],

@@ -127,7 +127,9 @@ class TestApi:
             "Bearer",
             "Bearer \x00",
         ):
-            client = APIClient(**({"HTTP_AUTHORIZATION": header} if header else {}))
+            client = APIClient()
+            if header:
+                client.credentials(HTTP_AUTHORIZATION=header)
             assert set(statuses(client, calls).values()) == {401}, header
 
     @pytest.mark.django_db

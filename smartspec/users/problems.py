@@ -5,7 +5,9 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 
 from smartspec.api import problem
 from smartspec.users.authentication import CHALLENGE
@@ -49,11 +51,28 @@ class HeadlessProblemMiddleware:
             return None
         return HttpResponseNotAllowed(name.upper() for name in METHODS if hasattr(view_class, name))
 
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """allauth reads bodies of any size and depth: what is too large or too deep is refused as everywhere."""
+        if not request.path.startswith(PREFIX):
+            return None
+        if isinstance(exception, RequestDataTooBig):
+            return answer(
+                413, "body_too_large", f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
+            )
+        if isinstance(exception, RecursionError):
+            return answer(400, "parse_error", "The body is not valid JSON.")
+        return None
+
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if request.path.startswith(PREFIX) and response.status_code >= HTTPStatus.BAD_REQUEST:
             complete(response)
         return response
+
+
+def answer(status: int, code: str, detail: str) -> HttpResponse:
+    """Return a problem that allauth has no part in."""
+    return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM_TYPE)
 
 
 def complete(response: HttpResponse) -> None:
