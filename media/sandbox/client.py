@@ -48,7 +48,7 @@ def send_in_process(
     """Answer one request of botocore's; `url` is absolute and begins with `CLOUDFLARE_R2_ENDPOINT`."""
     parts = urlsplit(url)
     path = unquote(parts.path)
-    bucket, _, key = path.removeprefix(urlsplit(settings.CLOUDFLARE_R2_ENDPOINT).path).strip("/").partition("/")
+    bucket, _, key = path.removeprefix(urlsplit(settings.CLOUDFLARE_R2_ENDPOINT).path).removeprefix("/").partition("/")
     lowered = {
         name.lower(): value.decode() if isinstance(value, bytes) else str(value) for name, value in headers.items()
     }

@@ -16,7 +16,7 @@ from smartspec.logs import get_logger
 log = get_logger(__name__)
 
 Operation = Callable[[Request, str, datetime], Answer]
-KEY_MAX_BYTES = 1024
+KEY_MAX_BYTES = 1024  # https://developers.cloudflare.com/r2/platform/limits/
 
 # What a query parameter makes of a request. "" is the request without any of them.
 SUBRESOURCES = ("uploads", "uploadId", "delete", "list-type")

@@ -1,4 +1,7 @@
-"""One object: PUT, GET, HEAD, DELETE."""
+"""One object: PUT, GET, HEAD, DELETE.
+
+The limits are R2's: https://developers.cloudflare.com/r2/platform/limits/
+"""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +15,8 @@ from media.sandbox.errors import S3Error
 from media.sandbox.messages import Answer, Request
 from media.sandbox.store import StoredObject, open_store, require_precondition
 
-OBJECT_MAX_BYTES = 5 * 1024**3  # in one piece; larger ones come in parts
+# In one piece, as R2's page of limits says it: 5 MiB less than 5 GiB. Larger objects come in parts.
+OBJECT_MAX_BYTES = 5 * 1024**3 - 5 * 1024**2
 KEPT_HEADERS = (
     "content-type",
     "content-disposition",

@@ -1,4 +1,8 @@
-"""What nobody will ask for any more: uploads in parts that were never completed, and content of killed uploads."""
+"""What nobody will ask for any more: uploads in parts that were never completed, and content of killed uploads.
+
+R2's buckets begin with a rule that ends uploads in parts seven days after they were begun:
+https://developers.cloudflare.com/r2/buckets/object-lifecycles/
+"""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -6,7 +10,7 @@ from datetime import datetime, timedelta
 from media.sandbox.store import Store
 from media.sandbox.uploads import forget
 
-UPLOADS_END_AFTER = timedelta(days=7)  # as R2 aborts them, unless a bucket is told otherwise
+UPLOADS_END_AFTER = timedelta(days=7)
 LEFT_BEHIND_AFTER = timedelta(days=1)  # without a byte arriving: no upload under way is that slow
 SWEEP_EVERY = timedelta(days=1)
 

@@ -1,6 +1,7 @@
 """Multipart uploads on disk: parts are files of their own, and completing one names them, in order, as the object.
 
-So completing a large upload takes no longer than a small one, and nothing is copied.
+So completing a large upload takes no longer than a small one, and nothing is copied. Least size, equal sizes and entity
+tags are R2's: https://developers.cloudflare.com/r2/objects/multipart-objects/
 """
 
 import hashlib

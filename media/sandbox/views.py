@@ -14,7 +14,7 @@ from media.sandbox.messages import Readable, Request
 @csrf_exempt
 def s3(request: HttpRequest, path: str) -> HttpResponseBase:
     """S3's API, path style: `/<bucket>/<key>`."""
-    bucket, _, key = path.strip("/").partition("/")
+    bucket, _, key = path.removeprefix("/").partition("/")
     answered = dispatch.answer(
         Request(
             method=request.method or "GET",

@@ -153,7 +153,8 @@ def bucket(endpoint: str) -> Iterator[Bucket]:
     yield found
     for upload in s3.list_multipart_uploads(Bucket=r2.bucket, Prefix=found.prefix).get("Uploads", []):
         s3.abort_multipart_upload(Bucket=r2.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-    found.r2.delete_files(found.key(each) for each in found.names())
+    for name in found.names():
+        s3.delete_object(Bucket=r2.bucket, Key=found.key(name))
 
 
 @cache

@@ -63,6 +63,15 @@ class TestObject:
         assert bucket.get(key) == name.encode()
         assert bucket.names() == [name]
 
+    @pytest.mark.parametrize(
+        "name", ["folder/", "two//slashes", "/slash", "...", "a/..b", "%2e%2e/a", "%2F", "x" * 900]
+    )
+    def test_may_have_a_name_that_reads_like_a_path(self, bucket: Bucket, name: str) -> None:
+        plain = bucket.put(name.replace("/", ""), b"plain")
+        key = bucket.put(name, name.encode())
+        assert (bucket.get(key), bucket.get(plain)) == (name.encode(), b"plain" if plain != key else name.encode())
+        assert sorted(bucket.names()) == sorted({name, plain.removeprefix(bucket.prefix)})
+
     def test_named_like_the_beginning_of_another_is_another(self, bucket: Bucket) -> None:
         below, above = bucket.put("a/b", b"below"), bucket.put("a", b"above")
         assert (bucket.get(below), bucket.get(above)) == (b"below", b"above")
@@ -174,10 +183,15 @@ class TestRange:
         assert answer["ResponseMetadata"]["HTTPStatusCode"] == 206
         assert (answer["Body"].read(), answer["ContentRange"]) == (content, told)
 
-    def test_past_the_end_is_refused(self, bucket: Bucket) -> None:
+    @pytest.mark.parametrize("wanted", ["bytes=10-20", "bytes=10-", "bytes=999999999999999999999-"])
+    def test_past_the_end_is_refused(self, bucket: Bucket, wanted: str) -> None:
         key = bucket.put("a", b"0123456789")
-        refused = refusal(bucket.s3.get_object, Bucket=bucket.name, Key=key, Range="bytes=10-20")
+        refused = refusal(bucket.s3.get_object, Bucket=bucket.name, Key=key, Range=wanted)
         assert refused == (416, "InvalidRange")
+
+    def test_of_an_empty_object_is_refused(self, bucket: Bucket) -> None:
+        key = bucket.put("a", b"")
+        assert refusal(bucket.s3.get_object, Bucket=bucket.name, Key=key, Range="bytes=0-0") == (416, "InvalidRange")
 
 
 class TestCondition:
