@@ -1,6 +1,6 @@
 """What staff do about money."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,8 +10,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 
 from billing import selectors, services
 from billing.backoffice.home import money
-from billing.backoffice.purchases import bought_text
-from billing.models import Purchase, Subscription
+from billing.backoffice.purchases import bought_text, invoice_text
+from billing.models import PaidInvoice, Purchase, Refund, Subscription
 from credits import selectors as credits_selectors
 from smartspec import backoffice
 from smartspec.admin import plain_credits
@@ -68,32 +68,37 @@ class RefundForm(ActionForm):
         return None if amount is None else int(amount * 100)
 
 
-class RefundPurchase(Action):
-    """Send money back for a purchase."""
+class RefundAction(Action):
+    """Send money back for a payment. A subclass says which."""
 
-    slug = "refund-purchase"
-    title = "Refund the purchase"
     right = "billing.refund_purchase"
-    hint = "Refunds of a plan's invoices are made at Stripe; what they take is worked out here all the same."
     form_class = RefundForm
     needs_target = True
     is_dangerous = True
 
+    def find(self, user: User, target: str) -> Purchase | PaidInvoice:
+        """Return the person's payment that it is about."""
+        raise NotImplementedError
+
+    def name_of(self, payment: Any) -> str:
+        """Return what was paid for, in words."""
+        raise NotImplementedError
+
     def initial(self, *, user: User, target: str, now: datetime) -> Mapping[str, Any]:
-        own_purchase(user, target)
+        self.find(user, target)
         return {}
 
     def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
         assert isinstance(form, RefundForm)  # noqa: S101 - form_class
-        purchase = own_purchase(form.user, form.target)
+        payment = self.find(form.user, form.target)
         keeps = form.cleaned_data["keep_credits"]
         found = services.preview_refund(
-            purchase_id=purchase.pk, amount_cents=form.amount_cents, keep_credits=keeps, now=form.now
+            payment=payment, amount_cents=form.amount_cents, keep_credits=keeps, now=form.now
         )
         balance = credits_selectors.get_balance(account_id=form.user.pk, now=form.now)
         sentences = [
-            f"{money(found.amount_cents, found.currency)} of {money(purchase.paid_cents or 0, found.currency)} go back"
-            f" to {form.user.email}, for {bought_text(purchase)}."
+            f"{money(found.amount_cents, found.currency)} of {money(payment.paid_cents or 0, found.currency)} go back"
+            f" to {form.user.email}, for {self.name_of(payment)}."
         ]
         if keeps:
             sentences.append("They keep the credits.")
@@ -111,19 +116,67 @@ class RefundPurchase(Action):
             if found.debt
             else ""
         )
-        return Preview(sentences, changes, warning)
+        return Preview([*sentences, *self.what_else(payment)], changes, warning)
+
+    def what_else(self, payment: Any) -> Sequence[str]:
+        """Return what staff should know besides."""
+        return ()
+
+    def asked(self, form: ActionForm) -> dict[str, Any]:
+        """Return what the form asks for, as services take it."""
+        assert isinstance(form, RefundForm)  # noqa: S101 - form_class
+        return {"amount_cents": form.amount_cents, "keep_credits": form.cleaned_data["keep_credits"], "now": form.now}
+
+
+def refunded_text(refund: Refund) -> str:
+    return f"{money(refund.amount_cents, refund.currency)}: refund {refund.get_status_display()}."
+
+
+class RefundPurchase(RefundAction):
+    """Send money back for a purchase."""
+
+    slug = "refund-purchase"
+    title = "Refund the purchase"
+
+    def find(self, user: User, target: str) -> Purchase:
+        return own_purchase(user, target)
+
+    def name_of(self, payment: Any) -> str:
+        return bought_text(payment)
 
     def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
-        assert isinstance(form, RefundForm)  # noqa: S101 - form_class
-        refund = services.refund_by_staff(
-            staff=staff,
-            purchase_id=own_purchase(form.user, form.target).pk,
-            amount_cents=form.amount_cents,
-            keep_credits=form.cleaned_data["keep_credits"],
-            key=key,
-            now=form.now,
+        purchase = self.find(form.user, form.target)
+        return refunded_text(
+            services.refund_by_staff(staff=staff, purchase_id=purchase.pk, key=key, **self.asked(form))
         )
-        return f"{money(refund.amount_cents, refund.currency)}: refund {refund.get_status_display()}."
+
+
+class RefundInvoice(RefundAction):
+    """Send money back for a month or a year of a plan."""
+
+    slug = "refund-invoice"
+    title = "Refund the invoice"
+
+    def find(self, user: User, target: str) -> PaidInvoice:
+        invoice = services.find_invoice(target)
+        if invoice.subscription.user_id != user.pk:
+            raise services.UnknownInvoice("They have no such paid invoice.")
+        return invoice
+
+    def name_of(self, payment: Any) -> str:
+        return invoice_text(payment)
+
+    def what_else(self, payment: Any) -> Sequence[str]:
+        return (
+            "What this invoice still gives in later months shrinks by the same share.",
+            "The subscription goes on and is paid again: cancel it as well if it should end.",
+        )
+
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
+        invoice = self.find(form.user, form.target)
+        return refunded_text(
+            services.refund_invoice_by_staff(staff=staff, invoice_id=invoice.pk, key=key, **self.asked(form))
+        )
 
 
 class ResendFulfilment(Action):
@@ -242,7 +295,9 @@ class ReactivateSubscription(Action):
         return "The subscription goes on."
 
 
-for order, action in enumerate(
-    (SyncFromStripe(), CancelSubscription(), ReactivateSubscription(), RefundPurchase(), ResendFulfilment())
-):
+ACTIONS = (
+    *(SyncFromStripe(), CancelSubscription(), ReactivateSubscription()),
+    *(RefundPurchase(), RefundInvoice(), ResendFulfilment()),
+)
+for order, action in enumerate(ACTIONS):
     backoffice.actions.add(action, name=action.slug, right=action.right, order=30 + order)

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from billing import selectors
 from billing.backoffice.finding import dashboard_url
 from billing.backoffice.home import money
-from billing.models import CheckoutState, Purchase, Subscription
+from billing.models import CheckoutState, PaidInvoice, Purchase, Subscription
 from smartspec import backoffice
 from smartspec.admin import badge, plain_credits
 from smartspec.backoffice import ActionLink, Fact, Panel
@@ -125,3 +125,35 @@ def subscription_row(subscription: Subscription) -> tuple[Any, ...]:
             subscription.pk,
         ),
     )
+
+
+@backoffice.panels(right="billing.view_paidinvoice", order=17)
+def invoices(user: User, now: datetime) -> list[Panel]:
+    """What they paid for plans."""
+    rows = [invoice_row(row) for row in selectors.list_paid_invoices(user_id=user.pk, until=now, limit=ROWS_SHOWN)]
+    columns = ("For", "Paid on", "Paid", "Sent back", "")
+    return [Panel("Invoices of plans", columns, rows)] if rows else []
+
+
+def invoice_row(invoice: PaidInvoice) -> tuple[Any, ...]:
+    returned = selectors.sent_back_cents(invoice)
+    return (
+        format_html(
+            '<a class="bo-link" href="{}">{}</a>',
+            reverse("admin:billing_paidinvoice_change", args=[invoice.pk]),
+            invoice_text(invoice),
+        ),
+        f"{invoice.paid_at:%Y-%m-%d %H:%M}",
+        money(invoice.paid_cents, invoice.currency),
+        money(returned, invoice.currency) if returned else "–",
+        ActionLink("refund-invoice", invoice.pk, "Refund …") if returned < invoice.paid_cents else "",
+    )
+
+
+def invoice_text(invoice: PaidInvoice) -> str:
+    """Write what an invoice paid for: "Plan, 2026-03-10 to 2026-04-10", "Upgrade to Enterprise"."""
+    if invoice.upgraded_to:
+        return f"Upgrade to {invoice.upgraded_to.capitalize()}"
+    if invoice.period_start is None or invoice.period_end is None:
+        return "Change of the plan"
+    return f"Plan, {invoice.period_start:%Y-%m-%d} to {invoice.period_end:%Y-%m-%d}"

@@ -62,6 +62,11 @@ class Refund(MoneyBack):
                 fields=("purchase", "idempotency_key"),
                 condition=Q(idempotency_key__isnull=False),
             ),
+            models.UniqueConstraint(
+                name="refund_invoice_key_unique",
+                fields=("invoice", "idempotency_key"),
+                condition=Q(idempotency_key__isnull=False),
+            ),
             models.CheckConstraint(
                 name="refund_is_of_one_payment",
                 condition=Q(purchase__isnull=False, invoice__isnull=True)

@@ -71,6 +71,11 @@ def lock_payment(payment: Payment) -> Payment:
     return PaidInvoice.objects.select_related("subscription").get(pk=payment.pk)
 
 
+def payer_id(payment: Payment) -> UUID:
+    """Return the id of who paid."""
+    return payment.user_id if isinstance(payment, Purchase) else payment.subscription.user_id
+
+
 def list_gifts(payment: Payment) -> list[Gift]:
     """Return what a payment has given until now."""
     if isinstance(payment, Purchase):
@@ -152,7 +157,7 @@ def settle_money_back(*, payment: Payment, now: datetime) -> Decimal:
     payment = lock_payment(payment)
     causes = list_causes(payment)
     paid_cents = payment.paid_cents or 0
-    account_id = payment.user_id if isinstance(payment, Purchase) else payment.subscription.user_id
+    account_id = payer_id(payment)
     for gift in list_gifts(payment):
         due = shares(gift.credits, paid_cents, causes)
         rows = {str(row.refund or row.dispute): row for row in clawbacks_of(causes, gift)}

@@ -8,9 +8,9 @@ from django.db import transaction
 from django.db.models import Sum
 
 from billing import gateway, stripe_data
-from billing.models import CheckoutState, Purchase, Refund
+from billing.models import CheckoutState, PaidInvoice, Purchase, Refund
 from billing.services import letters
-from billing.services.money_back import Payment, find_payment, lock_payment, settle_money_back
+from billing.services.money_back import Payment, find_payment, lock_payment, payer_id, settle_money_back
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 
@@ -18,7 +18,7 @@ log = get_logger(__name__)
 
 
 class NotRefundable(DomainError):
-    """Nothing was paid for this purchase, or nothing is left to refund, or less than was asked for."""
+    """Nothing was paid, or nothing is left to refund, or less than was asked for."""
 
     code = "not_refundable"
     status = 409
@@ -76,7 +76,7 @@ def find_row(fetched: dict[str, Any], payment: Payment) -> Refund:
         return requested
     if isinstance(payment, Purchase):
         return Refund(user_id=payment.user_id, purchase=payment)
-    return Refund(user_id=payment.subscription.user_id, invoice=payment)
+    return Refund(user_id=payer_id(payment), invoice=payment)
 
 
 def find_requested(row_id: str, payment: Payment) -> Refund | None:
@@ -107,7 +107,8 @@ def refund_purchase(
     :raises gateway.StripeUnavailable: Stripe cannot be reached; the request stays written down.
     """
     refund, _ = request_refund(
-        purchase=purchase,
+        payment=purchase,
+        payment_intent_id=purchase.payment_intent_id,
         amount_cents=amount_cents,
         keep_credits=keep_credits,
         reason=reason,
@@ -118,9 +119,24 @@ def refund_purchase(
     return send_refund(refund=refund, now=now)
 
 
+def find_intent(payment: Payment) -> str:
+    """This will return the payment intent that paid, asking Stripe for an invoice's.
+
+    :raises NotRefundable: nothing of it was paid by card or bank, or by more than one payment.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    if isinstance(payment, Purchase):
+        return payment.payment_intent_id
+    intents = stripe_data.invoice_payment_intent_ids(gateway.retrieve_invoice(payment.pk))
+    if len(intents) != 1:
+        raise NotRefundable("It was not paid by one card or bank payment: see to it in Stripe's dashboard.")
+    return intents[0]
+
+
 def request_refund(
     *,
-    purchase: Purchase,
+    payment: Payment,
+    payment_intent_id: str,
     amount_cents: int | None,
     keep_credits: bool,
     reason: str,
@@ -133,14 +149,15 @@ def request_refund(
     :raises NotRefundable: not paid, or less is left than was asked for.
     """
     with transaction.atomic():
-        locked = Purchase.objects.select_for_update().get(pk=purchase.pk)
+        locked = lock_payment(payment)
         known = locked.refunds.filter(idempotency_key=idempotency_key).first() if idempotency_key else None
         if known is not None:
             return known, False
         refund = Refund.objects.create(
-            user_id=locked.user_id,
-            purchase=locked,
-            payment_intent_id=locked.payment_intent_id,
+            user_id=payer_id(locked),
+            purchase=locked if isinstance(locked, Purchase) else None,
+            invoice=locked if isinstance(locked, PaidInvoice) else None,
+            payment_intent_id=payment_intent_id,
             amount_cents=checked_amount(locked, amount_cents),
             currency=locked.currency,
             keep_credits=keep_credits,
@@ -176,15 +193,17 @@ def send_refund(*, refund: Refund, now: datetime) -> Refund:
     return write_refund(sent, now) or refund
 
 
-def checked_amount(purchase: Purchase, amount_cents: int | None) -> int:
-    """Return what to refund; the caller holds the purchase's lock.
+def checked_amount(payment: Payment, amount_cents: int | None) -> int:
+    """Return what to refund; the caller holds the payment's lock.
 
     :raises NotRefundable: not paid, or less is left than was asked for.
     """
-    paid_cents = purchase.paid_cents or 0
-    if purchase.state not in (CheckoutState.FULFILLED, CheckoutState.NEEDS_REVIEW) or not purchase.payment_intent_id:
-        raise NotRefundable("Nothing has been paid for this purchase.")
-    gone = purchase.refunds.exclude(status__in=("refused", "failed", "canceled"))
+    paid_cents = payment.paid_cents or 0
+    if isinstance(payment, Purchase):
+        is_paid = payment.state in (CheckoutState.FULFILLED, CheckoutState.NEEDS_REVIEW)
+        if not is_paid or not payment.payment_intent_id:
+            raise NotRefundable("Nothing has been paid for this purchase.")
+    gone = payment.refunds.exclude(status__in=("refused", "failed", "canceled"))
     left_cents = paid_cents - (gone.aggregate(total=Sum("amount_cents"))["total"] or 0)
     asked_cents = left_cents if amount_cents is None else amount_cents
     if not 0 < asked_cents <= left_cents:

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.models import CheckoutState, Purchase, Refund, Subscription
+from billing.models import CheckoutState, PaidInvoice, Purchase, Refund, Subscription
 from billing.services.cancellations import cancel_subscription, find_own, reactivate_subscription
-from billing.services.money_back import list_causes, list_gifts, shares
+from billing.services.money_back import Payment, list_causes, list_gifts, payer_id, shares
 from billing.services.reconcile import Progress, reconcile
-from billing.services.refunds import checked_amount, request_refund, send_refund
+from billing.services.refunds import checked_amount, find_intent, request_refund, send_refund
 from billing.services.settlement import restore_grants, settle_session
 from credits import selectors as credits_selectors
 from smartspec.errors import DomainError
@@ -33,6 +33,12 @@ ZERO = Decimal(0)
 
 class UnknownPurchase(DomainError):
     """There is no such purchase."""
+
+    code, status, title = "not_found", 404, "Not Found"
+
+
+class UnknownInvoice(DomainError):
+    """There is no such paid invoice."""
 
     code, status, title = "not_found", 404, "Not Found"
 
@@ -67,32 +73,40 @@ def find_purchase(purchase_id: str | UUID) -> Purchase:
     return found
 
 
+def find_invoice(invoice_id: str) -> PaidInvoice:
+    """Return a paid invoice of a plan.
+
+    :raises UnknownInvoice: there is none.
+    """
+    found = PaidInvoice.objects.select_related("subscription__user").filter(pk=invoice_id).first()
+    if found is None:
+        raise UnknownInvoice("There is no such paid invoice.")
+    return found
+
+
 # --- Refunds ------------------------------------------------------------------------------------------------------
 
 
-def preview_refund(*, purchase_id: UUID, amount_cents: int | None, keep_credits: bool, now: datetime) -> RefundPreview:
-    """Return what refunding a purchase would do now. Nothing is changed.
+def preview_refund(*, payment: Payment, amount_cents: int | None, keep_credits: bool, now: datetime) -> RefundPreview:
+    """Return what refunding a purchase or a plan's invoice would do now. Nothing is changed.
 
-    :raises UnknownPurchase: there is none.
     :raises NotRefundable: not paid, or less is left than was asked for.
     """
-    purchase = find_purchase(purchase_id)
-    amount_cents = checked_amount(purchase, amount_cents)
+    amount_cents = checked_amount(payment, amount_cents)
     asked = Refund(
-        purchase=purchase,
         amount_cents=amount_cents,
         status=Refund.Status.PENDING,
         keep_credits=keep_credits,
         created_at=now,
     )
-    causes = [*list_causes(purchase), asked]
-    taken = ZERO
-    for gift in list_gifts(purchase):
-        share = shares(gift.credits, purchase.paid_cents or 0, causes)[-1]
-        there = credits_selectors.recoverable(account_id=purchase.user_id, kind=gift.kind, source=gift.source)
+    causes = [*list_causes(payment), asked]
+    account_id, taken = payer_id(payment), ZERO
+    for gift in list_gifts(payment):
+        share = shares(gift.credits, payment.paid_cents or 0, causes)[-1]
+        there = credits_selectors.recoverable(account_id=account_id, kind=gift.kind, source=gift.source)
         taken += min(share, there)
-    available = credits_selectors.get_balance(account_id=purchase.user_id, now=now).available
-    return RefundPreview(amount_cents, purchase.currency, taken, max(taken - available, ZERO))
+    available = credits_selectors.get_balance(account_id=account_id, now=now).available
+    return RefundPreview(amount_cents, payment.currency, taken, max(taken - available, ZERO))
 
 
 def refund_by_staff(
@@ -105,14 +119,43 @@ def refund_by_staff(
     :raises NotRefundable: not paid, or less is left than was asked for, or Stripe does not do it.
     :raises gateway.StripeUnavailable: Stripe cannot be reached; the request stays, and reconcile sends it.
     """
+    require_refunder(staff, keep_credits)
+    return refund_payment(staff, find_purchase(purchase_id), amount_cents, keep_credits, key, now)
+
+
+def refund_invoice_by_staff(
+    *, staff: Staff, invoice_id: str, amount_cents: int | None, keep_credits: bool, key: str, now: datetime
+) -> Refund:
+    """This will refund a paid invoice of a plan, all that is left when `amount_cents` is None, once per `key`. The
+    subscription goes on: it is cancelled by itself.
+
+    :raises smartspec.users.services.NotPermitted: the role does not allow it, or not that the credits are kept.
+    :raises UnknownInvoice: there is none.
+    :raises NotRefundable: not paid by one payment, or less is left than was asked for, or Stripe does not do it.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached; a request that was written down stays, and reconcile
+        sends it.
+    """
+    require_refunder(staff, keep_credits)
+    return refund_payment(staff, find_invoice(invoice_id), amount_cents, keep_credits, key, now)
+
+
+def require_refunder(staff: Staff, keep_credits: bool) -> None:
     users_services.require_right(staff, REFUND)
     if keep_credits:
         users_services.require_right(staff, REFUND_KEEPING)
-    purchase = find_purchase(purchase_id)
-    users_services.forbid_own(staff, purchase.user)
+
+
+def refund_payment(
+    staff: Staff, payment: Payment, amount_cents: int | None, keep_credits: bool, key: str, now: datetime
+) -> Refund:
+    payer = payment.user if isinstance(payment, Purchase) else payment.subscription.user
+    kind = "purchase" if isinstance(payment, Purchase) else "invoice"
+    users_services.forbid_own(staff, payer)
+    payment_intent_id = find_intent(payment)
     with transaction.atomic():
         refund, is_new = request_refund(
-            purchase=purchase,
+            payment=payment,
+            payment_intent_id=payment_intent_id,
             amount_cents=amount_cents,
             keep_credits=keep_credits,
             reason=staff.reason,
@@ -123,11 +166,11 @@ def refund_by_staff(
         if is_new:
             users_services.record_action(
                 staff=staff,
-                action="refund_purchase",
-                whom=purchase.user,
-                reference_type="purchase",
-                reference_id=str(purchase.pk),
-                before={"paid_cents": purchase.paid_cents, "balance": balance_text(purchase.user_id, now)},
+                action=f"refund_{kind}",
+                whom=payer,
+                reference_type=kind,
+                reference_id=str(payment.pk),
+                before={"paid_cents": payment.paid_cents, "balance": balance_text(payer.pk, now)},
                 after={"refund_cents": refund.amount_cents, "keep_credits": keep_credits},
                 now=now,
             )

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from rest_framework.test import APIClient
 
-from billing import services
+from billing import gateway, services
 from billing.models import Purchase
 from billing.tests.conftest import open_credits, pay
 from billing.tests.test_admin import client_of
@@ -36,6 +36,7 @@ ACTIONS: dict[str, tuple[dict[str, str], set[str]]] = {
     "sync-from-stripe": ({}, {"Support", "Billing", "Admin"}),
     "cancel-subscription": ({"when": "period_end"}, {"Billing", "Admin"}),
     "reactivate-subscription": ({}, {"Billing", "Admin"}),
+    "refund-invoice": ({"amount": ""}, {"Billing", "Admin"}),
     "refund-purchase": ({"amount": ""}, {"Billing", "Admin"}),
     "resend-fulfilment": ({}, {"Support", "Billing", "Admin"}),
     "resend-verification": ({}, {"Support", "Billing", "Admin"}),
@@ -97,13 +98,15 @@ def bring_about(user: User, action: str, client: APIClient, now: datetime) -> st
                     staff=staff, account_id=user.pk, credits=Decimal(5000), key=uuid4(), now=now
                 ).pk
             )
-        case "cancel-subscription" | "reactivate-subscription":
+        case "cancel-subscription" | "reactivate-subscription" | "refund-invoice":
             session = client.post("/api/payment/checkout/subscription", {"plan": "pro"}).json()["session_id"]
             pay(session)
             services.settle_session(session_id=session, now=now)
             if action.startswith("reactivate"):
                 subscription = client.get("/api/payment/subscription").json()["id"]
                 services.cancel_subscription(user=user, subscription_id=subscription, at_period_end=True, now=now)
+            if action == "refund-invoice":
+                return str(gateway.retrieve_checkout_session(session)["invoice"])
         case "refund-purchase" | "resend-fulfilment":
             session = open_credits(client)
             pay(session)

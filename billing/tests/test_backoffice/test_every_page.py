@@ -68,6 +68,7 @@ SERVICES: dict[Callable[..., Any], set[str] | None] = {
     services.ignore_webhook: DECIDERS,
     services.reactivate_by_staff: DECIDERS,
     services.refund_by_staff: DECIDERS,
+    services.refund_invoice_by_staff: DECIDERS,
     services.replay_webhook: HELPERS,
     services.resend_fulfilment: HELPERS,
     services.save_package: DECIDERS,

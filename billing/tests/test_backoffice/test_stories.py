@@ -1,7 +1,9 @@
 """What staff come for, from the first look to what was put right."""
 
+import html
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +16,8 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from billing import services
-from billing.models import Purchase, Refund
+from billing.models import PaidInvoice, Purchase, Refund
+from billing.sandbox import store
 from billing.tests.conftest import open_credits, pay
 from billing.tests.test_backoffice.desk import (
     WHY,
@@ -70,6 +73,48 @@ class TestStories:
             assert decider.post(page_of(alice, "refund-purchase"), content).status_code == 302
         assert Refund.objects.count() == 1
         assert StaffAction.objects.count() == 1
+
+    def test_half_a_month_of_a_plan_goes_back_with_half_its_credits(
+        self, decider: Client, alice: User, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscribe(alice_client)
+        credits_services.adjust(
+            account_id=alice.pk, credits=Decimal(-400), reason="Spent", idempotency_key="1", now=clock.now()
+        )
+        available = credits_selectors.get_balance(account_id=alice.pk, now=clock.now()).available
+        invoice = PaidInvoice.objects.get()
+        assert "Refund …" in text_of(decider.get(page_of(alice)))
+        preview, after = do(decider, alice, "refund-invoice", invoice.pk, amount="14.50")
+        assert "$14.50 of $29.00 go back" in text_of(preview)
+        assert "250 credits are taken back." in text_of(preview)
+        assert f"{250 - available:.0f} of them are spent or held, and become debt" in text_of(preview)
+        assert f"Debt {250 - available:.0f}" in text_of(after)
+        refund = Refund.objects.get()
+        assert (refund.invoice, refund.purchase, refund.status) == (invoice, None, "succeeded")
+        assert StaffAction.objects.latest("pk").action == "refund_invoice"
+
+    def test_a_month_refunded_by_two_clicks_is_refunded_once(
+        self, decider: Client, alice: User, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscribe(alice_client)
+        content = {**WHY, "key": str(uuid4()), "target": PaidInvoice.objects.get().pk, "amount": "", "confirm": "1"}
+        for _ in range(2):
+            assert decider.post(page_of(alice, "refund-invoice"), content).status_code == 302
+        assert Refund.objects.get().amount_cents == 2900
+        assert StaffAction.objects.count() == 1
+        content["key"] = str(uuid4())
+        assert "Less than that is left to refund." in text_of(decider.post(page_of(alice, "refund-invoice"), content))
+
+    def test_a_month_that_no_card_paid_for_is_not_refunded_here(
+        self, decider: Client, alice: User, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscribe(alice_client)
+        invoice = PaidInvoice.objects.get()
+        for payment in store.find("invoice_payment", data__invoice=invoice.pk):
+            store.save(payment | {"status": "canceled"})
+        _, after = do(decider, alice, "refund-invoice", invoice.pk, amount="")
+        assert "see to it in Stripe's dashboard" in html.unescape(text_of(after))
+        assert not Refund.objects.exists()
 
     def test_more_than_was_paid_is_refused(self, decider: Client, alice: User, alice_client: APIClient) -> None:
         purchase = self.buy(alice_client)
