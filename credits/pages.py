@@ -45,7 +45,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     mark = mark_of(request, balance)
     if request.GET.get("seen") == mark:
         return HttpResponse(status=204)
-    filter = selectors.TransactionFilter(account_id=account_id)
     context = {
         "balance": balance,
         "mark": mark,
@@ -55,7 +54,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         **daily_chart(selectors.usage_by_day(account_id=account_id, days=days, now=now)),
         "operations": with_shares(selectors.usage_since(account_id=account_id, since=balance.period_start)),
         "models": with_shares(selectors.usage_by_model(account_id=account_id, days=days, now=now)[:TOP_MODELS]),
-        "entries": selectors.list_transactions(filter=filter, limit=RECENT_ENTRIES).transactions,
+        "entries": selectors.newest_transactions(account_id=account_id, limit=RECENT_ENTRIES),
     }
     return render(request, "credits/dashboard.html", context)
 

@@ -32,6 +32,12 @@ class SubscriptionView:
     monthly_credits: int
     next_allowance_at: datetime | None
 
+    @property
+    def allowance_comes(self) -> bool:
+        """The plan gives one more allowance: it is paid for, and does not end before."""
+        ends_at = self.access_ends_at
+        return self.next_allowance_at is not None and (ends_at is None or self.next_allowance_at < ends_at)
+
 
 def current_subscription(*, user_id: UUID) -> Subscription | None:
     """Return the user's subscription that is not ended; the database knows at most one."""

@@ -30,6 +30,7 @@ from credits.selectors.history import (
     get_entry,
     iterate_transactions,
     list_transactions,
+    newest_transactions,
     summarise_transactions,
 )
 from credits.selectors.holds import get_hold, list_holds
@@ -118,6 +119,7 @@ __all__ = [
     "list_transactions",
     "list_with_credits",
     "month_at",
+    "newest_transactions",
     "preview_rate",
     "quote",
     "rate_at",

@@ -83,6 +83,11 @@ def list_transactions(
     return TransactionPage(entries, total, -(-total // limit), page, limit, str(bottom) if bottom > low else None)
 
 
+def newest_transactions(*, account_id: UUID, limit: int) -> list[Entry]:
+    """Return an account's newest entries, newest first, in one query: nothing is counted."""
+    return list(Entry.objects.filter(account_id=account_id).order_by("-number")[:limit])
+
+
 def iterate_transactions(*, filter: TransactionFilter) -> Iterator[Entry]:
     """Yield every entry, newest first, in constant memory: a short query per thousand, no cursor held open."""
     low, top = _span(filter)
