@@ -18,4 +18,4 @@ class Arrears:
 def find_arrears(*, user_id: UUID) -> Arrears | None:
     """Return what a user owes for stored files; None while everything is paid."""
     account = StorageAccount.objects.filter(pk=user_id, unpaid_since__isnull=False).first()
-    return account and Arrears(account.arrears_credits, account.step)
+    return Arrears(account.arrears_credits, account.step) if account else None
