@@ -52,6 +52,12 @@ def reconciled(now: datetime) -> Condition:
 
 @watching.gauges
 def webhooks(now: datetime) -> Iterable[Gauge]:
+    yield Gauge(
+        "smartspec_webhooks_open",
+        "Webhooks whose effect is still to come: queued, failed (and tried again), dead.",
+        {(str(state),): count for state, count in selectors.count_open_webhooks().items()},
+        ("state",),
+    )
     troubled = selectors.count_webhooks_in_trouble()
     yield Gauge(
         "smartspec_webhooks_in_trouble",

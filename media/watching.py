@@ -43,3 +43,8 @@ def arrears(now: datetime) -> Iterable[Gauge]:
         "Accounts that owe for storage.",
         {(): selectors.count_unpaid_accounts()},
     )
+    yield Gauge(
+        "smartspec_storage_unpaid_credits",
+        "What they owe.",
+        {(): float(selectors.sum_unpaid_credits())},
+    )

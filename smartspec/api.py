@@ -19,9 +19,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from smartspec import outages
 from smartspec.errors import DomainError
 from smartspec.exact_json import ExactJSONParser as ExactJSONParser
 from smartspec.exact_json import ExactJSONRenderer as ExactJSONRenderer
+from smartspec.logs import get_logger
 from smartspec.users.authentication import BearerSessionAuthentication as BearerSessionAuthentication
 from smartspec.users.authentication import ServiceKeyAuthentication as ServiceKeyAuthentication
 from smartspec.users.models import User
@@ -29,6 +31,8 @@ from smartspec.users.permissions import HasScope as HasScope
 from smartspec.users.permissions import IsUser as IsUser
 from smartspec.users.permissions import IsUserSession as IsUserSession
 from smartspec.users.throttling import CallerThrottle as CallerThrottle
+
+log = get_logger(__name__)
 
 IDEMPOTENCY_KEY_MAX_LENGTH = 255
 
@@ -81,6 +85,13 @@ class BodyTooLarge(exceptions.APIException):
     default_code = "body_too_large"
 
 
+class DatabaseAway(exceptions.APIException):
+    status_code = 503
+    default_code = "unavailable"
+    default_detail = outages.DETAIL
+    wait = outages.RETRY_AFTER_SECONDS  # becomes Retry-After
+
+
 class ProblemHandler(ExceptionHandler):
     """Turns every error into RFC 9457 `application/problem+json`."""
 
@@ -91,11 +102,15 @@ class ProblemHandler(ExceptionHandler):
             return refusal
         if isinstance(exc, RequestDataTooBig):
             return BodyTooLarge(f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
+        if outages.is_database_away(exc):
+            return DatabaseAway()
         return super().convert_known_exceptions(exc)
 
     def report_exception(self, exc: exceptions.APIException, response: Response) -> None:
         # A refusal on purpose (502 stripe_unavailable) is no crash: nothing for an error monitor.
-        if not isinstance(self.exc, DomainError):
+        if isinstance(exc, DatabaseAway):
+            log.error("The database is unavailable", error=str(self.exc))  # one line, not a crash for each request
+        elif not isinstance(self.exc, DomainError):
             super().report_exception(exc, response)
 
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
@@ -105,6 +120,8 @@ class ProblemHandler(ExceptionHandler):
             first = f"{errors[0].attr}: {errors[0].detail}" if errors[0].attr else errors[0].detail
             return problem(exc.status_code, "invalid", first, title="Invalid request", errors=fields)
         code, detail = errors[0].code, errors[0].detail
+        if isinstance(exc, DatabaseAway):
+            return problem(exc.status_code, code, detail)
         if isinstance(self.exc, DomainError):
             return problem(exc.status_code, code, detail, title=self.exc.title, **self.exc.context)
         if exc.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:

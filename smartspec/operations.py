@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import sys
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.utils.module_loading import import_string
 from django.views import defaults
 from django.views.decorators.http import require_safe
 
+from smartspec import outages
 from smartspec.api import problem
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
@@ -62,7 +64,15 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500 as problem+json under /api/, as a page elsewhere."""
+    """500 as problem+json under /api/, as a page elsewhere; 503 when the database is the trouble."""
+    if outages.is_database_away(sys.exc_info()[1]):
+        if request.path.startswith("/api/"):
+            response: HttpResponse = problem_response(503, "unavailable", outages.DETAIL)
+        else:
+            response = defaults.server_error(request)
+            response.status_code = 503
+        response["Retry-After"] = str(outages.RETRY_AFTER_SECONDS)
+        return response
     if request.path.startswith("/api/"):
         return problem_response(500, "internal_error", "Something went wrong on our side. Please try again.")
     return defaults.server_error(request)

@@ -24,7 +24,11 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
 
 
 @app.periodic(cron="37 2 * * *")
-@app.task(queueing_lock="smartspec.clear_old", pass_context=False)
+@app.task(
+    queueing_lock="smartspec.clear_old",
+    pass_context=False,
+    aliases=["smartspec.tasks.clear_failures"],  # what it was called: a job from before an upgrade still runs
+)
 def clear_old(timestamp: int) -> None:
     """Delete, every day, jobs that ended long ago, and forget why jobs failed."""
     log.info("Old jobs cleared", **jobs.clear_old(now=clock.now()))

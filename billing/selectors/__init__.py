@@ -54,6 +54,7 @@ from billing.selectors.wallet import (
 from billing.selectors.watching import count_payments_without_webhook, count_unfinished_webhooks
 from billing.selectors.webhooks import (
     WebhookState,
+    count_open_webhooks,
     count_refusals_of_a_day,
     count_webhooks_in_trouble,
     webhooks_in_state,
@@ -74,6 +75,7 @@ __all__ = [
     "access_ends_at",
     "count_needing_review",
     "count_open_disputes",
+    "count_open_webhooks",
     "count_payments_without_webhook",
     "count_refusals_of_a_day",
     "count_subscriptions",

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -74,3 +74,10 @@ def count_webhooks_in_trouble() -> dict[WebhookState, int]:
     """Return how many webhooks failed (and are tried again), and how many are dead."""
     open_webhooks = with_state(Webhook.objects.filter(NOT_DONE))
     return {state: open_webhooks.filter(state=state).count() for state in (WebhookState.FAILED, WebhookState.DEAD)}
+
+
+def count_open_webhooks() -> dict[WebhookState, int]:
+    """Return how many webhooks still wait for their effect, or for a person, by state."""
+    states = with_state(Webhook.objects.filter(NOT_DONE)).values_list("state")
+    counted = dict(states.annotate(webhooks=Count("pk")).order_by())
+    return {state: counted.get(state, 0) for state in (WebhookState.QUEUED, WebhookState.FAILED, WebhookState.DEAD)}

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from traceback import format_exc
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from djstripe.enums import APIKeyType
 from djstripe.models import APIKey, Event, WebhookEventTrigger
 
@@ -61,7 +62,9 @@ def clear_old_webhooks(*, now: datetime) -> dict[str, int]:
     refusals, _ = WebhookRefusal.objects.filter(minute_at__lt=before).delete()
     done = WebhookEventTrigger.objects.filter(processed=True, created__lt=before)
     _, webhooks = done.exclude(pk__in=Webhook.objects.filter(NOT_DONE).values("pk")).delete()
-    _, events = Event.objects.filter(created__lt=before).exclude(webhookeventtrigger__processed=False).delete()
+    # A copy stays as long as one of its webhooks does, and that is until it is mirrored and had its effect.
+    of_webhooks = WebhookEventTrigger.objects.filter(event=OuterRef("id"))
+    _, events = Event.objects.filter(~Exists(of_webhooks), created__lt=before).delete()
     return {
         "refusals": refusals,
         "webhooks": webhooks.get(WebhookEventTrigger._meta.label, 0),

@@ -1,15 +1,18 @@
 """What operators are told of billing."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import watching
 from billing.models import Purchase, ReconcileRun, Webhook
+from billing.sandbox.tasks import deliver_event
 from billing.tests.conftest import open_credits, pay
 from smartspec import clock
 
@@ -92,3 +95,18 @@ def test_the_nightly_proof_is_kept_for_operators(alice: Any, alice_client: APICl
     assert services.prove_ledger(now=now) == 0
     assert credits_watching.ledger_verified(now).holds
     assert not credits_watching.ledger_verified(now + timedelta(days=3)).holds
+
+
+def test_metrics_tell_webhooks_whose_effect_is_still_to_come(
+    alice_client: APIClient, client: Client, run_jobs: Callable[[], int]
+) -> None:
+    buy(alice_client)
+    run_jobs()
+    assert 'smartspec_webhooks_open{state="queued"} 0.0' in client.get("/metrics").content.decode()
+    session_id = open_credits(alice_client)
+    pay(session_id)
+    for delivery in ProcrastinateJob.objects.filter(task_name="billing.sandbox.tasks.deliver_event"):
+        deliver_event(**delivery.args)
+    text = client.get("/metrics").content.decode()
+    queued = int(float(re.search(r'smartspec_webhooks_open\{state="queued"\} (\S+)', text)[1]))  # type: ignore[index]
+    assert queued == Webhook.objects.filter(processed_at=None, job_id__isnull=False).count() > 0

@@ -22,6 +22,7 @@ from media.selectors.storage import (
     iterate_unpaid_accounts,
     list_storage_events,
     storage_rate,
+    sum_unpaid_credits,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "list_storage_events",
     "list_unfinished_uploads",
     "storage_rate",
+    "sum_unpaid_credits",
 ]

@@ -8,7 +8,7 @@ from itertools import islice
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 from django.db.models.functions import TruncDate
 
 from credits import selectors as credits_selectors
@@ -141,3 +141,10 @@ def iterate_unpaid_accounts(*, unpaid_before: datetime | None = None, with_credi
 def count_unpaid_accounts() -> int:
     """Return how many accounts are in arrears."""
     return StorageAccount.objects.filter(unpaid_since__isnull=False).count()
+
+
+def sum_unpaid_credits() -> Decimal:
+    """Return what all accounts in arrears owe together, in credits."""
+    unpaid = StorageAccount.objects.filter(unpaid_since__isnull=False)
+    owed = unpaid.aggregate(owed=Sum(F("billed_credits") - F("paid_credits")))["owed"]
+    return owed or ZERO

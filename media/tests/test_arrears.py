@@ -60,10 +60,10 @@ class TestArrears:
         assert (found.arrears_credits, found.unpaid_since) == (Decimal("0.0003"), ELEVENTH + DAY)
 
     def test_are_told_to_operators(self, occupied: Asset) -> None:
-        (before,) = watching.arrears(ELEVENTH)
+        before = [gauge.samples for gauge in watching.arrears(ELEVENTH)]
         services.bill_storage(now=ELEVENTH)
-        (after,) = watching.arrears(ELEVENTH)
-        assert (before.samples, after.samples) == ({(): 0}, {(): 1})
+        after = [gauge.samples for gauge in watching.arrears(ELEVENTH)]
+        assert (before, after) == ([{(): 0}, {(): 0}], [{(): 1}, {(): float(arrears())}])
 
     def test_are_paid_first_by_the_next_credits(
         self, alice: Any, occupied: Asset, give: Callable[..., None], available: Callable[[datetime], Decimal]

@@ -157,3 +157,7 @@ class TestRetry:
         assert [round(wait / 5) for wait in waits] == [1, 2, 32, 720]
         assert decide(3).priority == -1
         assert decide(jobs.MAX_ATTEMPTS) is None
+
+
+def test_a_job_queued_under_the_name_that_a_task_had_before_still_runs() -> None:
+    assert queue.tasks["smartspec.tasks.clear_failures"] is queue.tasks["smartspec.tasks.clear_old"]
