@@ -68,6 +68,19 @@ class ParameterMissing(StripeError):
         super().__init__(400, f"Missing required param: {param}.", code="parameter_missing", param=param)
 
 
+class NotPlayed(StripeError):
+    """400: Stripe accepts this parameter, or this value of it, and the sandbox has no part for it.
+
+    Stripe has no such error: it is the sandbox's own, so that nobody takes what was left out for done.
+    """
+
+    def __init__(self, param: str, *, only: list[str] | None = None) -> None:
+        rest = f" (it is always {' or '.join(only)} here)" if only else ""
+        super().__init__(
+            400, f"The sandbox does not play the parameter {param}{rest}. Stripe itself does.", param=param
+        )
+
+
 class UnexpectedState(StripeError):
     """400: the object is not in a state that allows this."""
 

@@ -1,5 +1,6 @@
-from billing.sandbox import store
+from billing.sandbox import changes, store
 from billing.sandbox.api import listing
+from billing.sandbox.api.parameters import ANYTHING
 from billing.sandbox.api.routing import Call, Data, Route, get, list_of
 from billing.sandbox.errors import ParameterMissing, ResourceMissing
 from billing.sandbox.services import customers, payment_methods, setup_intents
@@ -47,7 +48,8 @@ def _create_balance_transaction(call: Call) -> Data:
     line = customers.change_balance(
         call.id, params["amount"], kind="adjustment", currency=params["currency"], now=call.now
     )
-    line["description"] = params.get("description")
+    changes.set_fields(line, params, ("description",))
+    changes.set_metadata(line, params)
     return store.save(line)
 
 
@@ -61,7 +63,7 @@ def _list_payment_methods(call: Call) -> Data:
     # Without a customer Stripe lists only what belongs to none and was made for Treasury.
     if "customer" not in call.params:
         return {"object": "list", "data": [], "has_more": False, "url": "/v1/payment_methods"}
-    return list_of("payment_method", "/v1/payment_methods", ignored=("allow_redisplay",))(call)
+    return list_of("payment_method", "/v1/payment_methods")(call)
 
 
 def _confirm_setup_intent(call: Call) -> Data:
@@ -69,13 +71,17 @@ def _confirm_setup_intent(call: Call) -> Data:
     payment_method = call.params.get("payment_method") or intent["payment_method"]
     if payment_method is None:
         raise ParameterMissing("payment_method")
-    return setup_intents.confirm_setup_intent(call.id, payment_method, now=call.now)
+    return setup_intents.confirm_setup_intent(
+        call.id, payment_method, return_url=call.params.get("return_url"), now=call.now
+    )
 
 
 def _create_setup_intent(call: Call) -> Data:
     intent = setup_intents.create_setup_intent(call.params, now=call.now)
     if call.params.get("confirm") and intent["payment_method"]:
-        return setup_intents.confirm_setup_intent(intent["id"], intent["payment_method"], now=call.now)
+        return setup_intents.confirm_setup_intent(
+            intent["id"], intent["payment_method"], return_url=call.params.get("return_url"), now=call.now
+        )
     return intent
 
 
@@ -95,8 +101,8 @@ CUSTOMER_ROUTES = [
         "CustomerModifyParams",
     ),
     Route("DELETE", "/v1/customers/{id}", lambda call: customers.delete_customer(call.id, now=call.now)),
-    Route("GET", "/v1/customers/{id}/sources", _list_sources),
-    Route("GET", "/v1/customers/{id}/tax_ids", _list_tax_ids),
+    Route("GET", "/v1/customers/{id}/sources", _list_sources, ANYTHING),
+    Route("GET", "/v1/customers/{id}/tax_ids", _list_tax_ids, ANYTHING),
     Route(
         "GET",
         "/v1/customers/{id}/payment_methods",

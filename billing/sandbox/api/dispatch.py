@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from billing.sandbox import ids, store
 from billing.sandbox.api import expanding, parameters
 from billing.sandbox.api.routes import Call, Route, find_route
-from billing.sandbox.errors import CardDeclined, StripeError
+from billing.sandbox.errors import CardDeclined, NotPlayed, StripeError
 from billing.sandbox.models import IdempotentRequest
 from billing.sandbox.objects.event import API_VERSION
 from billing.sandbox.services import clocks, events
@@ -144,7 +144,8 @@ def _perform_once(
         try:
             answered = _perform(route, path_ids, given, now=now)
         except StripeError as error:
-            if error.status in (401, 404) or error.code in ("parameter_unknown", "parameter_missing"):
+            is_unbegun = isinstance(error, NotPlayed) or error.code in ("parameter_unknown", "parameter_missing")
+            if is_unbegun or error.status in (401, 404):
                 raise  # nothing was begun: Stripe does not remember these
             answered = Answer(error.status, _to_text(error.as_body(request_id=request_id)))
         IdempotentRequest.objects.create(

@@ -26,6 +26,8 @@ def _pay(call: Call) -> Data:
 
 
 def _finalize(call: Call) -> Data:
+    if "auto_advance" in call.params:
+        invoices.update_invoice(call.id, {"auto_advance": call.params["auto_advance"]}, now=call.now)
     invoice = invoices.finalize_invoice(call.id, now=call.now)
     if invoice["status"] == "open" and invoice["collection_method"] == "charge_automatically":
         invoices.open_payment(call.id, description=invoices.describe(invoice), now=call.now)

@@ -17,20 +17,13 @@ PAGING = {"limit", "starting_after", "ending_before", "expand"}
 COMPARISONS = {"gt", "gte", "lt", "lte"}
 
 
-def list_rows(
-    rows: QuerySet[StoredObject],
-    params: Data,
-    *,
-    url: str,
-    names: dict[str, str] | None = None,
-    ignored: frozenset[str] = frozenset(),
-) -> Data:
+def list_rows(rows: QuerySet[StoredObject], params: Data, *, url: str, names: dict[str, str] | None = None) -> Data:
     """This will answer a list request over rows that come newest first.
 
     Parameters filter by the column of the same name, by `names`, else by the field of the object itself.
     """
     for name, value in params.items():
-        if name in PAGING or name in ignored:
+        if name in PAGING:
             continue
         rows = _filter(rows, name, value, names or {})
     return _page(rows, params, url=url)

@@ -1,4 +1,7 @@
-"""Reading parameters: form encoding to nested values, checked against what stripe-python says each call accepts."""
+"""Reading parameters: form encoding to nested values, checked against what stripe-python says each call accepts.
+
+What Stripe accepts and the sandbox has no part for is refused as well (`honoured`): nothing is dropped in silence.
+"""
 
 import json
 import pathlib
@@ -8,10 +11,12 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-from billing.sandbox.errors import ParameterInvalid, ParameterMissing, StripeError
+from billing.sandbox.api.honoured import Honoured, honoured
+from billing.sandbox.errors import NotPlayed, ParameterInvalid, ParameterMissing, StripeError
 
 KEY = re.compile(r"^([^\[\]]+)((?:\[[^\[\]]*\])*)$")
 TRUE, FALSE = {"true", "True", "1"}, {"false", "False", "0"}
+ANYTHING = "anything"  # for lists that the sandbox never has any of: every filter is right
 
 
 @cache
@@ -35,14 +40,15 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def check(params: dict[str, Any], name: str | None) -> dict[str, Any]:
-    """This will give every parameter its type.
+    """This will give every parameter its type. A call without a name takes none.
 
     :raises StripeError: 400 `parameter_unknown`, `parameter_missing` or `parameter_invalid_…`, naming the parameter.
+    :raises NotPlayed: for one that Stripe accepts and the sandbox does not honour.
     """
-    if name is None:
+    if name is ANYTHING:
         return params
-    checked: dict[str, Any] = _check_fields(params, descriptions()[name], "")
-    return checked
+    description = descriptions()[name] if name else {"fields": {}}
+    return Reader(honoured(name) if name else Honoured("")).read(params, description)
 
 
 def _put(target: dict[str, Any], path: list[str], value: str) -> None:
@@ -64,52 +70,71 @@ def _lists(value: Any) -> Any:
     return converted
 
 
-def _check_fields(values: dict[str, Any], description: dict[str, Any], prefix: str) -> dict[str, Any]:
-    fields = description["fields"]
-    checked: dict[str, Any] = {}
-    for name, value in values.items():
-        full = f"{prefix}[{name}]" if prefix else name
-        if name not in fields:
-            raise StripeError(400, f"Received unknown parameter: {full}", code="parameter_unknown", param=full)
-        checked[name] = _check(value, fields[name], full)
-    for name in description.get("required", []):
-        if name not in values:
-            raise ParameterMissing(f"{prefix}[{name}]" if prefix else name)
-    return checked
+class Reader:
+    """Checks the parameters of one call: that they are known, of their type, and honoured."""
 
+    def __init__(self, honours: Honoured) -> None:
+        self.honours = honours
 
-def _check(value: Any, description: Any, param: str) -> Any:
-    if isinstance(description, dict):
-        if "any" in description:
-            return _check_any(value, description["any"], param)
-        if "enum" in description:
-            return _check_choice(value, description["enum"], param)
-        if "list" in description:
-            if not isinstance(value, list):
-                raise ParameterInvalid(param, "Invalid array")
-            return [_check(item, description["list"], f"{param}[{index}]") for index, item in enumerate(value)]
-        if not isinstance(value, dict):
-            raise ParameterInvalid(param, "Invalid object")
-        return _check_fields(value, description, param)
-    if description == "map":
-        return _check_map(value, param)
-    if description == "any":
-        return value
-    if not isinstance(value, str):
-        raise ParameterInvalid(
-            param, f"Invalid {'string' if description == 'str' else description}: {json.dumps(value)}"
-        )
-    return CONVERTERS[description](value, param)
+    def read(
+        self, values: dict[str, Any], description: dict[str, Any], param: str = "", path: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
+        """This will check an object; `param` is its name in Stripe's form, `path` the same without places in lists."""
+        fields = description["fields"]
+        checked: dict[str, Any] = {}
+        for name, value in values.items():
+            full = f"{param}[{name}]" if param else name
+            if name not in fields:
+                raise StripeError(400, f"Received unknown parameter: {full}", code="parameter_unknown", param=full)
+            self._require_played(value, full, (*path, name))
+            checked[name] = self._read_value(value, fields[name], full, (*path, name))
+        for name in description.get("required", []):
+            if name not in values:
+                raise ParameterMissing(f"{param}[{name}]" if param else name)
+        return checked
 
+    def _require_played(self, value: Any, param: str, path: tuple[str, ...]) -> None:
+        """Let pass what is honoured, and what takes away something that can never be there."""
+        if value == "":
+            return
+        if not self.honours.plays(path):
+            raise NotPlayed(param)
+        only = self.honours.only_values(path)
+        if only is not None and value not in only and not (value in FALSE and "false" in only):
+            raise NotPlayed(param, only=only)
 
-def _check_any(value: Any, options: list[Any], param: str) -> Any:
-    """Take the first alternative that fits the form of the value, and report that one's errors."""
-    if value == "" and any(isinstance(option, dict) and "" in option.get("enum", []) for option in options):
-        return ""
-    for option in options:
-        if _fits(value, option):
-            return _check(value, option, param)
-    return _check(value, options[-1], param)
+    def _read_value(self, value: Any, description: Any, param: str, path: tuple[str, ...]) -> Any:
+        if isinstance(description, dict):
+            if "any" in description:
+                return self._read_any(value, description["any"], param, path)
+            if "enum" in description:
+                return _check_choice(value, description["enum"], param)
+            if "list" in description:
+                if not isinstance(value, list):
+                    raise ParameterInvalid(param, "Invalid array")
+                return [
+                    self._read_value(item, description["list"], f"{param}[{index}]", path)
+                    for index, item in enumerate(value)
+                ]
+            if not isinstance(value, dict):
+                raise ParameterInvalid(param, "Invalid object")
+            return self.read(value, description, param, path)
+        if description == "map":
+            return _check_map(value, param)
+        if description == "any":
+            return value
+        if not isinstance(value, str):
+            raise ParameterInvalid(
+                param, f"Invalid {'string' if description == 'str' else description}: {json.dumps(value)}"
+            )
+        return CONVERTERS[description](value, param)
+
+    def _read_any(self, value: Any, options: list[Any], param: str, path: tuple[str, ...]) -> Any:
+        """Take the first alternative that fits the form of the value, and report that one's errors."""
+        if value == "" and any(isinstance(option, dict) and "" in option.get("enum", []) for option in options):
+            return ""
+        fitting = next((option for option in options if _fits(value, option)), options[-1])
+        return self._read_value(value, fitting, param, path)
 
 
 def _fits(value: Any, option: Any) -> bool:

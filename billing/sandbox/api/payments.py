@@ -5,6 +5,15 @@ from billing.sandbox.api.routing import Call, Data, Route, get, list_of
 from billing.sandbox.errors import ParameterMissing
 from billing.sandbox.services import disputes, events, invoices, payment_methods, payments, refunds
 
+SET_AFTERWARDS = (
+    "automatic_payment_methods",
+    "payment_method",
+    "shipping",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_group",
+)
+
 
 def _create_intent(call: Call) -> Data:
     params = call.params
@@ -19,8 +28,9 @@ def _create_intent(call: Call) -> Data:
         setup_future_usage=params.get("setup_future_usage"),
         now=call.now,
     )
-    if "payment_method" in params:
-        intent = payments.update_intent(intent["id"], {"payment_method": params["payment_method"]}, now=call.now)
+    later = {name: params[name] for name in SET_AFTERWARDS if name in params}
+    if later:
+        intent = payments.update_intent(intent["id"], later, now=call.now)
     if params.get("confirm"):
         return _confirm(intent, params, call)
     return intent
@@ -55,7 +65,7 @@ def _known_customer(params: Data) -> str | None:
 def _update_charge(call: Call) -> Data:
     before = store.lock("charge", call.id, param="charge")
     charge = dict(before)
-    changes.set_fields(charge, call.params, ("description", "receipt_email"))
+    changes.set_fields(charge, call.params, ("description", "receipt_email", "shipping", "transfer_group"))
     changes.set_metadata(charge, call.params)
     return events.update(charge, before=before, event_type="charge.updated", now=call.now)
 

@@ -2,6 +2,7 @@
 
 from billing.sandbox import store
 from billing.sandbox.api import listing
+from billing.sandbox.api.parameters import ANYTHING
 from billing.sandbox.api.routing import Call, Data, Route, get, list_of, list_of_none
 from billing.sandbox.errors import ResourceMissing
 from billing.sandbox.services import endpoints
@@ -63,7 +64,7 @@ EMPTY_LISTS = (
 PLATFORM_ROUTES = [
     Route("GET", "/v1/account", _own_account),
     # Only connected accounts are listed, and there are none.
-    Route("GET", "/v1/accounts", list_of_none("/v1/accounts")),
+    Route("GET", "/v1/accounts", list_of_none("/v1/accounts"), ANYTHING),
     Route("GET", "/v1/accounts/{id}", get("account", "account")),
     Route("GET", "/v1/events", _list_events, "EventListParams"),
     Route("GET", "/v1/events/{id}", get("event")),
@@ -87,7 +88,12 @@ PLATFORM_ROUTES = [
         "WebhookEndpointModifyParams",
     ),
     Route("DELETE", "/v1/webhook_endpoints/{id}", lambda call: endpoints.delete_endpoint(call.id, now=call.now)),
-    *(Route("GET", url, list_of_none(url)) for url in EMPTY_LISTS),
+    *(Route("GET", url, list_of_none(url), ANYTHING) for url in EMPTY_LISTS),
     # Lists of the second version have another form.
-    Route("GET", "/v2/core/accounts", lambda call: {"data": [], "next_page_url": None, "previous_page_url": None}),
+    Route(
+        "GET",
+        "/v2/core/accounts",
+        lambda call: {"data": [], "next_page_url": None, "previous_page_url": None},
+        ANYTHING,
+    ),
 ]

@@ -58,7 +58,12 @@ PRODUCT_ROUTES = [
         lambda call: products.attach_feature(call.id, call.params["entitlement_feature"], now=call.now),
         "ProductCreateFeatureParams",
     ),
-    Route("GET", "/v1/entitlements/features", list_of("entitlements.feature", "/v1/entitlements/features")),
+    Route(
+        "GET",
+        "/v1/entitlements/features",
+        list_of("entitlements.feature", "/v1/entitlements/features"),
+        "entitlements.FeatureListParams",
+    ),
     Route(
         "POST",
         "/v1/entitlements/features",

@@ -30,7 +30,10 @@ Handler = Callable[[Call], Data]
 
 @dataclass(frozen=True)
 class Route:
-    """A method and a path such as `/v1/customers/{id}`; `parameters` names stripe-python's class of what it accepts."""
+    """A method and a path such as `/v1/customers/{id}`; `parameters` names stripe-python's class of what it accepts.
+
+    Without one it takes nothing but `expand`.
+    """
 
     method: str
     path: str
@@ -47,11 +50,9 @@ def get(kind: str, param: str = "id") -> Handler:
     return lambda call: store.get(kind, call.id, param=param)
 
 
-def list_of(kind: str, url: str, *, names: dict[str, str] | None = None, ignored: tuple[str, ...] = ()) -> Handler:
+def list_of(kind: str, url: str, *, names: dict[str, str] | None = None) -> Handler:
     """A handler that lists one kind, newest first."""
-    return lambda call: listing.list_rows(
-        store.rows(kind), call.params, url=url, names=names, ignored=frozenset(ignored)
-    )
+    return lambda call: listing.list_rows(store.rows(kind), call.params, url=url, names=names)
 
 
 def list_of_none(url: str) -> Handler:

@@ -9,15 +9,19 @@ def _list_subscriptions(call: Call) -> Data:
     params = dict(call.params)
     status = params.pop("status", None)
     rows = store.rows("subscription")
-    if price := params.pop("price", None):
-        rows = rows.filter(data__items__data__contains=[{"price": {"id": price}}])
+    for name in ("price", "plan"):
+        if price := params.pop(name, None):
+            rows = rows.filter(data__items__data__contains=[{"price": {"id": price}}])
     if status == "ended":
         rows = rows.filter(status__in=subscriptions.ENDED)
     elif status is None:
         rows = rows.exclude(status="canceled")
     elif status != "all":
         rows = rows.filter(status=status)
-    return listing.list_rows(rows, params, url="/v1/subscriptions", ignored=frozenset({"current_period_end"}))
+    for name in ("current_period_start", "current_period_end"):
+        if name in params:
+            params[f"items__data__0__{name}"] = params.pop(name)
+    return listing.list_rows(rows, params, url="/v1/subscriptions")
 
 
 def _list_items(call: Call) -> Data:
@@ -119,7 +123,7 @@ SUBSCRIPTION_ROUTES = [
     Route(
         "POST",
         "/v1/subscription_schedules/{id}/cancel",
-        lambda call: schedules.cancel_schedule(call.id, now=call.now),
+        lambda call: schedules.cancel_schedule(call.id, call.params, now=call.now),
         "SubscriptionScheduleCancelParams",
     ),
 ]

@@ -10,7 +10,18 @@ from billing.sandbox.objects import customer as customer_objects
 from billing.sandbox.services import events, payment_methods
 
 Data = dict[str, Any]
-FIELDS = ("description", "email", "name", "phone", "preferred_locales", "tax_exempt", "address", "shipping")
+FIELDS = (
+    "address",
+    "description",
+    "email",
+    "invoice_prefix",
+    "name",
+    "next_invoice_sequence",
+    "phone",
+    "preferred_locales",
+    "shipping",
+    "tax_exempt",
+)
 
 
 @transaction.atomic
@@ -20,7 +31,6 @@ def create_customer(params: Data, *, now: datetime) -> Data:
     if clock := params.get("test_clock"):
         customer["test_clock"] = store.get("test_helpers.test_clock", clock, param="test_clock", status=400)["id"]
     _change(customer, params)
-    customer["invoice_prefix"] = params.get("invoice_prefix") or customer["invoice_prefix"]
     store.add(customer)
     events.emit("customer.created", customer, now=now)
     if "payment_method" in params:

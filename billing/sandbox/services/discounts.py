@@ -124,8 +124,8 @@ def find_given(given: Data, *, customer: str | None, now: datetime) -> tuple[Dat
         _require_usable(promotion_code, customer=customer, now=now)
         return store.get("coupon", promotion_code["promotion"]["coupon"]), code_id
     coupon = store.get("coupon", given.get("coupon", ""), param="discounts[0][coupon]", status=400)
-    if not coupon["valid"]:
-        raise ParameterInvalid("discounts[0][coupon]", f"Coupon {coupon['id']} is used up.", code="coupon_expired")
+    if not _is_valid(coupon, now=now):
+        raise ParameterInvalid("discounts[0][coupon]", f"Coupon expired: {coupon['id']}", code="coupon_expired")
     return coupon, None
 
 
@@ -209,10 +209,15 @@ def _is_proration(line: Data) -> bool:
     return bool(details.get("proration"))
 
 
+def _is_valid(coupon: Data, *, now: datetime) -> bool:
+    """Say whether a coupon may be redeemed: not too often, and not after its time."""
+    return bool(coupon["valid"]) and not (coupon["redeem_by"] and coupon["redeem_by"] <= store.timestamp(now))
+
+
 def _require_usable(promotion_code: Data, *, customer: str | None, now: datetime) -> None:
     coupon = store.find_any(promotion_code["promotion"]["coupon"])
     over = promotion_code["expires_at"] and promotion_code["expires_at"] <= store.timestamp(now)
-    if coupon is None or not coupon["valid"] or over or not promotion_code["active"]:
+    if coupon is None or not _is_valid(coupon, now=now) or over or not promotion_code["active"]:
         raise ParameterInvalid("promotion_code", "This promotion code has expired.", code="promotion_code_expired")
     if promotion_code["customer"] and promotion_code["customer"] != customer:
         raise ParameterInvalid("promotion_code", "This code is invalid.", code="promotion_code_invalid")

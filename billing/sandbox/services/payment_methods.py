@@ -18,6 +18,13 @@ def create_payment_method(params: Data, *, now: datetime) -> Data:
 
     :raises CardDeclined: for a card number, date or code that cannot be.
     """
+    payment_method = _create_of_type(params, now=now)
+    changes.set_fields(payment_method, params, ("allow_redisplay",))
+    changes.set_metadata(payment_method, params)
+    return store.save(payment_method)
+
+
+def _create_of_type(params: Data, *, now: datetime) -> Data:
     kind = params.get("type")
     if kind is None:
         raise ParameterMissing("type")
@@ -37,7 +44,6 @@ def create_payment_method(params: Data, *, now: datetime) -> Data:
             exp_year=int(card.get("exp_year") or 0),
             cvc=card.get("cvc"),
             details=details,
-            metadata=params.get("metadata"),
             now=now,
         )
     if kind == "us_bank_account":
@@ -55,7 +61,6 @@ def create_card(
     cvc: str | None,
     details: Data,
     now: datetime,
-    metadata: Data | None = None,
 ) -> Data:
     """This will check a card as Stripe's form does and store it, belonging to nobody yet.
 
@@ -76,7 +81,6 @@ def create_card(
         billing_details=_billing_details(details),
         now=store.timestamp(now),
     )
-    payment_method["metadata"] = changes.merge_metadata({}, metadata or {})
     payment_method["card"]["checks"]["cvc_check"] = card.cvc_check
     return store.add(payment_method, private={"outcome": card.outcome, "after": card.after_authentication})
 
@@ -147,6 +151,7 @@ def update_payment_method(payment_method_id: str, params: Data, *, now: datetime
     """This will change the address, the expiry or the metadata of a payment method."""
     before = store.lock("payment_method", payment_method_id, param="payment_method")
     payment_method = copy.deepcopy(before)
+    changes.set_fields(payment_method, params, ("allow_redisplay",))
     changes.set_metadata(payment_method, params)
     if details := params.get("billing_details"):
         payment_method["billing_details"] = _billing_details(before["billing_details"] | details)

@@ -15,6 +15,18 @@ from billing.sandbox.services import events, payment_methods
 Data = dict[str, Any]
 
 MINIMUM_CENTS = 50
+INTENT_FIELDS = (
+    "amount",
+    "currency",
+    "customer",
+    "description",
+    "receipt_email",
+    "setup_future_usage",
+    "shipping",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_group",
+)
 FINAL = {"succeeded", "canceled"}
 DISPUTED_AFTER = timedelta(minutes=1)
 
@@ -73,8 +85,10 @@ def update_intent(intent_id: str, params: Data, *, now: datetime) -> Data:
             f"{intent['status']}.",
             code="payment_intent_unexpected_state",
         )
-    changes.set_fields(intent, params, ("amount", "description", "receipt_email", "setup_future_usage", "customer"))
+    changes.set_fields(intent, params, INTENT_FIELDS)
     changes.set_metadata(intent, params)
+    if "automatic_payment_methods" in params:
+        intent["automatic_payment_methods"] = {"allow_redirects": "always"} | params["automatic_payment_methods"]
     if "payment_method" in params:
         intent["payment_method"] = payment_methods.get_usable(params["payment_method"], now=now)["id"]
         intent["status"] = "requires_confirmation"

@@ -27,11 +27,9 @@ def create_schedule(params: Data, *, now: datetime) -> Data:
     :raises UnexpectedState: when the subscription has ended or has a schedule already.
     """
     if "from_subscription" not in params:
-        raise ParameterMissing("from_subscription")
-    if params.keys() - {"from_subscription", "metadata"}:
-        named = sorted(params.keys() - {"from_subscription", "metadata"})[0]
         raise ParameterInvalid(
-            named, f"You cannot set `{named}` if `from_subscription` is set. Update the schedule afterwards."
+            "from_subscription",
+            "The sandbox makes a schedule only of a subscription that exists: give `from_subscription`.",
         )
     before = store.lock("subscription", params["from_subscription"], param="from_subscription", status=400)
     if before["schedule"]:
@@ -83,14 +81,16 @@ def update_schedule(schedule_id: str, params: Data, *, now: datetime) -> Data:
     schedule = copy.deepcopy(before)
     changes.set_metadata(schedule, params)
     changes.set_fields(schedule, params, ("end_behavior",))
-    if settings := params.get("default_settings"):
-        schedule["default_settings"] |= settings
     if "phases" in params:
         schedule["phases"] = _phases(params["phases"], before, now=now)
         current = _current_phase(schedule, now=now)
         if current is None:
             raise ParameterInvalid("phases", "One of the phases must be the current phase.")
         schedule["current_phase"] = {"start_date": current["start_date"], "end_date": current["end_date"]}
+        was = _current_phase(before, now=now)
+        if was is not None and was["items"] != current["items"]:
+            behavior = params.get("proration_behavior", "create_prorations")
+            _enter(before["subscription"], current | {"proration_behavior": behavior}, now=now)
     return events.update(schedule, before=before, event_type="subscription_schedule.updated", now=now)
 
 
@@ -113,14 +113,17 @@ def release_schedule(schedule_id: str, *, now: datetime) -> Data:
 
 
 @transaction.atomic
-def cancel_schedule(schedule_id: str, *, now: datetime) -> Data:
-    """This will cancel a schedule, and its subscription with it.
+def cancel_schedule(schedule_id: str, params: Data, *, now: datetime) -> Data:
+    """This will cancel a schedule, and its subscription with it, prorated and invoiced unless told otherwise.
+
+    https://docs.stripe.com/api/subscription_schedules/cancel
 
     :raises UnexpectedState: when it is not at work any more.
     """
     before = _lock_at_work(schedule_id, "cancel")
     _let_go(before["subscription"], now=now)
-    subscriptions.cancel_subscription(before["subscription"], {}, now=now)
+    ends = {"invoice_now": True, "prorate": True} | params
+    subscriptions.cancel_subscription(before["subscription"], ends, now=now)
     schedule = before | {"status": "canceled", "canceled_at": store.timestamp(now), "current_phase": None}
     return events.update(schedule, before=before, event_type="subscription_schedule.canceled", now=now)
 

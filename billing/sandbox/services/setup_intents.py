@@ -25,6 +25,9 @@ def create_setup_intent(params: Data, *, now: datetime) -> Data:
         metadata=changes.merge_metadata({}, params.get("metadata") or {}),
         now=store.timestamp(now),
     )
+    changes.set_fields(intent, params, ("description",))
+    if "automatic_payment_methods" in params:
+        intent["automatic_payment_methods"] = {"allow_redirects": "always"} | params["automatic_payment_methods"]
     if "payment_method" in params:
         intent |= {
             "payment_method": payment_methods.get_usable(params["payment_method"], now=now)["id"],
@@ -36,7 +39,9 @@ def create_setup_intent(params: Data, *, now: datetime) -> Data:
 
 
 @transaction.atomic
-def confirm_setup_intent(intent_id: str, payment_method_id: str, *, now: datetime) -> Data:
+def confirm_setup_intent(
+    intent_id: str, payment_method_id: str, *, now: datetime, return_url: str | None = None
+) -> Data:
     """This will save the payment method to the intent's customer, or ask for authentication first.
 
     A refusal is no exception here: the intent comes back with `last_setup_error`.
@@ -50,7 +55,7 @@ def confirm_setup_intent(intent_id: str, payment_method_id: str, *, now: datetim
             "status": "requires_action",
             "payment_method": payment_method["id"],
             "next_action": payment_objects.next_action_to_authenticate(
-                url=payments.authentication_url(intent_id), return_url=None
+                url=payments.authentication_url(intent_id), return_url=return_url
             ),
         }
         store.save(intent)

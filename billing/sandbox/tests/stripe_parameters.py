@@ -17,6 +17,8 @@ from typing import Any
 import stripe.params
 from stripe._request_options import RequestOptions
 
+from billing.sandbox.api.honoured import HONOURED
+
 PARAMETERS = pathlib.Path(__file__).parents[1] / "api" / "parameters.json"
 
 # Large trees about payment methods that the sandbox has no use for: any value passes.
@@ -101,10 +103,9 @@ def _describe_union(options: list[Any], module: str) -> Any:
 
 
 def write_parameters() -> None:
-    from billing.sandbox.api.routes import ROUTES
-
-    names = [route.parameters for route in ROUTES if route.parameters]
-    PARAMETERS.write_text(json.dumps(read_parameters(names), sort_keys=True, indent=None, separators=(",", ":")) + "\n")
+    PARAMETERS.write_text(
+        json.dumps(read_parameters(HONOURED), sort_keys=True, indent=None, separators=(",", ":")) + "\n"
+    )
 
 
 if __name__ == "__main__":

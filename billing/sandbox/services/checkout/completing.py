@@ -14,7 +14,7 @@ def set_up(session: Data, payment_method: Data, *, now: datetime) -> None:
     """Save the card that a session in setup mode was opened for; the page authenticates it on the way."""
     wanted = store.get_private(session["id"])["params"].get("setup_intent_data") or {}
     store.set_private(payment_method["id"], is_set_up=True)
-    params = {"customer": session["customer"], "metadata": wanted.get("metadata")}
+    params = {"customer": session["customer"]} | wanted
     intent = setup_intents.create_setup_intent({name: value for name, value in params.items() if value}, now=now)
     setup_intents.confirm_setup_intent(intent["id"], payment_method["id"], now=now)
     session["setup_intent"] = intent["id"]

@@ -203,7 +203,9 @@ def _line_items(params: Data, *, mode: str, now: datetime) -> list[Data]:
                 "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or "
                 "use only one-time prices.",
             )
-        items.append(checkout_objects.new_item(price=price, product_name=name, quantity=quantity))
+        item = checkout_objects.new_item(price=price, product_name=name, quantity=quantity)
+        changes.set_metadata(item, wanted)
+        items.append(item)
     if mode == "subscription" and not any(item["price"]["recurring"] for item in items):
         raise ParameterInvalid(
             "line_items", "You must provide at least one recurring price in `subscription` mode when using prices."

@@ -15,6 +15,7 @@ from billing.sandbox.services.invoices.collecting import (
     settle_by_intent,
 )
 from billing.sandbox.services.invoices.drafting import (
+    DRAFT_FOR,
     add_up,
     build_invoice,
     create_draft,
@@ -36,6 +37,7 @@ from billing.sandbox.services.invoices.reading import (
 )
 
 __all__ = [
+    "DRAFT_FOR",
     "add_up",
     "attach_intent",
     "build_invoice",

@@ -1,7 +1,7 @@
 """Drafts: made from lines, added up, changed and deleted."""
 
 import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +14,19 @@ from billing.sandbox.services.invoices import reading
 
 Data = dict[str, Any]
 
+DRAFT_FOR = timedelta(hours=1)  # https://docs.stripe.com/invoicing/integration/automatic-advancement-collection
+DAYS_UNTIL_DUE = 30
+INVOICE_FIELDS = (
+    "auto_advance",
+    "collection_method",
+    "custom_fields",
+    "default_payment_method",
+    "description",
+    "due_date",
+    "footer",
+    "statement_descriptor",
+)
+
 
 @transaction.atomic
 def create_draft(
@@ -25,7 +38,6 @@ def create_draft(
     now: datetime,
     subscription: Data | None = None,
     period: tuple[int, int] | None = None,
-    proration_date: int | None = None,
     active: list[discounts.Active] | None = None,
     extra: Data | None = None,
 ) -> Data:
@@ -38,7 +50,6 @@ def create_draft(
         now=now,
         subscription=subscription,
         period=period,
-        proration_date=proration_date,
         active=active,
     )
     invoice |= extra or {}
@@ -74,6 +85,8 @@ def build_invoice(
         )
         invoice["default_payment_method"] = None
         invoice["collection_method"] = subscription["collection_method"]
+        if invoice["collection_method"] == "send_invoice":
+            invoice["due_date"] = _due_date(subscription["days_until_due"], now=now)
     if period is not None:
         invoice["period_start"], invoice["period_end"] = period
     lines = discounts.discount_lines(active or [], lines)
@@ -139,14 +152,7 @@ def create_invoice(params: Data, *, now: datetime) -> Data:
     for item in pending:
         store.save(item | {"invoice": invoice["id"]})
     before = copy.deepcopy(invoice)
-    changes.set_fields(
-        invoice,
-        params,
-        ("collection_method", "description", "footer", "default_payment_method", "statement_descriptor"),
-    )
-    changes.set_metadata(invoice, params)
-    if invoice["collection_method"] == "send_invoice":
-        invoice["due_date"] = params.get("due_date") or store.timestamp(now) + params.get("days_until_due", 30) * 86400
+    _change(invoice, params, now=now)
     return store.save(invoice) if invoice != before else invoice
 
 
@@ -179,12 +185,27 @@ def line_of_item(item: Data) -> Data:
 
 @transaction.atomic
 def update_invoice(invoice_id: str, params: Data, *, now: datetime) -> Data:
-    """This will change an invoice's notes, metadata or payment method."""
+    """This will change how an invoice is collected, its notes, metadata or payment method."""
     before = store.lock("invoice", invoice_id, param="invoice")
     invoice = copy.deepcopy(before)
-    changes.set_fields(invoice, params, ("auto_advance", "description", "footer", "default_payment_method"))
-    changes.set_metadata(invoice, params)
+    _change(invoice, params, now=now)
     return events.update(invoice, before=before, event_type="invoice.updated", now=now)
+
+
+def _change(invoice: Data, params: Data, *, now: datetime) -> None:
+    """Set what a request names. A draft that advances by itself is finalised in an hour; one that is sent has a day."""
+    changes.set_fields(invoice, params, INVOICE_FIELDS)
+    changes.set_metadata(invoice, params)
+    if "auto_advance" in params and invoice["status"] == "draft":
+        advances = store.timestamp(now + DRAFT_FOR) if invoice["auto_advance"] else None
+        invoice["automatically_finalizes_at"] = advances
+    is_sent = invoice["collection_method"] == "send_invoice"
+    if is_sent and ("days_until_due" in params or invoice["due_date"] is None):
+        invoice["due_date"] = _due_date(params.get("days_until_due"), now=now)
+
+
+def _due_date(days: int | None, *, now: datetime) -> int:
+    return store.timestamp(now + timedelta(days=DAYS_UNTIL_DUE if days is None else days))
 
 
 @transaction.atomic

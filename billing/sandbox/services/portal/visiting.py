@@ -123,7 +123,9 @@ def cancel_subscription(
         raise UnexpectedState("Subscriptions cannot be cancelled in this portal.")
     details = {name: value for name, value in (("feedback", feedback), ("comment", comment)) if value}
     if rule["mode"] == "immediately":
-        return subscriptions.cancel_subscription(subscription_id, {"cancellation_details": details}, now=now)
+        behavior = rule["proration_behavior"]
+        ends = {"prorate": behavior != "none", "invoice_now": behavior == "always_invoice"}
+        return subscriptions.cancel_subscription(subscription_id, {"cancellation_details": details} | ends, now=now)
     params = {"cancel_at_period_end": True, "cancellation_details": details}
     return subscriptions.update_subscription(subscription_id, params, now=now)
 

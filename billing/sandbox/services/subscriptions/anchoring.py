@@ -23,7 +23,7 @@ def set_anchor(subscription: Data, params: Data, *, now: datetime) -> None:
     """
     config = params.get("billing_cycle_anchor_config")
     anchor = params.get("billing_cycle_anchor") or (_next_occurrence(config, now=now) if config else None)
-    if anchor is None:
+    if anchor is None or anchor in ("now", "unchanged"):  # the words that a preview may say
         return
     if anchor < store.timestamp(now):
         raise ParameterInvalid("billing_cycle_anchor", "billing_cycle_anchor cannot be in the past.")

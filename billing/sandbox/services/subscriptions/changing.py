@@ -133,7 +133,6 @@ def _invoice_change(subscription: Data, change: planning.Change, *, now: datetim
         lines=change.lines,
         subscription=subscription,
         period=(seconds, seconds),
-        proration_date=change.proration_date,
         active=discounting.list_active(subscription, at=seconds),
         now=now,
     )

@@ -7,7 +7,7 @@ from billing.sandbox import changes, store
 from billing.sandbox.errors import ParameterMissing, UnexpectedState
 from billing.sandbox.objects import subscription as subscription_objects
 from billing.sandbox.services import customers, events, invoices, payment_methods, payments
-from billing.sandbox.services.subscriptions import anchoring, announcing, discounting, state
+from billing.sandbox.services.subscriptions import anchoring, announcing, discounting, state, terms
 
 Data = dict[str, Any]
 
@@ -129,8 +129,8 @@ def build_subscription(customer: str, params: Data, *, now: datetime) -> Data:
     subscription["payment_settings"] |= params.get("payment_settings") or {}
     if subscription["cancel_at_period_end"]:
         subscription |= {"cancel_at": state.period_of(subscription)[1], "canceled_at": seconds}
-    elif isinstance(params.get("cancel_at"), int):
-        subscription |= {"cancel_at": params["cancel_at"], "canceled_at": seconds}
+    elif params.get("cancel_at"):
+        subscription |= {"cancel_at": terms.end_named(subscription, params["cancel_at"]), "canceled_at": seconds}
     _start_trial(subscription, params, now=now)
     return subscription
 

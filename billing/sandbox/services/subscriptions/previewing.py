@@ -1,6 +1,6 @@
 """What a change, a new subscription or the next renewal would cost."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from billing.sandbox import ids, periods, store
@@ -9,8 +9,6 @@ from billing.sandbox.services import discounts, invoices
 from billing.sandbox.services.subscriptions import discounting, planning, state
 
 Data = dict[str, Any]
-
-DRAFT_FOR = timedelta(hours=1)
 
 
 def preview_invoice(params: Data, *, now: datetime) -> Data:
@@ -67,7 +65,7 @@ def preview_invoice(params: Data, *, now: datetime) -> Data:
         now=now,
     )
     invoice["created"] = end
-    return _as_preview(invoice, next_attempt=end + int(DRAFT_FOR.total_seconds()))
+    return _as_preview(invoice, next_attempt=end + int(invoices.DRAFT_FOR.total_seconds()))
 
 
 def _find_previewed(params: Data) -> Data | None:

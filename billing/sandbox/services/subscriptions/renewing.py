@@ -3,7 +3,7 @@
 https://docs.stripe.com/billing/subscriptions/overview and /billing/subscriptions/trials
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from billing.sandbox import periods, store
@@ -11,8 +11,6 @@ from billing.sandbox.services import events, invoices
 from billing.sandbox.services.subscriptions import cancelling, discounting, items, state
 
 Data = dict[str, Any]
-
-DRAFT_FOR = timedelta(hours=1)
 
 
 def ends_a_period(subscription: Data, seconds: int) -> bool:
@@ -60,7 +58,7 @@ def renew(before: Data, *, now: datetime) -> Data:
         subscription=subscription,
         period=period,
         active=discounting.list_active(subscription, at=seconds),
-        extra={"automatically_finalizes_at": store.timestamp(now + DRAFT_FOR)},
+        extra={"automatically_finalizes_at": store.timestamp(now + invoices.DRAFT_FOR)},
         now=now,
     )
     for item in pending:

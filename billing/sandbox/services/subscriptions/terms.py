@@ -23,6 +23,8 @@ def change_fields(subscription: Data, params: Data, *, now: datetime) -> None:
         discounting.change_discounts(subscription, params["discounts"] or [], now=now)
     if settings := params.get("payment_settings"):
         subscription["payment_settings"] |= settings
+    if trial_settings := params.get("trial_settings"):
+        subscription["trial_settings"] = trial_settings
     details = params.get("cancellation_details") or {}
     for name in ("comment", "feedback"):
         if name in details:
@@ -53,11 +55,14 @@ def _change_cancellation(subscription: Data, params: Data, *, now: datetime) -> 
             return
         _set_end(subscription, end if wanted else None, at_period_end=wanted, seconds=seconds)
     elif "cancel_at" in params:
-        wanted_at = params["cancel_at"]
-        if wanted_at in ("min_period_end", "max_period_end"):
-            ends = [item["current_period_end"] for item in subscription["items"]["data"]]
-            wanted_at = min(ends) if wanted_at == "min_period_end" else max(ends)
-        _set_end(subscription, int(wanted_at) if wanted_at else None, at_period_end=False, seconds=seconds)
+        _set_end(subscription, end_named(subscription, params["cancel_at"]), at_period_end=False, seconds=seconds)
+
+
+def end_named(subscription: Data, cancel_at: Any) -> int | None:
+    """This will return the moment that `cancel_at` means: a time, or a word for where the items' periods end."""
+    ends = [item["current_period_end"] for item in subscription["items"]["data"]]
+    words = {"min_period_end": min(ends), "max_period_end": max(ends)}
+    return int(words.get(cancel_at, cancel_at)) if cancel_at else None
 
 
 def _set_end(subscription: Data, cancel_at: int | None, *, at_period_end: bool, seconds: int) -> None:
