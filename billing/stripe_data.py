@@ -203,6 +203,12 @@ def invoice_paid_period(invoice: StripeObject) -> tuple[datetime, datetime] | No
     return min(line.starts_at for line in paid), max(line.ends_at for line in paid)
 
 
+def preview_prorated_at(preview: StripeObject) -> datetime | None:
+    """Return the moment up to which a preview counts the old items, by the customer's own time; None without change."""
+    details = (preview.get("parent") or {}).get("subscription_details") or {}
+    return moment(details.get("subscription_proration_date"))
+
+
 def invoice_payment_intent_ids(invoice: StripeObject) -> list[str]:
     """Return the payment intents that paid the invoice; `payments` must be expanded."""
     payments: Iterable[StripeObject] = (invoice.get("payments") or {}).get("data") or []

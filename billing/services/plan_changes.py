@@ -174,8 +174,8 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
         subscription.pk,
         {
             "items": [{"id": subscription.item_id, "price": new_price_id(change.plan, change.interval), "quantity": 1}],
+            # The moment that counts is Stripe's: a customer on a test clock lives at another time than we do.
             "proration_behavior": "always_invoice",
-            "proration_date": int(change.created_at.timestamp()),
             "payment_behavior": "pending_if_incomplete",
         },
         idempotency_key=f"change:{change.pk}",
@@ -262,10 +262,10 @@ def preview_change(subscription: Subscription, new_plan: str, interval: str, now
             "subscription_details": {
                 "items": [{"id": subscription.item_id, "price": new_price_id(new_plan, interval), "quantity": 1}],
                 "proration_behavior": "always_invoice",
-                "proration_date": int(now.timestamp()),
             },
         }
     )
+    changed_at = stripe_data.preview_prorated_at(preview) or now.replace(microsecond=0)
     return PlanChangeAnswer(
         subscription.pk,
         DONE,
@@ -273,7 +273,7 @@ def preview_change(subscription: Subscription, new_plan: str, interval: str, now
         now,
         preview["amount_due"],
         preview["currency"],
-        preview_upgrade_credits(subscription=subscription, new_plan=new_plan, now=now),
+        preview_upgrade_credits(subscription=subscription, new_plan=new_plan, changed_at=changed_at),
     )
 
 

@@ -103,11 +103,11 @@ def later_months_credits(subscription: Subscription, upgrade: Upgrade) -> Decima
     return sum((max(ZERO, new - one.credits) for one in given if one.period_start > upgrade.changed_at), ZERO)
 
 
-def preview_upgrade_credits(*, subscription: Subscription, new_plan: str, now: datetime) -> Decimal:
-    """Return the credits that a change to `new_plan`, paid now, would grant."""
+def preview_upgrade_credits(*, subscription: Subscription, new_plan: str, changed_at: datetime) -> Decimal:
+    """Return the credits that a change to `new_plan` at this moment, paid at once, would grant."""
     if not is_entitled(subscription) or monthly_credits(new_plan) <= monthly_credits(subscription.plan):
         return ZERO
-    return upgrade_credits(subscription, Upgrade(subscription.plan, new_plan, changed_at=now.replace(microsecond=0)))
+    return upgrade_credits(subscription, Upgrade(subscription.plan, new_plan, changed_at))
 
 
 def monthly_credits(plan: str) -> Decimal:

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from billing import gateway, services
 from billing.models import PaidInvoice, PlanChange, Subscription
 from billing.sandbox import store
-from billing.sandbox.services import authentication
+from billing.sandbox.services import authentication, clocks, customers
 from billing.services.upgrades import Upgrade, upgrade_credits
 from billing.tests.conftest import FAILS_LATER_CARD, open_plan, pay
 from billing.tests.test_subscriptions import allowances, tier
@@ -170,6 +170,36 @@ class TestLostWebhooks:
         run_jobs()
         assert allowances(carol)[0] == 500
         assert sum(allowances(carol)) == pytest.approx(expected, abs=5)  # minutes apart
+
+
+class TestOnATestClock:
+    """Stripe, not our clock, says when a customer's change is: theirs may be ahead of it."""
+
+    @pytest.fixture
+    def in_their_second_month(self, alice_client: APIClient, subscribe: Subscribe, run_jobs: Callable[[], int]) -> str:
+        subscription_id = subscribe(alice_client)
+        row = Subscription.objects.get()
+        clock_id = customers.ensure_own_clock(row.customer_id, name="ahead", now=row.current_period_start)
+        clocks.move(
+            clock_id, by=row.current_period_end - row.current_period_start + timedelta(days=10), now=clock.now()
+        )
+        run_jobs()
+        return subscription_id
+
+    def test_an_upgrade_costs_and_gives_what_its_preview_said(
+        self, alice: Any, alice_client: APIClient, in_their_second_month: str, run_jobs: Callable[[], int]
+    ) -> None:
+        before = allowances(alice)
+        preview = change(alice_client, in_their_second_month, "enterprise", preview=True)
+        assert preview.status_code == 200, preview.content
+        answer = change(alice_client, in_their_second_month, "enterprise").json()
+        assert answer["status"] == "done"
+        assert 11_000 < answer["amount_due"] < 12_000  # twenty days of thirty are left there
+        for name in ("amount_due", "credits_granted"):
+            assert answer[name] == preview.json()[name]
+        run_jobs()
+        assert allowances(alice) == [*before, Decimal(answer["credits_granted"])]
+        assert tier(alice) == "enterprise"
 
 
 class TestUpgradeCredits:
