@@ -355,9 +355,9 @@ def retrieve_schedule(schedule_id: str) -> StripeObject:
     return call(lambda c: c.v1.subscription_schedules.retrieve(schedule_id))
 
 
-def create_schedule(*, subscription_id: str, idempotency_key: str) -> StripeObject:
+def create_schedule(*, subscription_id: str) -> StripeObject:
     values = {"from_subscription": subscription_id}
-    return call(lambda c: c.v1.subscription_schedules.create(params(values), options(idempotency_key)))
+    return call(lambda c: c.v1.subscription_schedules.create(params(values)))
 
 
 def update_schedule(schedule_id: str, values: Params) -> StripeObject:

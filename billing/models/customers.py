@@ -15,6 +15,9 @@ class Customer(models.Model):
         default=0,
         help_text="Counts writes of subscription state: a state fetched before the last write is fetched again.",
     )
+    changing_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then a change of the subscription that is under way keeps others out."
+    )
 
     class Meta:
         permissions = (("sync_customer", "Can bring a customer up to date from Stripe"),)

@@ -27,6 +27,7 @@ SENTENCES = {
     "no_pending_change": gettext_lazy("No change of plan is scheduled."),
     "no_change": gettext_lazy("You already have this plan."),
     "change_in_progress": gettext_lazy("An earlier change still waits for your confirmation at the bank."),
+    "change_under_way": gettext_lazy("Your subscription is changing right now. Please try again in a moment."),
     "change_not_available": gettext_lazy(
         "This change cannot be scheduled. Cancel at the end of the paid period and subscribe again then."
     ),

@@ -2,8 +2,6 @@
 
 from billing.services.cancellations import (
     NoPendingChange,
-    SubscriptionEnded,
-    SubscriptionNotFound,
     cancel_pending_change,
     cancel_subscription,
     reactivate_subscription,
@@ -23,6 +21,7 @@ from billing.services.checkouts import (
 )
 from billing.services.customers import ensure_customer, find_user
 from billing.services.disputes import settle_dispute
+from billing.services.exclusive import ChangeUnderWay, SubscriptionEnded, SubscriptionNotFound
 from billing.services.forgetting import forget_customer
 from billing.services.invoices import record_invoice
 from billing.services.letters import warn_of_expiring_cards
@@ -77,6 +76,7 @@ __all__ = [
     "AlreadySubscribed",
     "ChangeInProgress",
     "ChangeNotAvailable",
+    "ChangeUnderWay",
     "Difference",
     "IdempotencyConflict",
     "NeverOpened",

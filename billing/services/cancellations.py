@@ -4,25 +4,9 @@ from datetime import datetime
 
 from billing import gateway
 from billing.models import Subscription
-from billing.services.subscriptions import sync_subscription
+from billing.services.exclusive import changing, resync
 from smartspec.errors import DomainError
 from smartspec.users.models import User
-
-
-class SubscriptionNotFound(DomainError):
-    """There is no such subscription, or it is somebody else's."""
-
-    code = "not_found"
-    status = 404
-    title = "Not Found"
-
-
-class SubscriptionEnded(DomainError):
-    """The subscription has ended; a new one needs a new checkout."""
-
-    code = "subscription_ended"
-    status = 409
-    title = "Subscription ended"
 
 
 class NoPendingChange(DomainError):
@@ -42,16 +26,15 @@ def cancel_subscription(
 
     :raises SubscriptionNotFound: unknown, or somebody else's.
     :raises SubscriptionEnded: it has ended.
+    :raises ChangeUnderWay: it is being changed by another request.
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
-    subscription = find_current(user, subscription_id, now)
-    release_schedule(subscription)
-    if at_period_end:
-        details = {"cancellation_details": {"feedback": feedback}} if feedback else {}
-        gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True, **details})
-    else:
+    with changing(user=user, subscription_id=subscription_id, now=now) as subscription:
+        if at_period_end:
+            return end_with_period(subscription, now, feedback)
+        release_schedule(subscription)
         gateway.cancel_subscription(subscription.pk)
-    return resync(subscription, now)
+        return resync(subscription, now)
 
 
 def reactivate_subscription(*, user: User, subscription_id: str, now: datetime) -> Subscription:
@@ -59,11 +42,12 @@ def reactivate_subscription(*, user: User, subscription_id: str, now: datetime) 
 
     :raises SubscriptionNotFound: unknown, or somebody else's.
     :raises SubscriptionEnded: it has ended.
+    :raises ChangeUnderWay: it is being changed by another request.
     """
-    subscription = find_current(user, subscription_id, now)
-    release_schedule(subscription)
-    gateway.update_subscription(subscription.pk, {"cancel_at_period_end": False})
-    return resync(subscription, now)
+    with changing(user=user, subscription_id=subscription_id, now=now) as subscription:
+        release_schedule(subscription)
+        gateway.update_subscription(subscription.pk, {"cancel_at_period_end": False})
+        return resync(subscription, now)
 
 
 def cancel_pending_change(*, user: User, subscription_id: str, now: datetime) -> Subscription:
@@ -72,49 +56,24 @@ def cancel_pending_change(*, user: User, subscription_id: str, now: datetime) ->
     :raises SubscriptionNotFound: unknown, or somebody else's.
     :raises SubscriptionEnded: it has ended.
     :raises NoPendingChange: nothing is scheduled.
+    :raises ChangeUnderWay: it is being changed by another request.
     """
-    subscription = find_current(user, subscription_id, now)
-    if not subscription.pending_plan:
-        raise NoPendingChange("No change of plan is scheduled.")
-    release_schedule(subscription)
-    return resync(subscription, now)
+    with changing(user=user, subscription_id=subscription_id, now=now) as subscription:
+        if not subscription.pending_plan:
+            raise NoPendingChange("No change of plan is scheduled.")
+        release_schedule(subscription)
+        return resync(subscription, now)
 
 
 # --- What changes of plan use as well --------------------------------------------------------------------------------
 
 
-def find_own(user: User, subscription_id: str) -> Subscription:
-    """:raises SubscriptionNotFound: unknown, or somebody else's. :raises SubscriptionEnded: it has ended."""
-    is_id = "\x00" not in subscription_id  # which Postgres has in no text
-    found = Subscription.objects.filter(pk=subscription_id, user=user, is_surplus=False).first() if is_id else None
-    if found is None:
-        raise SubscriptionNotFound("You have no such subscription.")
-    if found.ended_at is not None:
-        raise SubscriptionEnded("This subscription has ended. Start a new one by a checkout.")
-    return found
-
-
-def find_current(user: User, subscription_id: str, now: datetime) -> Subscription:
-    """Return the user's own subscription as Stripe has it now: it may have been changed elsewhere.
-
-    :raises SubscriptionNotFound: unknown, or somebody else's.
-    :raises SubscriptionEnded: it has ended, perhaps just now.
-    """
-    subscription = resync(find_own(user, subscription_id), now)
-    if subscription.ended_at is not None:
-        raise SubscriptionEnded("This subscription has ended. Start a new one by a checkout.")
-    return subscription
-
-
-def resync(subscription: Subscription, now: datetime) -> Subscription:
-    """Return the row as Stripe has it now.
-
-    :raises SubscriptionNotFound: Stripe no longer links it to a user of ours.
-    """
-    synced = sync_subscription(subscription_id=subscription.pk, now=now)
-    if synced is None:
-        raise SubscriptionNotFound("You have no such subscription.")
-    return synced
+def end_with_period(subscription: Subscription, now: datetime, feedback: str = "") -> Subscription:
+    """End a subscription at the end of its paid period; `feedback` as for `cancel_subscription`."""
+    release_schedule(subscription)
+    details = {"cancellation_details": {"feedback": feedback}} if feedback else {}
+    gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True, **details})
+    return resync(subscription, now)
 
 
 def release_schedule(subscription: Subscription) -> None:

@@ -11,8 +11,9 @@ from django.db import IntegrityError, transaction
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Interval, PlanChange, Subscription
-from billing.services.cancellations import cancel_subscription, find_current, release_schedule, resync
+from billing.services.cancellations import end_with_period, release_schedule
 from billing.services.checkouts import IdempotencyConflict
+from billing.services.exclusive import changing, find_current, resync
 from billing.services.invoices import record_invoice
 from billing.services.subscriptions import is_entitled
 from billing.services.upgrades import preview_upgrade_credits
@@ -95,32 +96,45 @@ def change_plan(
     :raises SubscriptionEnded: it has ended.
     :raises SubscriptionNotActive: a payment is open.
     :raises NoChange: it has this plan and interval.
+    :raises ChangeUnderWay: it is being changed by another request.
+    :raises ChangeInProgress: an earlier upgrade still waits for the customer.
     :raises IdempotencyConflict: the key was used with another body.
     :raises gateway.CardRefused: the card was refused; the plan is as it was.
     """
     request_hash = hashlib.sha256(
         json.dumps([subscription_id, new_plan, new_interval, preview], sort_keys=True).encode()
     ).hexdigest()
-    change = None if preview else find_by_key(user, idempotency_key, request_hash)
-    if change is not None and change.answer is not None:
-        return read_answer(change)
-    subscription = find_current(user, subscription_id, now)
-    interval = new_interval or subscription.interval
-    if change is None:
-        require_change(subscription, new_plan, interval)
     if preview:
+        subscription = find_current(user, subscription_id, now)
+        interval = new_interval or subscription.interval
+        require_change(subscription, new_plan, interval)
         return preview_change(subscription, new_plan, interval, now)
-    change = change or claim(
-        PlanChange(
-            user=user,
-            subscription=subscription,
-            plan=new_plan,
-            interval=interval,
-            idempotency_key=idempotency_key,
-            request_hash=request_hash,
-            created_at=now,
-        )
-    )
+    answered = find_by_key(user, idempotency_key, request_hash)
+    if answered is not None and answered.answer is not None:
+        return read_answer(answered)
+    with changing(user=user, subscription_id=subscription_id, now=now) as subscription:
+        change = find_by_key(user, idempotency_key, request_hash)
+        if change is not None and change.answer is not None:
+            return read_answer(change)
+        interval = new_interval or subscription.interval
+        if change is None:
+            require_change(subscription, new_plan, interval)
+            change = claim(
+                PlanChange(
+                    user=user,
+                    subscription=subscription,
+                    plan=new_plan,
+                    interval=interval,
+                    idempotency_key=idempotency_key,
+                    request_hash=request_hash,
+                    created_at=now,
+                )
+            )
+        return carry_out_once(change, subscription, now)
+
+
+def carry_out_once(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
+    """Carry a claimed change out and keep the answer for its key; a refusal gives the key back."""
     try:
         answer = carry_out(change, subscription, now)
     except DomainError:
@@ -129,8 +143,8 @@ def change_plan(
         raise
     PlanChange.objects.filter(pk=change.pk).update(answer=write_answer(answer))
     log.info(
-        "Plan change", user_id=str(user.pk), subscription_id=subscription.pk, plan=new_plan, interval=interval,
-        status=answer.status,
+        "Plan change", user_id=str(change.user_id), subscription_id=subscription.pk, plan=change.plan,
+        interval=change.interval, status=answer.status,
     )  # fmt: skip
     return answer
 
@@ -154,8 +168,7 @@ def takes_effect_now(subscription: Subscription, new_plan: str, interval: str) -
 
 def carry_out(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
     if change.plan == FREE:
-        cancelled = cancel_subscription(user=change.user, subscription_id=subscription.pk, at_period_end=True, now=now)
-        return scheduled_answer(cancelled)
+        return scheduled_answer(end_with_period(subscription, now))
     if takes_effect_now(subscription, change.plan, change.interval):
         return upgrade(change, subscription, now)
     return schedule_change(change, subscription, now)
@@ -213,9 +226,14 @@ def schedule_change(change: PlanChange, subscription: Subscription, now: datetim
     if was_ending:
         gateway.update_subscription(subscription.pk, {"cancel_at_period_end": False})
     try:
-        schedule = gateway.create_schedule(subscription_id=subscription.pk, idempotency_key=f"change:{change.pk}")
+        # Without a key of the change's own: one that was broken off left a schedule that has just been let go of.
+        schedule = gateway.create_schedule(subscription_id=subscription.pk)
         gateway.update_schedule(schedule["id"], schedule_values(change, subscription, schedule))
     except gateway.StripeRefused as error:
+        log.warning(
+            "Plan change could not be scheduled", user_id=str(change.user_id), subscription_id=subscription.pk,
+            plan=change.plan, interval=change.interval, reason=str(error.__cause__),
+        )  # fmt: skip
         release_schedule(resync(subscription, now))
         if was_ending:
             gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})

@@ -11,7 +11,8 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.models import CheckoutState, PaidInvoice, Purchase, Refund, Subscription
-from billing.services.cancellations import cancel_subscription, find_own, reactivate_subscription
+from billing.services.cancellations import cancel_subscription, reactivate_subscription
+from billing.services.exclusive import find_own
 from billing.services.money_back import Payment, list_causes, list_gifts, payer_id, shares
 from billing.services.reconcile import Progress, reconcile
 from billing.services.refunds import checked_amount, find_intent, request_refund, send_refund

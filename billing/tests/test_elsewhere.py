@@ -243,7 +243,7 @@ class TestDashboard:
         self, alice_client: APIClient, subscribe: Subscribe, run_jobs: RunJobs
     ) -> None:
         subscription_id = subscribe(alice_client, "enterprise")
-        schedule = gateway.create_schedule(subscription_id=subscription_id, idempotency_key="k")
+        schedule = gateway.create_schedule(subscription_id=subscription_id)
         run_jobs()
         assert view(alice_client)["pending_change"] is None
         current = schedule["phases"][0]

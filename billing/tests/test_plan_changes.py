@@ -10,7 +10,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import gateway, services
-from billing.models import PaidInvoice, PlanChange, Subscription
+from billing.models import Customer, PaidInvoice, PlanChange, Subscription
 from billing.sandbox import store
 from billing.sandbox.services import authentication, clocks, customers
 from billing.services.upgrades import Upgrade, upgrade_credits
@@ -312,12 +312,36 @@ class TestDowngrade:
         self, alice_client: APIClient, subscribe: Subscribe
     ) -> None:
         subscription_id = subscribe(alice_client, "enterprise")
-        gateway.create_schedule(subscription_id=subscription_id, idempotency_key="by staff, and left so")
+        gateway.create_schedule(subscription_id=subscription_id)
         assert change(alice_client, subscription_id, "pro").json()["status"] == "scheduled"
         body = {"subscription_id": subscription_id}
         assert alice_client.post("/api/payment/subscription/cancel", body).status_code == 200
         view = alice_client.get("/api/payment/subscription").json()
         assert (view["pending_change"], view["cancel_at_period_end"]) == (None, True)
+
+
+class TestBrokenOff:
+    """A process that died in the middle of a change."""
+
+    def test_before_its_answer_was_written_is_gone_on_with(self, alice_client: APIClient, subscribe: Subscribe) -> None:
+        subscription_id = subscribe(alice_client, "enterprise")
+        assert change(alice_client, subscription_id, "pro", key="k").json()["status"] == "scheduled"
+        PlanChange.objects.update(answer=None)
+        again = change(alice_client, subscription_id, "pro", key="k")
+        assert (again.status_code, again.json()["status"]) == (200, "scheduled")
+        assert alice_client.get("/api/payment/subscription").json()["pending_change"]["plan"] == "pro"
+
+    def test_keeps_others_out_for_two_minutes(
+        self, alice_client: APIClient, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        subscription_id, died_at = subscribe(alice_client, "enterprise"), clock.now()
+        Customer.objects.update(changing_until=died_at + timedelta(minutes=2))
+        body = {"subscription_id": subscription_id}
+        for path in ("change-plan", "cancel", "reactivate", "cancel-change"):
+            answer = alice_client.post(f"/api/payment/subscription/{path}", {**body, "new_plan": "pro"})
+            assert (answer.status_code, answer.json()["code"]) == (409, "change_under_way"), path
+        monkeypatch.setattr(clock, "now", lambda: died_at + timedelta(minutes=2))
+        assert change(alice_client, subscription_id, "pro").json()["status"] == "scheduled"
 
 
 class TestRefusal:

@@ -94,8 +94,8 @@ class TestTwoSubscriptions:
 
 
 class TestPlanChanges:
-    def subscribe(self, client: APIClient) -> str:
-        session_id = open_plan(client)
+    def subscribe(self, client: APIClient, plan: str = "pro") -> str:
+        session_id = open_plan(client, plan)
         pay(session_id)
         services.settle_session(session_id=session_id, now=clock.now())
         return str(client.get("/api/payment/subscription").json()["id"])
@@ -115,8 +115,9 @@ class TestPlanChanges:
         subscription_id = self.subscribe(alice_client)
         results = at_once(lambda: self.change(alice, subscription_id, "enterprise", "monthly"), threads=2)
         assert "done" in results
-        # The other one is answered alike, or that nothing is left to change.
-        assert all(one == "done" or getattr(one, "code", "") == "no_change" for one in results), results
+        # The other one is told to wait, or that nothing is left to change.
+        others = {getattr(one, "code", one) for one in results if one != "done"}
+        assert others <= {"change_under_way", "no_change"}, results
         assert len(store.find("invoice", subscription=subscription_id, status="paid")) == 2
         assert Grant.objects.filter(account_id=alice.pk, source__startswith="upgrade:").count() == 1
         assert services.reconcile(now=clock.now()).remaining == 0
@@ -132,6 +133,46 @@ class TestPlanChanges:
         assert row.price_id == item["price"]["id"]
         assert store.find("invoice", subscription=subscription_id, status="open") == []
         assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+
+    def test_two_downgrades_at_once_are_scheduled_once(self, alice: Any, alice_client: APIClient) -> None:
+        subscription_id = self.subscribe(alice_client, "enterprise")
+        results = at_once(lambda: self.change(alice, subscription_id, "pro", "monthly"))
+        assert "scheduled" in results
+        assert all(one == "scheduled" or getattr(one, "code", "") == "change_under_way" for one in results), results
+        self.expect_scheduled(subscription_id, "pro")
+
+    @pytest.mark.parametrize("verb", ["cancel", "resume"])
+    def test_a_downgrade_beside_an_end_is_whole_or_refused(
+        self, alice: Any, alice_client: APIClient, verb: str
+    ) -> None:
+        subscription_id = self.subscribe(alice_client, "enterprise")
+        named = {"user": alice, "subscription_id": subscription_id, "now": clock.now()}
+        operations = [
+            lambda: self.change(alice, subscription_id, "pro", "monthly"),
+            lambda: (
+                services.cancel_subscription(at_period_end=True, **named)
+                if verb == "cancel"
+                else services.reactivate_subscription(**named)
+            ),
+        ] * 3
+        results = at_once(lambda: operations.pop()())
+        refused = [getattr(one, "code", repr(one)) for one in results if isinstance(one, Exception)]
+        assert set(refused) <= {"change_under_way"}, results
+        assert len(refused) < len(results)
+        services.sync_subscription(subscription_id=subscription_id, now=clock.now())
+        row, stored = Subscription.objects.get(), store.get("subscription", subscription_id)
+        assert row.cancel_at_period_end == stored["cancel_at_period_end"]
+        assert bool(row.pending_plan) == bool(stored["schedule"])
+        assert not (row.cancel_at_period_end and row.pending_plan)
+
+    def expect_scheduled(self, subscription_id: str, plan: str) -> None:
+        """What Stripe will do and what we tell are the same: one schedule, to this plan."""
+        services.sync_subscription(subscription_id=subscription_id, now=clock.now())
+        row = Subscription.objects.get()
+        assert row.pending_plan == plan
+        at_work = [one for one in store.find("subscription_schedule") if one["status"] == "active"]
+        assert [one["subscription"] for one in at_work] == [subscription_id]
+        assert store.get("subscription", subscription_id)["schedule"] == at_work[0]["id"]
 
 
 class TestCheckout:
