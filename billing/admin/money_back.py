@@ -29,8 +29,8 @@ REFUND_COLOURS = {
     "failed": "danger",
 }
 DISPUTE_COLOURS = {
-    "warning_needs_response": "warning",
-    "warning_under_review": "info",
+    "inquiry_needs_response": "warning",
+    "inquiry_under_review": "info",
     "needs_response": "danger",
     "under_review": "warning",
     "won": "success",
@@ -40,7 +40,10 @@ DISPUTE_COLOURS = {
 
 class ClawbackInline(TabularInline):
     model = Clawback
-    fields = ("kind", "source", "taken_credits", "returned_credits", "expired_credits")
+    taken = credits_column("taken_credits", "Taken")
+    returned = credits_column("returned_credits", "Given again")
+    expired = credits_column("expired_credits", "Expired, not owed")
+    fields = ("kind", "source", taken, returned, expired)
     readonly_fields = fields
     can_delete = False
     max_num = 0
@@ -73,7 +76,7 @@ class RefundAdmin(UserSearchMixin, ReadOnlyAdmin):
 class DisputeAdmin(UserSearchMixin, ReadOnlyAdmin):
     search_fields = ("id", "payment_intent_id", "purchase", "invoice")
     person = user_column()
-    state = badge_column(lambda dispute: dispute.status, "State", DISPUTE_COLOURS, "status")
+    state = badge_column(lambda dispute: state_words(dispute), "State", DISPUTE_COLOURS, "status")
     amount = money_column("amount_cents", "Disputed")
     freeze = badge_column(
         lambda dispute: freeze_state(dispute),
@@ -85,7 +88,7 @@ class DisputeAdmin(UserSearchMixin, ReadOnlyAdmin):
     list_select_related = ("user",)
     ordering = ("-created_at", "id")
     fields = (
-        *("id", person, state, amount, "reason", "evidence_due_at", "is_reinstated", "frozen_at", "thawed_at"),
+        *("id", person, state, amount, "reason", "evidence_due_at", "is_reinstated", freeze, "frozen_at"),
         *("purchase", "invoice", "payment_intent_id", "created_at"),
     )
     inlines = (ClawbackInline,)
@@ -93,6 +96,11 @@ class DisputeAdmin(UserSearchMixin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         causes = credits_selectors.frozen_causes_of(OuterRef("user_id"))
         return super().get_queryset(request).annotate(frozen_causes=causes)
+
+
+def state_words(dispute: Dispute) -> str:
+    """Return where it stands. What Stripe calls a warning is an inquiry of the bank."""
+    return dispute.status.replace("warning_", "inquiry_", 1)
 
 
 def freeze_state(dispute: Any) -> str:

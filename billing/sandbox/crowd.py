@@ -4,6 +4,7 @@ They buy by the product's own services and pay at the sandbox; webhooks are sign
 """
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ GIVEN_UP, TRIED_AGAIN = 0, 100_001
 TRIED_AGAIN_AFTER = timedelta(hours=1)
 # A month and its renewal, whose invoice is a draft for an hour and then meets a card that fails.
 A_RENEWAL = timedelta(days=31, hours=3)
+A_PAUSE = timedelta(hours=3)
+COUNTED_DAYS = 31
 FIRST_NAMES = ("Ada", "Ben", "Chai", "Dara", "Emil", "Fah", "Greta", "Hugo", "Ines", "Jonas", "Kanya", "Lena", "Mali")
 LAST_NAMES = ("Adler", "Berg", "Chan", "Diaz", "Ekberg", "Frey", "Gupta", "Haas", "Ito", "Jansen", "Klein")
 
@@ -75,6 +78,10 @@ class Member:
         )
         credits_services.capture_hold(hold_id=hold.id, now=now)
 
+    def pause(self) -> None:
+        """Let some time of theirs pass, in which nothing happens."""
+        stage.become(clock.now() + A_PAUSE)
+
     def wait(self, until: datetime) -> None:
         """Let time pass for everybody, up to now: what Stripe does is played at its moment."""
         while clock.now() < until:
@@ -84,6 +91,8 @@ class Member:
 
     def dispute(self, purchase: Purchase, *steps: str) -> None:
         for step in steps:
+            if self.queue is not None:
+                self.pause()
             acting.dispute(purchase.payment_intent_id, step=step, now=clock.now())  # type: ignore[arg-type]
             self.work()
 
@@ -101,6 +110,7 @@ def spend_free(member: Member) -> None:
 
 def buy_and_spend(member: Member) -> None:
     member.buy(100)
+    member.pause()
     member.spend(40)
 
 
@@ -144,13 +154,17 @@ def pay_another_price(member: Member) -> None:
 
 def be_refunded_half_after_spending(member: Member) -> None:
     purchase = member.buy(100)
+    member.pause()
     member.spend(110)
+    member.pause()
     acting.refund(purchase.payment_intent_id, amount_cents=450, now=clock.now())
     member.work()
 
 
 def be_refunded(member: Member) -> None:
-    acting.refund(member.buy(50).payment_intent_id, now=clock.now())
+    purchase = member.buy(50)
+    member.pause()
+    acting.refund(purchase.payment_intent_id, now=clock.now())
     member.work()
 
 
@@ -207,7 +221,19 @@ SELDOM: tuple[Callable[[Member], None], ...] = (
     *(be_refunded_half_after_spending, be_refunded, dispute, win_dispute, lose_dispute, ask_by_the_bank),
     *(subscribe_pro, subscribe_enterprise, cancel_pro, be_frozen, fall_behind),
 )
-BEGAN: dict[Callable[[Member], None], timedelta] = {fall_behind: A_RENEWAL}  # how long ago; everybody else begins now
+# Whose story must be of these days: checkouts end after a day, and banks wait for an answer for nine.
+OF_TODAY = (leave_open,)
+OF_THIS_WEEK = (dispute, ask_by_the_bank, wait_for_the_bank)
+
+
+def began(number: int) -> timedelta:
+    """Return how long ago the story of a person begins: spread over a month, so that charts and timelines show one."""
+    part = part_of(number)
+    if part is fall_behind:
+        return A_RENEWAL
+    if part in OF_TODAY:
+        return timedelta(hours=1)
+    return timedelta(days=1 + number % 4) if part in OF_THIS_WEEK else timedelta(days=1 + number * 7 % 25)
 
 
 def part_of(number: int) -> Callable[[Member], None]:
@@ -226,16 +252,18 @@ def gather(count: int, *, say: Callable[[int], object]) -> int:
         if numbers:
             present = clock.now()
             with stage.set_up() as queue:
+                logging.disable(logging.ERROR)  # somebody pays another price than was quoted, which is an error
                 for number in numbers:
-                    part = part_of(number)
-                    stage.become(present - BEGAN.get(part, timedelta(0)))
-                    part(Member(sign_up(number), queue))
+                    stage.become(present - began(number))
+                    part_of(number)(Member(sign_up(number), queue))
             made += len(numbers)
         say(min(first + BATCH - 1, count))
     for number in (GIVEN_UP, TRIED_AGAIN):
         if not is_there(number):
             lose_webhook(sign_up(number), clock.now(), is_given_up=number == GIVEN_UP)
             made += 1
+    if made:
+        credits_services.count_days(now=clock.now(), days=COUNTED_DAYS)
     return made
 
 

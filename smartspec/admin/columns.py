@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Field
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
@@ -41,7 +42,8 @@ def user_column(path: str = "user", title: str = "User") -> Callable[[Any], Any]
         user = follow(row, path)
         if user is None:
             return None
-        return format_html('<a class="text-link" href="{}">{}</a>', reverse("backoffice:person", args=[user.pk]), user)
+        address = reverse("backoffice:person", args=[user.pk])
+        return format_html('<a class="text-link whitespace-nowrap" href="{}">{}</a>', address, user)
 
     return column(show, title)
 
@@ -62,7 +64,7 @@ def money_column(field: str, title: str) -> Callable[[Any], Any]:
     def show(row: Any) -> str | None:
         cents = getattr(row, field)
         currency = getattr(row, "currency", settings.STRIPE_CURRENCY).upper()
-        return None if cents is None else f"{cents / 100:,.2f} {currency}"
+        return None if cents is None else f"{cents / 100:,.2f}\N{NO-BREAK SPACE}{currency}"
 
     return column(show, title, field)
 
@@ -81,6 +83,18 @@ def badge_column(
 
 def badge(text: str, colour: str = "") -> SafeString:
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
+
+
+def moment_column(field: "Field[Any, Any]") -> Callable[[Any], Any]:
+    """Return a column of moments, to the minute (UTC), so that a line of a list holds them."""
+
+    def show(row: Any) -> SafeString | None:
+        moment = getattr(row, field.name)
+        return format_html('<span class="whitespace-nowrap">{}</span>', f"{moment:%Y-%m-%d %H:%M}") if moment else None
+
+    shown = column(show, field.verbose_name[:1].upper() + field.verbose_name[1:], field.name, name=field.name)
+    shown.moment_field = field.name  # type: ignore[attr-defined] # files hold it to the second
+    return shown
 
 
 def list_link(view: str, term: object, text: str) -> SafeString:

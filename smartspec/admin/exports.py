@@ -61,6 +61,7 @@ class CsvExportMixin:
 
     def export_cell(self, column: Any, row: Any) -> str | Decimal:
         """Return what a column shows of a row: a number as a number, a time in UTC, anything else as text."""
+        column = getattr(column, "moment_field", column)
         try:
             field, _, value = lookup_field(column, row, self)  # type: ignore[arg-type] # it is mixed into one
         except ObjectDoesNotExist:

@@ -8,13 +8,14 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Field, Model, Q, QuerySet
+from django.db.models import DateTimeField, Field, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
+from smartspec.admin.columns import moment_column
 from smartspec.admin.exports import CsvExportMixin
 from smartspec.users import selectors
 
@@ -76,6 +77,11 @@ class PlainAdmin(CsvExportMixin, ModelAdmin):
     list_max_show_all = 50
     actions = None
     compressed_fields = True
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        fields = {field.name: field for field in self.opts.concrete_fields if isinstance(field, DateTimeField)}
+        shown = super().get_list_display(request)
+        return [moment_column(fields[name]) if isinstance(name, str) and name in fields else name for name in shown]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Only what a filter shows may be asked for in the address: `digest__startswith=a` would tell secrets apart."""

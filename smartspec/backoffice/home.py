@@ -94,6 +94,8 @@ GROUPS = {
     "procrastinate": "Operations",
 }
 
+LISTS = {"Api keys": "API keys", "Procrastinate jobs": "Jobs of the queue"}
+
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar: the pages that people come for, then the lists that they may look at, by what they are of."""
@@ -102,7 +104,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         office.append({"title": "Find anyone", "icon": "person_search", "link": reverse("backoffice:find")})
     groups: dict[str, list[dict[str, Any]]] = {}
     for app in admin.site.get_app_list(request):
-        lists = [{"title": listed["name"], "link": listed["admin_url"]} for listed in app["models"]]
+        lists = [
+            {"title": LISTS.get(listed["name"], listed["name"]), "link": listed["admin_url"]}
+            for listed in app["models"]
+        ]
         groups.setdefault(GROUPS.get(app["app_label"], app["name"]), []).extend(lists)
     return [
         {"title": "Back-office", "items": office},

@@ -1,6 +1,6 @@
 """People, their addresses, devices and keys in the admin; who of the staff may do what."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from smartspec import clock
 from smartspec.admin import (
@@ -52,6 +53,7 @@ class UserForm(ReasonForm, forms.ModelForm):
     class Meta:
         model = User
         fields = ("name", "is_active", *RIGHTS)
+        widgets: ClassVar = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
 
 
 @admin.register(User)
@@ -80,7 +82,6 @@ class UserAdmin(UserSearchMixin, PlainAdmin):
         ("Why it is changed", {"fields": ("reason", "note")}),
     )
     form = UserForm
-    filter_horizontal = ("groups",)
     inlines = (EmailInline,)
 
     def get_search_results(

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from billing import selectors
 from billing.models import Dispute, Purchase, Refund, Subscription, Webhook
 from billing.sandbox import crowd, seed
-from credits.models import Account
+from credits.models import Account, DayTotal
 from smartspec import clock
 from smartspec.users.models import User
 
@@ -49,3 +49,18 @@ class TestCrowd:
         people = list(User.objects.order_by("email").values_list("email", "name"))
         assert crowd.gather(2, say=lambda done: None) == 0
         assert list(User.objects.order_by("email").values_list("email", "name")) == people
+
+    def test_is_spread_over_a_month_and_counted(self) -> None:
+        crowd.gather(12, say=lambda done: None)
+        assert len({user.created_at.date() for user in User.objects.all()}) > 8
+        assert DayTotal.objects.values("day_date").distinct().count() > 8
+        assert Account.objects.filter(opened_at__gt=clock.now()).count() == 0
+
+    def test_is_stopped_by_ctrl_c_in_a_sentence_and_leaves_nobody_half_made(self) -> None:
+        def stop(done: int) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            crowd.gather(2, say=stop)
+        assert crowd.is_there(2)
+        assert crowd.gather(2, say=lambda done: None) == 2  # those whose webhooks failed

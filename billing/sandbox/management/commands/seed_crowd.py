@@ -7,6 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.sandbox import crowd
 
+INTERRUPTED = 130  # as shells answer after Ctrl-C
+
 
 class Command(BaseCommand):
     help = (
@@ -22,5 +24,9 @@ class Command(BaseCommand):
             raise CommandError("The crowd pays at the sandbox, which this server does not have.")
         if not 1 <= options["users"] <= 100_000:
             raise CommandError("--users must be from 1 to 100000.")
-        made = crowd.gather(options["users"], say=lambda done: self.stdout.write(f"{done} of {options['users']} …"))
+        try:
+            made = crowd.gather(options["users"], say=lambda done: self.stdout.write(f"{done} of {options['users']} …"))
+        except KeyboardInterrupt:
+            stopped = "Stopped. Whoever is finished stays; run it again to go on."
+            raise CommandError(stopped, returncode=INTERRUPTED) from None
         self.stdout.write(f"{made} people were made.")
