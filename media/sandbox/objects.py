@@ -136,11 +136,7 @@ def describe(request: Request, found: StoredObject) -> tuple[Answer, int, int]:
     headers |= {"Accept-Ranges": "bytes", "Content-Type": DEFAULT_CONTENT_TYPE}
     headers |= {name.title(): value for name, value in found.headers.items() if not name.startswith(METADATA_PREFIX)}
     headers |= {name: value for name, value in found.headers.items() if name.startswith(METADATA_PREFIX)}
-    headers |= {
-        name.removeprefix("response-").title(): value
-        for name, value in request.query
-        if name.removeprefix("response-") in KEPT_HEADERS and name.startswith("response-")
-    }
+    headers |= overrides(request)
     start, size_bytes, status = 0, found.size_bytes, 200
     if wanted := requested_range(request, found):
         (start, end), status = wanted, 206
@@ -148,6 +144,17 @@ def describe(request: Request, found: StoredObject) -> tuple[Answer, int, int]:
         headers["Content-Range"] = f"bytes {start}-{end}/{found.size_bytes}"
     headers["Content-Length"] = str(size_bytes)
     return Answer(status=status, headers=headers), start, size_bytes
+
+
+def overrides(request: Request) -> dict[str, str]:
+    """Return the headers that the signer wants instead of the object's own: `response-content-type` and the like.
+
+    :raises S3Error: InvalidArgument, when a value would end its header and begin another.
+    """
+    found = {name.removeprefix("response-"): value for name, value in request.query if name.startswith("response-")}
+    if any(ord(character) < ord(" ") or character == "\x7f" for value in found.values() for character in value):
+        raise S3Error("InvalidArgument", "A header's value has no control characters.")
+    return {name.title(): value for name, value in found.items() if name in KEPT_HEADERS}
 
 
 def is_unchanged(request: Request, found: StoredObject) -> bool:

@@ -8,6 +8,7 @@ from media.sandbox.tests.conftest import ODD_NAMES, OVER_HTTP, Bucket
 pytestmark = pytest.mark.parametrize("endpoint", OVER_HTTP, indirect=True)
 
 TIMEOUT_SECONDS = 30
+MEBIBYTE = 1024 * 1024
 
 
 class TestPresignedUpload:
@@ -31,6 +32,18 @@ class TestPresignedUpload:
         ]
         assert statuses == [200, 412]
         assert bucket.get(bucket.key("a.png")) == b"content"
+
+    def test_may_come_in_parts(self, bucket: Bucket) -> None:
+        upload = {"Bucket": bucket.name, "Key": bucket.key("a.mp4")}
+        upload["UploadId"] = bucket.s3.create_multipart_upload(**upload, ContentType="video/mp4")["UploadId"]
+        parts = []
+        for number, content in enumerate((b"1" * 5 * MEBIBYTE, b"2" * 10), start=1):
+            url = bucket.presign("upload_part", bucket.key("a.mp4"), UploadId=upload["UploadId"], PartNumber=number)
+            sent = requests.put(url, data=content, timeout=TIMEOUT_SECONDS)
+            assert sent.status_code == 200
+            parts.append({"PartNumber": number, "ETag": sent.headers["ETag"]})
+        bucket.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        assert bucket.get(bucket.key("a.mp4"), Range="bytes=5242878-") == b"11" + b"2" * 10
 
 
 class TestPresignedReading:

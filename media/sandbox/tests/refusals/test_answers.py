@@ -1,5 +1,6 @@
 """Who is refused with a key of their own, and what a refusal says."""
 
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -8,7 +9,7 @@ from botocore.exceptions import ClientError
 from django.conf import settings
 
 from media.sandbox.tests.conftest import Bucket, outside_client
-from media.sandbox.tests.refusals.asking import TIMEOUT_SECONDS, at_the_stand_in, changed, get, strictly
+from media.sandbox.tests.refusals.asking import TIMEOUT_SECONDS, at_the_stand_in, changed, get, refusal, strictly
 
 
 @strictly
@@ -61,3 +62,11 @@ class TestRefusal:
         answer = get(changed(bucket.presign("get_object", bucket.put("a")), X_Amz_Signature="0" * 64))
         assert answer.status_code == 403
         assert settings.CLOUDFLARE_R2_SECRET_ACCESS_KEY not in answer.text
+
+    @pytest.mark.parametrize("value", ["a\r\nSet-Cookie: b=c", "a\nb", "a\x00b"])
+    def test_of_a_header_that_would_be_two(self, bucket: Bucket, value: str) -> None:
+        for name in ("ResponseContentDisposition", "ResponseContentType"):
+            override: dict[str, Any] = {name: value}
+            answer = get(bucket.presign("get_object", bucket.put("a"), **override))
+            assert refusal(answer) == (400, "InvalidArgument")
+            assert "Set-Cookie" not in answer.headers

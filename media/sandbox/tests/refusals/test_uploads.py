@@ -93,6 +93,24 @@ class TestParts:
         assert refused.value.response["Error"]["Code"] == code
         assert bucket.names() == []
 
+    def test_make_no_object_where_one_lies_that_must_not(self, bucket: Bucket) -> None:
+        upload = {"Bucket": bucket.name, "Key": bucket.put("a", b"first")}
+        upload["UploadId"] = bucket.s3.create_multipart_upload(**upload)["UploadId"]
+        etag = bucket.s3.upload_part(**upload, PartNumber=1, Body=b"second")["ETag"]
+        parts = {"MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": etag}]}}
+        for condition in ({"IfNoneMatch": "*"}, {"IfMatch": '"another"'}):
+            with pytest.raises(ClientError) as refused:
+                bucket.s3.complete_multipart_upload(**upload, **parts, **condition)
+            assert refused.value.response["Error"]["Code"] == "PreconditionFailed"
+        assert bucket.get(bucket.key("a")) == b"first"
+
+    def test_are_those_of_their_own_key(self, bucket: Bucket) -> None:
+        upload = {"Bucket": bucket.name, "Key": bucket.key("a")}
+        upload_id = bucket.s3.create_multipart_upload(**upload)["UploadId"]
+        with pytest.raises(ClientError) as refused:
+            bucket.s3.upload_part(Bucket=bucket.name, Key=bucket.key("b"), UploadId=upload_id, PartNumber=1, Body=b"x")
+        assert refused.value.response["Error"]["Code"] == "NoSuchUpload"
+
     def test_of_an_aborted_upload_are_refused(self, bucket: Bucket) -> None:
         upload = {"Bucket": bucket.name, "Key": bucket.key("a")}
         upload["UploadId"] = bucket.s3.create_multipart_upload(**upload)["UploadId"]
