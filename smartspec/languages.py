@@ -23,6 +23,10 @@ BORROWED = (
         "This password is too short. It must contain at least %d characters.",
     ),
     gettext_noop("Confirm Access"),
+    gettext_noop("Email Removed"),
+    gettext_noop("Password Changed"),
+    gettext_noop("Your email has been changed from %(from_email)s to %(to_email)s."),
+    gettext_noop("Your email has been confirmed."),
 )
 
 

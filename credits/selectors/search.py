@@ -18,7 +18,9 @@ from credits.models import Entry, Hold
 
 MAXIMUM_SEARCH_TOTAL = 10_000
 INDEXED_FROM = 10_000  # the indexes of search hold the entries above this number
-READ_AT_ONCE = 20_000  # the newest entries, read before any index is asked
+READ_FIRST = 2_000  # the newest entries, read before any index is asked
+DENSE = 10  # one match in so many of them: reading on finds enough sooner than an index, which would find too many
+READ_AT_ONCE = 20_000
 # So many matches of one kind in an index are too many to sort; then they are dense enough to meet them by reading.
 LARGEST_LOOK_UP = 50_000
 LARGEST_NUMBER = 2**63 - 1
@@ -42,11 +44,12 @@ class Search:
 
     def find(self) -> list[int]:
         """Return the numbers (inside the type, if one is given) of what matches, newest first, at most 10,000."""
-        middle = max(self.low, self.high - READ_AT_ONCE)
+        middle = max(self.low, self.high - READ_FIRST)
         newest = self._read(middle, self.high)
-        if middle == self.low or len(newest) == MAXIMUM_SEARCH_TOTAL:
+        if middle == self.low:
             return newest
-        if self.entry_type is not None and middle - self.low <= LARGEST_LOOK_UP:
+        is_dense = len(newest) * DENSE >= READ_FIRST
+        if is_dense or (self.entry_type is not None and middle - self.low <= LARGEST_LOOK_UP):
             older: Iterable[int] | None = None  # the indexes do not know the type: reading so few is as fast
         else:
             older = self._look_up(middle)

@@ -96,6 +96,7 @@ def sample(user: User) -> dict[str, Any]:
         "available": Decimal("42.5"),
         "monthly_allowance": Decimal(500),
         "code": "K7QX-2MPD",
+        "news": [{"name": "webhooks_fail", "detail": "3 webhooks have failed.", "remedy": "Look at them in /admin/."}],
         "timestamp": now,
         "ip": "203.0.113.7",
         "user_agent": "Firefox",
