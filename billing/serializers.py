@@ -5,12 +5,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from billing import pricing, return_urls
+from billing import pricing, return_urls, selectors
 from billing.models import CheckoutState, Interval
 from smartspec.api import CreditsField, StrictIntegerField, UtcDateTimeField
 
-PAID_PLANS = ("pro", "enterprise")
-PLANS = ("free", *PAID_PLANS)
+PLANS = ("free", *selectors.PAID_PLANS)
 
 
 class MajorUnitsField(CreditsField):
@@ -125,7 +124,7 @@ class CreditsCheckoutSerializer(serializers.Serializer[Any]):
 
 
 class SubscriptionCheckoutSerializer(serializers.Serializer[Any]):
-    plan = serializers.ChoiceField(choices=PAID_PLANS)
+    plan = serializers.ChoiceField(choices=selectors.PAID_PLANS)
     interval = serializers.ChoiceField(choices=Interval.values, default=Interval.MONTHLY)
     success_url = ReturnUrlField(required=False, default="")
     cancel_url = ReturnUrlField(required=False, default="")

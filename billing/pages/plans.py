@@ -23,7 +23,6 @@ from smartspec import clock
 from smartspec.errors import DomainError
 from smartspec.pages import signed_in
 
-PAID_PLANS = ("pro", "enterprise")
 # Stripe's own list of reasons (cancellation_details.feedback), so that its reports count them.
 CANCEL_REASONS = [
     ("", gettext_lazy("I'd rather not say")),
@@ -39,7 +38,7 @@ CANCEL_REASONS = [
 
 
 class PlanForm(forms.Form):
-    plan = forms.ChoiceField(choices=[(plan, plan) for plan in PAID_PLANS])
+    plan = forms.ChoiceField(choices=[(plan, plan) for plan in selectors.PAID_PLANS])
     interval = forms.ChoiceField(choices=Interval.choices)
 
 

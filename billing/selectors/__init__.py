@@ -2,6 +2,7 @@
 
 from billing.selectors.catalogue import (
     LOOKUP_KEY_PREFIX,
+    PAID_PLANS,
     get_quote,
     list_packages,
     lookup_key_of_plan,
@@ -63,6 +64,7 @@ from billing.selectors.webhooks import (
 
 __all__ = [
     "LOOKUP_KEY_PREFIX",
+    "PAID_PLANS",
     "CheckoutStatus",
     "Invoice",
     "InvoiceNotFound",

@@ -6,6 +6,7 @@ from billing import gateway, pricing
 from billing.models import Package
 
 LOOKUP_KEY_PREFIX = "smartspec"
+PAID_PLANS = ("pro", "enterprise")  # from less to more
 
 
 def list_packages() -> list[Package]:

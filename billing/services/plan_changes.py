@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 FREE = "free"
 # From less to more; a step down in either waits for the end of the paid period.
-PLAN_ORDER = ("free", "pro", "enterprise")
+PLAN_ORDER = (FREE, *selectors.PAID_PLANS)
 INTERVAL_ORDER = (Interval.MONTHLY, Interval.YEARLY)
 
 DONE, SCHEDULED, REQUIRES_ACTION = "done", "scheduled", "requires_action"
