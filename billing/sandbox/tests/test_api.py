@@ -215,6 +215,8 @@ class TestExpand:
 
 
 class TestCustomers:
+    """https://docs.stripe.com/api/metadata"""
+
     def test_metadata_is_merged_and_emptied(self, client_of_stripe: stripe.StripeClient) -> None:
         api = client_of_stripe.v1.customers
         customer = api.create(params={"metadata": {"a": "1", "b": "2"}})
@@ -232,6 +234,8 @@ class TestCustomers:
 
 
 class TestExpiry:
+    """https://docs.stripe.com/api/checkout/sessions/expire"""
+
     def test_a_session_expires_after_a_day(self, package: Open) -> None:
         session = package()
         later = clock.now() + timedelta(hours=24, seconds=1)

@@ -216,3 +216,33 @@ class TestBalance:
         assert (latest_invoice(subscription.id)["status"], balance(subscription.customer)) == ("paid", 20)
         timekeeping.pass_time(now=period_end(subscription.id) + timedelta(hours=2))
         assert latest_invoice(subscription.id)["amount_paid"] == 2920
+
+
+class TestAnInvoiceByHand:
+    """https://docs.stripe.com/api/invoices/create"""
+
+    def test_of_a_subscription_bills_what_waits_for_that_one_alone(self, client_of_stripe: stripe.StripeClient) -> None:
+        api = client_of_stripe.v1
+        subscription = subscribe(client_of_stripe)
+        api.subscriptions.update(subscription.id, params=change(subscription, ENTERPRISE))
+        api.invoice_items.create(params={"customer": subscription.customer, "amount": 500, "currency": "usd"})
+        invoice = api.invoices.create(
+            params={
+                "customer": subscription.customer,
+                "subscription": subscription.id,
+                "pending_invoice_items_behavior": "include",
+            }
+        )
+        assert [line.amount for line in invoice.lines.data] == [-2900, 19900]
+        stored = store.get("invoice", invoice.id)
+        assert stored["parent"]["subscription_details"]["subscription"] == subscription.id
+        assert stored["billing_reason"] == "manual"
+        (left,) = api.invoice_items.list(params={"customer": subscription.customer, "pending": True}).data
+        assert left.amount == 500
+
+    def test_of_an_unknown_subscription_is_refused(self, client_of_stripe: stripe.StripeClient) -> None:
+        customer = client_of_stripe.v1.customers.create(params={})
+        with pytest.raises(stripe.InvalidRequestError, match="No such subscription") as raised:
+            client_of_stripe.v1.invoices.create(params={"customer": customer.id, "subscription": "sub_unknown"})
+        assert raised.value.param == "subscription"
+        assert store.find("invoice") == []

@@ -1,4 +1,7 @@
-"""What a customer does on the hosted page, and what Stripe's client sees of it."""
+"""What a customer does on the hosted page, and what Stripe's client sees of it.
+
+https://docs.stripe.com/payments/checkout/how-checkout-works
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +18,8 @@ Card = Callable[..., checkout.CardFields]
 
 
 class TestPayWithCard:
+    """https://docs.stripe.com/testing#cards"""
+
     def test_completes_the_session_and_pays_the_invoice(
         self, client_of_stripe: stripe.StripeClient, package: Open, card: Card
     ) -> None:
@@ -145,6 +150,8 @@ class TestPayWithCard:
 
 
 class TestSetupMode:
+    """https://docs.stripe.com/api/checkout/sessions/create"""
+
     def test_saves_the_card_and_charges_nothing(self, client_of_stripe: stripe.StripeClient, card: Card) -> None:
         customer = client_of_stripe.v1.customers.create(params={"email": "alice@example.com"})
         session = client_of_stripe.v1.checkout.sessions.create(
@@ -161,6 +168,8 @@ class TestSetupMode:
 
 
 class TestAuthentication:
+    """https://docs.stripe.com/payments/3d-secure/authentication-flow"""
+
     def test_pays_when_completed(self, client_of_stripe: stripe.StripeClient, package: Open, card: Card) -> None:
         session = package()
         outcome = checkout.pay_with_card(session_id=session.id, card=card("4000002500003155"), now=clock.now())
@@ -181,6 +190,8 @@ class TestAuthentication:
 
 
 class TestBankDebit:
+    """https://docs.stripe.com/payments/ach-direct-debit"""
+
     def pay(self, session: stripe.checkout.Session, number: str = "000123456789") -> checkout.PaymentOutcome:
         return checkout.pay_with_bank_debit(
             session_id=session.id,

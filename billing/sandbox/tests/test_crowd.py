@@ -1,4 +1,7 @@
-"""The crowd of a demonstration: people in every state, always the same, made by the product's own services."""
+"""The crowd of a demonstration: people in every state, always the same, made by the product's own services.
+
+https://docs.stripe.com/testing
+"""
 
 from io import StringIO
 

@@ -1,4 +1,7 @@
-"""Events reach webhook endpoints: signed, in the transaction of the change, and again until they are taken."""
+"""Events reach webhook endpoints: signed, in the transaction of the change, and again until they are taken.
+
+https://docs.stripe.com/webhooks
+"""
 
 import json
 from collections.abc import Mapping
@@ -41,6 +44,8 @@ def waiting() -> list[ProcrastinateJob]:
 
 @pytest.mark.usefixtures("sandbox")
 class TestDelivery:
+    """https://docs.stripe.com/webhooks/signatures"""
+
     def attempt(self) -> bool:
         return deliveries.attempt(delivery_id=Delivery.objects.get().pk, now=clock.now())
 

@@ -1,4 +1,7 @@
-"""dj-stripe's own commands and event processing work against the sandbox."""
+"""dj-stripe's own commands and event processing work against the sandbox.
+
+https://docs.stripe.com/api/events/types
+"""
 
 import io
 

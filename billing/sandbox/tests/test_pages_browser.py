@@ -1,4 +1,7 @@
-"""The hosted pages in Chromium without a script, on a phone and at a desk, on the running product."""
+"""The hosted pages in Chromium without a script, on a phone and at a desk, on the running product.
+
+https://docs.stripe.com/payments/checkout/how-checkout-works
+"""
 
 from collections.abc import Iterator
 from typing import Any

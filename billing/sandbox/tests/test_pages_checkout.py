@@ -1,4 +1,7 @@
-"""Hosted Checkout, as a visitor without a script sees it."""
+"""Hosted Checkout, as a visitor without a script sees it.
+
+https://docs.stripe.com/payments/checkout/how-checkout-works
+"""
 
 import threading
 from collections.abc import Callable
@@ -97,6 +100,8 @@ class TestCheckoutPage:
 
 
 class TestPayingByCard:
+    """https://docs.stripe.com/testing#cards"""
+
     def test_leads_to_the_success_address_with_the_sessions_id(self, visitor: Client, package: OpenSession) -> None:
         session = package()
         response = pay(visitor, session.url)
@@ -201,6 +206,8 @@ class TestPayingByCard:
 
 
 class TestAuthentication:
+    """https://docs.stripe.com/payments/3d-secure/authentication-flow"""
+
     def ask(self, visitor: Client, session: stripe.checkout.Session) -> str:
         """Pay with the card that asks for 3-D Secure and return the page's path."""
         response = pay(visitor, session.url, cardNumber="4000002500003155")
@@ -250,6 +257,8 @@ class TestAuthentication:
 
 
 class TestClosedSession:
+    """https://docs.stripe.com/api/checkout/sessions/expire"""
+
     def test_says_that_it_expired_and_leads_back(
         self, visitor: Client, package: OpenSession, client_of_stripe: stripe.StripeClient
     ) -> None:
@@ -280,6 +289,8 @@ class TestClosedSession:
 
 
 class TestBankDebit:
+    """https://docs.stripe.com/payments/ach-direct-debit"""
+
     def start(self, visitor: Client, session: stripe.checkout.Session, account_number: str = "") -> Any:
         typed = {"email": "alice@example.com", "billingName": "Alice Doe", "accountNumber": account_number}
         check_page(visitor.get(f"{path_of(session.url)}/bank"))
@@ -336,6 +347,8 @@ class TestBankDebit:
 
 
 class TestPromotionCode:
+    """https://docs.stripe.com/payments/checkout/discounts"""
+
     def test_lowers_the_price(
         self, visitor: Client, package: OpenSession, client_of_stripe: stripe.StripeClient
     ) -> None:
@@ -365,6 +378,8 @@ class TestPromotionCode:
 
 
 class TestTrial:
+    """https://docs.stripe.com/payments/checkout/free-trials"""
+
     def test_takes_a_card_and_no_money(self, visitor: Client, plan: OpenSession) -> None:
         session = plan(subscription_data={"trial_period_days": 14})
         text = text_of(visitor.get(path_of(session.url)))

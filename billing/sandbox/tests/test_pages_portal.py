@@ -1,4 +1,7 @@
-"""The Customer Portal and the pages of invoices."""
+"""The Customer Portal and the pages of invoices.
+
+https://docs.stripe.com/customer-management
+"""
 
 import re
 from collections.abc import Callable
@@ -47,6 +50,8 @@ def current(subscription: dict[str, Any]) -> dict[str, Any]:
 
 
 class TestPortalHome:
+    """https://docs.stripe.com/customer-management/configure-portal"""
+
     def test_shows_plan_card_and_invoices(self, visitor: Client, open_portal: OpenPortal) -> None:
         response = visitor.get(open_portal())
         page = check_page(response)
@@ -176,6 +181,8 @@ class TestPortalHome:
 
 
 class TestPortalFlow:
+    """https://docs.stripe.com/customer-management/portal-deep-links"""
+
     def test_opens_the_card_form(self, visitor: Client, open_portal: OpenPortal) -> None:
         response = visitor.get(open_portal(flow_data={"type": "payment_method_update"}), follow=True)
         page = check_page(response)
@@ -199,6 +206,8 @@ class TestPortalFlow:
 
 
 class TestInvoicePage:
+    """https://docs.stripe.com/billing/invoices/workflow"""
+
     def test_shows_what_was_paid(self, visitor: Client, subscription: dict[str, Any]) -> None:
         invoice = store.get("invoice", subscription["latest_invoice"])
         response = visitor.get(path_of(invoice["hosted_invoice_url"]))

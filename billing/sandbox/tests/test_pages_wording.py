@@ -1,3 +1,8 @@
+"""How the hosted pages write money, days and intervals.
+
+https://docs.stripe.com/currencies
+"""
+
 import pytest
 
 from billing.sandbox import presentation

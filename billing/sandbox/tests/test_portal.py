@@ -1,4 +1,7 @@
-"""The Customer Portal's services, which its pages call."""
+"""The Customer Portal's services, which its pages call.
+
+https://docs.stripe.com/customer-management
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,6 +34,8 @@ def session(client_of_stripe: stripe.StripeClient, subscription: dict[str, Any])
 
 
 class TestSession:
+    """https://docs.stripe.com/api/customer_portal/sessions/create"""
+
     def test_its_url_works_for_an_hour(self, session: dict[str, Any]) -> None:
         secret = session["url"].rpartition("/")[2]
         with pytest.raises(ResourceMissing):
@@ -56,6 +61,8 @@ class TestSession:
 
 
 class TestCards:
+    """https://docs.stripe.com/customer-management"""
+
     def test_a_new_card_pays_from_now_on(self, session: dict[str, Any], card: Card) -> None:
         added = portal.add_card(session=session, card=card("5555555555554444"), now=clock.now())
         assert added["card"]["brand"] == "mastercard"
@@ -71,6 +78,8 @@ class TestCards:
 
 
 class TestCancelAndResume:
+    """https://docs.stripe.com/customer-management/configure-portal"""
+
     def test_there_and_back(self, session: dict[str, Any], subscription: dict[str, Any]) -> None:
         cancelled = portal.cancel_subscription(
             session=session, subscription_id=subscription["id"], feedback="unused", now=clock.now()

@@ -1,4 +1,7 @@
-"""Two at the same time have one effect."""
+"""Two at the same time have one effect.
+
+https://docs.stripe.com/api/idempotent_requests
+"""
 
 import json
 import threading

@@ -1,4 +1,7 @@
-"""Every object that the sandbox emits agrees with stripe-python's annotations of its class."""
+"""Every object that the sandbox emits agrees with stripe-python's annotations of its class.
+
+https://docs.stripe.com/api/expanding_objects
+"""
 
 import json
 import typing

@@ -1,4 +1,7 @@
-"""The year of seven people, as `manage.py sandbox year` plays it."""
+"""The year of seven people, as `manage.py sandbox year` plays it.
+
+https://docs.stripe.com/billing/testing/test-clocks
+"""
 
 from dataclasses import replace
 from io import StringIO
