@@ -224,7 +224,8 @@ class TestAnInvoiceByHand:
     def test_of_a_subscription_bills_what_waits_for_that_one_alone(self, client_of_stripe: stripe.StripeClient) -> None:
         api = client_of_stripe.v1
         subscription = subscribe(client_of_stripe)
-        api.subscriptions.update(subscription.id, params=change(subscription, ENTERPRISE))
+        upgrade: Any = change(subscription, ENTERPRISE)
+        api.subscriptions.update(subscription.id, params=upgrade)
         api.invoice_items.create(params={"customer": subscription.customer, "amount": 500, "currency": "usd"})
         invoice = api.invoices.create(
             params={
