@@ -27,6 +27,7 @@ from smartspec.admin import (
     badge_column,
     column,
     credits_column,
+    id_column,
     list_link,
     plain_credits,
     user_column,
@@ -159,7 +160,8 @@ class EntryAdmin(LedgerAdmin):
     balance_before = credits_column("balance_before", "Balance before")
     balance_after = credits_column("balance_after", "Balance after")
     lots = column(lambda entry: lots_text(entry), "Lots it took from")
-    list_display = ("number", person, kind, delta, balance_after, "description", "reference_id", "created_at")
+    reference = id_column("reference_id", "Reference")
+    list_display = ("number", person, kind, delta, balance_after, "description", reference, "created_at")
     list_filter = ("entry_type", "created_at")
     fields = (
         *("public_id", person, kind, delta, balance_before, balance_after, "description", "model_id"),
@@ -175,7 +177,8 @@ class GrantAdmin(LedgerAdmin):
     repaid = credits_column("repaid", "Paid off debt")
     expired = credits_column("expired", "Ended unspent")
     clawed_back = credits_column("clawed_back", "Taken back")
-    list_display = ("number", person, kind_badge, credits, remaining, "source", "effective_at", "expires_at")
+    short_source = id_column("source", "Source")
+    list_display = ("number", person, kind_badge, credits, remaining, short_source, "effective_at", "expires_at")
     list_filter = ("kind", "is_open", "effective_at")
     fields = (
         *("number", person, kind_badge, "source", credits, remaining, repaid, expired, clawed_back),

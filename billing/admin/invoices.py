@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from billing.models import PaidInvoice
-from smartspec.admin import ReadOnlyAdmin, UserSearchMixin, money_column, user_column
+from smartspec.admin import ReadOnlyAdmin, UserSearchMixin, id_column, money_column, user_column
 
 
 @admin.register(PaidInvoice)
@@ -12,7 +12,7 @@ class PaidInvoiceAdmin(UserSearchMixin, ReadOnlyAdmin):
     search_fields = ("id", "subscription")
     person = user_column("subscription.user")
     paid = money_column("paid_cents", "Paid")
-    list_display = ("id", person, paid, "billing_reason", "period_start", "period_end", "paid_at")
+    list_display = (id_column("id", "Invoice"), person, paid, "billing_reason", "period_start", "period_end", "paid_at")
     list_filter = ("billing_reason", "paid_at")
     list_select_related = ("subscription__user",)
     ordering = ("-paid_at", "id")

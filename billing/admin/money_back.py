@@ -16,6 +16,7 @@ from smartspec.admin import (
     column,
     credits_column,
     find_user_ids,
+    id_column,
     money_column,
     user_column,
 )
@@ -83,7 +84,7 @@ class DisputeAdmin(UserSearchMixin, ReadOnlyAdmin):
         "Account",
         {"frozen": "danger", "thawed": "success"},
     )
-    list_display = ("id", person, amount, state, "evidence_due_at", freeze)
+    list_display = (id_column("id", "Dispute"), person, amount, state, freeze, "evidence_due_at")
     list_filter = ("status", "reason", "created_at")
     list_select_related = ("user",)
     ordering = ("-created_at", "id")

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from billing.models import PlanChange, Subscription
-from smartspec.admin import ReadOnlyAdmin, UserSearchMixin, badge_column, column, user_column
+from smartspec.admin import ReadOnlyAdmin, UserSearchMixin, badge_column, column, id_column, user_column
 
 SUBSCRIPTION_COLOURS = {
     "trialing": "info",
@@ -25,7 +25,10 @@ class SubscriptionAdmin(UserSearchMixin, ReadOnlyAdmin):
     change = column(
         lambda subscription: "ends" if subscription.cancel_at_period_end else subscription.pending_plan, "At period end"
     )
-    list_display = ("id", person, "plan", "interval", state, "current_period_end", "paid_until", change, "created_at")
+    list_display = (
+        *(id_column("id", "Subscription"), person, "plan", "interval", state),
+        *("current_period_end", "paid_until", change, "created_at"),
+    )
     list_filter = ("status", "plan", "interval", "is_surplus", "created_at")
     list_select_related = ("user",)
     ordering = ("-created_at", "id")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.urls import reverse
 
 from credits import selectors, services
-from credits.models import Grant
+from credits.models import Adjustment, Grant
 from smartspec import backoffice
 from smartspec.admin import badge, plain_credits
 from smartspec.backoffice import ActionLink, Alert, Fact, Panel, wide
@@ -41,13 +41,21 @@ def credits_now(user: User, now: datetime) -> list[Fact]:
 
 @backoffice.alerts(right="credits.view_account", order=50)
 def standing(user: User, now: datetime) -> Iterable[Alert]:
-    """Why they cannot spend what they bought: debt, or staff who froze the account."""
+    """Why they have less than they think: debt, an adjustment that waits, staff who froze the account."""
     debt = selectors.get_balance(account_id=user.pk, now=now).debt
     if debt:
         yield Alert(
             f"They owe {plain_credits(debt)} credits that were taken back after they had been spent (a refund or a"
             " dispute): whatever credits come next pay that first."
         )
+    for asked in selectors.list_adjustments(user_id=user.pk, limit=ROWS_SHOWN):
+        if asked.state == Adjustment.State.AWAITING:
+            yield Alert(
+                f"{asked.requested_by.email} asked for {plain_credits(asked.credits, is_signed=True)} credits, which"
+                f" wait for somebody else's approval: {asked.note}",
+                action=ActionLink("approve-adjustment", str(asked.pk), "Approve …"),
+                tone="primary",
+            )
     if services.STAFF_CAUSE in selectors.frozen_causes(account_id=user.pk):
         yield Alert(
             "Staff froze the account: no new jobs and no checkout. The staff actions below say why.",

@@ -97,6 +97,16 @@ def moment_column(field: "Field[Any, Any]") -> Callable[[Any], Any]:
     return shown
 
 
+def id_column(field: str, title: str) -> Callable[[Any], Any]:
+    """Return a column of long ids, cut off on the screen alone: files and the clipboard have them whole."""
+
+    def show(row: Any) -> SafeString | None:
+        value = getattr(row, field)
+        return format_html('<span class="bo-short" title="{}">{}</span>', value, value) if value else None
+
+    return column(show, title, field, name=field)
+
+
 def list_link(view: str, term: object, text: str) -> SafeString:
     """Return a link to an admin list, searched for `term`."""
     return format_html('<a class="text-link" href="{}?q={}">{}</a>', reverse(f"admin:{view}_changelist"), term, text)

@@ -141,7 +141,9 @@ class TestStories:
         assert "This becomes a request" in text_of(preview)
         assert "Available 0" in text_of(after)
         asked = credits_selectors.list_adjustments(user_id=alice.pk, limit=1)[0]
-        assert "Approve …" not in text_of(support.get(page_of(alice)))
+        page = support.get(page_of(alice))
+        assert "asked for +5,000 credits, which wait for somebody else's approval" in html.unescape(text_of(page))
+        assert "Approve …" not in text_of(page)
         _, after = do(decider, alice, "approve-adjustment", str(asked.pk))
         assert "Available 5,000" in text_of(after)
         _, after = do(decider, alice, "approve-adjustment", str(asked.pk))
