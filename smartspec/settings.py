@@ -62,6 +62,7 @@ BILLING_ADJUSTMENT_DAILY = env.integer("SMARTSPEC_BILLING_ADJUSTMENT_CREDITS_PER
 
 # --- Stripe -------------------------------------------------------------------------------------------------------
 
+TEST_KEYS_ALLOWED = env.boolean("SMARTSPEC_ALLOW_TEST_KEYS", False)
 STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY", ("sk_test_", "sk_live_", "rk_test_", "rk_live_"))
 STRIPE_PUBLISHABLE_KEY = env.secret("STRIPE_PUBLISHABLE_KEY", ("pk_test_", "pk_live_"))
 STRIPE_WEBHOOK_SECRETS = env.words("STRIPE_WEBHOOK_SECRET")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,12 +24,43 @@ from billing.tests.conftest import GOOD_CARD, open_credits, open_plan
 from billing.tests.test_webhooks import post
 from credits import services as credits_services
 from credits.models import Account, Entry
+from media import services as media_services
+from media.tests.conftest import PNG, put
 from smartspec import clock, mail
 from smartspec.testing import PASSWORD, make_client, make_user
 from smartspec.users import services, tasks
 from smartspec.users.models import Erasure, StaffAction, User
 
 EMAIL, NAME = "zephyrine.quillfeather@smartspec.test", "Zephyrine Quillfeather"
+POSTAL_CODE, ADDRESS, BROWSER = "ZQ74XY", "203.0.113.77", "Quillbrowser/1.0"
+TRACES = (EMAIL, NAME, POSTAL_CODE, ADDRESS, BROWSER)
+# Where the erased person's id, which says nothing of her, stays: the books, and that she was erased. A new table that
+# names people is not among them: either its app's eraser takes the rows away, or it is named here, with its reason.
+BOOKS = {
+    "users_user": "the anonymous row that the books hang on",
+    "users_erasure": "that it was done, and when",
+    "users_ratecount": "how often she called, by her id, until the window of a minute ends",
+    "django_admin_log": "what staff did, and to which row",
+    "credits_account": "the ledger",
+    "credits_entry": "the ledger",
+    "credits_entrytotal": "the ledger",
+    "credits_grant": "the ledger",
+    "credits_hold": "the ledger",
+    "credits_holdlot": "the ledger",
+    "credits_keyrecord": "the ledger: each key gives its first answer again",
+    "credits_usageday": "the ledger",
+    "billing_customer": "whose payments Stripe's are",
+    "billing_purchase": "what was sold",
+    "billing_subscription": "what was sold",
+    "billing_subscriptioncheckout": "what was offered",
+    "billing_refund": "money that went back",
+    "billing_dispute": "money that went back",
+    "billing_webhook": "which event was worked on",
+    "djstripe_webhookeventtrigger": "events without her person, for as long as SMARTSPEC_WEBHOOKS_KEPT_DAYS",
+    "media_asset": "which storage was charged, without a name",
+    "media_assetcount": "which storage was charged",
+    "media_storageaccount": "which storage was charged",
+}
 # What Stripe itself knows: on a real server these tables are not ours.
 OUTSIDE = ("billing_sandbox_",)
 
@@ -46,7 +78,7 @@ def her_client(zephyrine: User) -> APIClient:
 
 def pay(session_id: str) -> None:
     card = checkout.CardFields(
-        number=GOOD_CARD, expiry="12 / 34", cvc="123", name=NAME, email=EMAIL, postal_code="10115"
+        number=GOOD_CARD, expiry="12 / 34", cvc="123", name=NAME, email=EMAIL, postal_code=POSTAL_CODE
     )
     checkout.pay_with_card(session_id=session_id, card=card, now=clock.now())
 
@@ -54,8 +86,9 @@ def pay(session_id: str) -> None:
 @pytest.fixture
 def her_life(zephyrine: User, her_client: APIClient, run_jobs: Callable[..., int]) -> User:
     """She has bought, subscribed, spent, been refunded and disputed, and made a key; everything is mirrored."""
-    client = APIClient()
+    client = APIClient(REMOTE_ADDR=ADDRESS, HTTP_USER_AGENT=BROWSER)
     client.post("/api/auth/app/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
+    client.post("/api/auth/app/v1/auth/login", {"email": EMAIL, "password": "wrong"})
     for session_id in (open_credits(her_client, 100), open_credits(her_client, 137), open_plan(her_client)):
         pay(session_id)
         run_jobs(mirror=True)
@@ -67,13 +100,25 @@ def her_life(zephyrine: User, her_client: APIClient, run_jobs: Callable[..., int
         now=clock.now(),
     )
     credits_services.capture_hold(hold_id=hold.id, now=clock.now())
+    upload = media_services.create_upload(
+        user_id=zephyrine.pk,
+        filename=f"{NAME} at home.png",
+        content_type="image/png",
+        size_bytes=len(PNG),
+        kind="image",
+        reference_id=f"for {EMAIL}",
+        now=clock.now(),
+    )
+    put(upload.url, PNG, upload.headers)
+    media_services.complete_upload(asset_id=str(upload.asset.pk), now=clock.now())
     her_client.post("/api/keys", {"name": f"The laptop of {NAME}", "scopes": ["read"]})
     open_credits(her_client, 250, success_url=f"smartspec://paid?for={EMAIL}")
     bought = Purchase.objects.filter(state="fulfilled").order_by("created_at")
     acting.refund(bought[0].payment_intent_id, amount_cents=100, now=clock.now())
     acting.dispute(bought[1].payment_intent_id, step="open", now=clock.now())
     run_jobs(mirror=True)
-    mail.send_mail_once(user=zephyrine, template="renewal_failed", cause="in_1", context={})
+    context = {"amount_cents": 2900, "currency": "usd", "plan": "Pro", "link": "", "access_ends_at": None}
+    mail.send_mail_once(user=zephyrine, template="renewal_failed", cause="in_1", context=context)
     LogEntry.objects.create(
         user=make_user("root@smartspec.test", is_staff=True),
         content_type=ContentType.objects.get_for_model(User),
@@ -92,6 +137,8 @@ def rows_that_name(*words: str) -> list[str]:
             if not table.startswith(OUTSIDE):
                 cursor.execute(f'SELECT t::text FROM "{table}" t')
                 rows = [row for (row,) in cursor.fetchall()]
+                if table == "cache":  # an address is counted there for as long as its limit of log-ins lasts: minutes
+                    rows = [row for row in rows if ADDRESS not in row]
                 found += [f"{table}: {row}" for row in rows if any(word.lower() in row.lower() for word in words)]
     return found
 
@@ -131,14 +178,33 @@ class TestErasure:
         self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
     ) -> None:
         customer_id = her_life.billing_customer.pk
-        assert len({row.split(":")[0] for row in rows_that_name(EMAIL, NAME)}) > 10
+        assert len({row.split(":")[0] for row in rows_that_name(*TRACES)}) > 10
         assert her_client.delete("/api/me").status_code == 204
         run_jobs(mirror=True)
-        assert rows_that_name(EMAIL, NAME) == []
+        assert rows_that_name(*TRACES) == []
         assert {row.split(":")[0] for row in rows_that_name(customer_id) if row.startswith("djstripe")} <= {
             "djstripe_webhookeventtrigger"
         }
         assert Erasure.objects.get().finished_at is not None
+
+    def test_leaves_her_id_in_the_books_alone(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
+    ) -> None:
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        named = {row.split(":")[0] for row in rows_that_name(str(her_life.pk))}
+        assert named <= set(BOOKS), " ".join(sorted(named - set(BOOKS)))
+
+    def test_leaves_no_file_in_the_bucket(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int], settings: Any
+    ) -> None:
+        def files() -> list[Path]:
+            return [path for path in settings.R2_SANDBOX_DIR.rglob("*") if path.is_file() and PNG in path.read_bytes()]
+
+        assert len(files()) == 1
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        assert files() == []
 
     def test_keeps_the_books(self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]) -> None:
         before = Entry.objects.filter(account_id=her_life.pk).count()
@@ -192,7 +258,7 @@ class TestErasure:
         tasks.erase(str(her_life.pk))
         run_jobs(mirror=True)
         assert Erasure.objects.get().finished_at == finished_at
-        assert rows_that_name(EMAIL, NAME) == []
+        assert rows_that_name(*TRACES) == []
 
 
 class TestAFailureHalfWay:
@@ -206,7 +272,7 @@ class TestAFailureHalfWay:
         assert (Erasure.objects.get().finished_at, User.objects.get(pk=her_life.pk).is_active) == (None, False)
         settings.STRIPE_HTTP_CLIENT = working
         run_jobs(mirror=True)
-        assert rows_that_name(EMAIL, NAME) == []
+        assert rows_that_name(*TRACES) == []
 
     def test_is_found_even_when_its_job_was_lost(
         self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
@@ -215,7 +281,7 @@ class TestAFailureHalfWay:
         ProcrastinateJob.objects.all()._raw_delete("default")
         tasks.look_after_erasures(0)
         run_jobs(mirror=True)
-        assert rows_that_name(EMAIL, NAME) == []
+        assert rows_that_name(*TRACES) == []
 
 
 class TestWhatStripeTellsAfterwards:
@@ -225,7 +291,7 @@ class TestWhatStripeTellsAfterwards:
         for event in store.find("event"):
             assert post(json.dumps(event).encode()).status_code == 200
         run_jobs(mirror=True)
-        assert rows_that_name(EMAIL, NAME) == []
+        assert rows_that_name(*TRACES) == []
         assert not Invoice.objects.exists()
         assert WebhookEventTrigger.objects.filter(processed=False).count() == 0
 
@@ -251,7 +317,7 @@ class TestByStaff:
         staff = services.Staff(agent, None, "legal", "Her letter of the 3rd")
         services.erase_by_staff(staff=staff, user=zephyrine, now=clock.now())
         run_jobs()
-        assert rows_that_name(EMAIL, NAME) == []
+        assert rows_that_name(*TRACES) == []
         assert StaffAction.objects.get().whom_id == zephyrine.pk
 
     def test_takes_the_right(self, zephyrine: User) -> None:

@@ -79,11 +79,11 @@ def delete_all_assets(*, user_id: UUID, now: datetime) -> int:
 
 
 def forget_files(*, user_id: UUID, now: datetime) -> None:
-    """This will delete every file of a user who is to be forgotten, and their names; any number of times.
+    """This will delete every file of a user who is to be forgotten, and what it was called; any number of times.
 
     :raises storage.StorageUnavailable: see `delete_all_assets`.
     """
-    Asset.objects.filter(user_id=user_id).update(filename="")
+    Asset.objects.filter(user_id=user_id).update(filename="", reference_id="")
     delete_all_assets(user_id=user_id, now=now)
 
 

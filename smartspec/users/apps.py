@@ -10,6 +10,7 @@ class UsersConfig(AppConfig):
     label = "users"
 
     def ready(self) -> None:
+        from smartspec import checks  # noqa: F401 - registers itself
         from smartspec.users import openapi, roles  # noqa: F401 - openapi registers itself
 
         replace_account_check()

@@ -1,0 +1,31 @@
+"""System checks: what nobody may be served with in production. The web server refuses to start with any of these."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+KEY_LENGTH = 50
+
+
+@register(Tags.security, deploy=False)
+def check_production_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What is right on one's own machine is an open door on a server that people pay at."""
+    if not settings.PRODUCTION:
+        return []
+    wrong = {
+        "E001": settings.DEBUG and "SMARTSPEC_DEBUG must be false in production: its error pages show settings.",
+        "E002": len(settings.SECRET_KEY) < KEY_LENGTH
+        and f"SMARTSPEC_SECRET_KEY must have {KEY_LENGTH} or more random characters in production.",
+        "E003": len(settings.ADDRESS_HASH_KEY) < KEY_LENGTH
+        and f"SMARTSPEC_ADDRESS_HASH_KEY must have {KEY_LENGTH} or more random characters in production.",
+        "E004": not settings.SITE_URL.startswith("https://") and "SMARTSPEC_SITE_URL must be https in production.",
+        "E005": any(host in ("*", ".") for host in settings.ALLOWED_HOSTS)
+        and "SMARTSPEC_ALLOWED_HOSTS must name the hosts of this server in production; * lets anybody name theirs.",
+        "E006": settings.STRIPE_SECRET_KEY
+        and not settings.STRIPE_LIVE_MODE
+        and not settings.TEST_KEYS_ALLOWED
+        and "STRIPE_SECRET_KEY is a test key: credits would be given for payments that nobody made. Set the live key;"
+        " on a server that is for trying out, set SMARTSPEC_ALLOW_TEST_KEYS=true.",
+    }
+    return [Error(sentence, id=f"smartspec.{number}") for number, sentence in wrong.items() if sentence]
