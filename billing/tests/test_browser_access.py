@@ -7,7 +7,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from billing.tests.browsing import Screen, join, on_every_screen, open_checkout, subscribe
 from smartspec.testing import Product
@@ -92,6 +92,24 @@ def findings(page: Page, screen: Screen) -> list[str]:
     if page.evaluate("document.documentElement.lang") != screen.language:
         found.append("in another language")
     return found
+
+
+class TestTrouble:
+    @on_every_screen(usually="th-phone")
+    def test_is_told_when_the_server_is_out_of_reach_and_when_the_session_has_ended(
+        self, newcomer: Page, screen: Screen
+    ) -> None:
+        page = newcomer
+        page.context.set_offline(True)
+        page.click("a[href='?days=7#daily']")
+        expect(page.locator("#trouble")).to_be_visible()
+        assert findings(page, screen) == []
+        page.context.set_offline(False)
+        page.click("a[href='?days=7#daily']")
+        expect(page.locator("#trouble")).to_be_hidden()
+        page.context.clear_cookies()
+        page.click("a[href='?days=90#daily']")
+        page.wait_for_url(re.compile(r"/accounts/login/\?next=/account"))
 
 
 class TestKeyboard:

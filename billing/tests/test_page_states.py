@@ -240,6 +240,7 @@ class TestEveryState:
         if plan["pending_change"]:
             assert day(plan["pending_change"]["effective_at"]) in overview
             assert day(plan["pending_change"]["effective_at"]) in plans
+            assert f"paid {plan['pending_change']['interval']}, on" in plans
 
         history = person.told("credits/transactions", limit="25")
         summary = person.told("credits/transactions/summary")["summary"].values()

@@ -26,7 +26,7 @@ def open_web_session(request: HttpRequest, token: str) -> HttpResponse:
     try:
         link = services.use_web_session_link(token=token, now=clock.now())
     except services.LinkUsedUp as error:
-        response = render(request, "users/link_used_up.html", {"detail": error.detail}, status=error.status)
+        response = render(request, "users/link_used_up.html", status=error.status)
     else:
         if request.user.is_authenticated and request.user.pk != link.user.pk:
             logout(request)
@@ -52,7 +52,7 @@ def verify_address(request: HttpRequest, token: str) -> HttpResponse:
     try:
         address = services.read_verification(token=token)
     except services.LinkUsedUp as error:
-        response = render(request, "users/link_used_up.html", {"detail": error.detail}, status=error.status)
+        response = render(request, "users/link_used_up.html", {"is_verification": True}, status=error.status)
     else:
         is_done = request.method == "POST" and verify_email(request, address)
         response = render(request, "users/verify_address.html", {"address": address, "is_done": is_done})
