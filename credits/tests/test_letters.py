@@ -64,3 +64,9 @@ class TestExpiringCredits:
         (subject,) = warn(now + timedelta(days=3))
         assert subject.startswith("7.5 credits expire on ")
         assert warn(now + timedelta(days=4)) == []
+
+    def test_are_told_of_by_the_thousand(self, give: Give, warn: Any) -> None:
+        now = clock.now()
+        give("4500", now=now, expires_at=now + timedelta(days=2))
+        (subject,) = warn(now)
+        assert subject.startswith("4,500 credits expire on ")

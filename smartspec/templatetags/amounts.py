@@ -1,7 +1,7 @@
 """How credits, money and the time that is left are written, in the language of the page."""
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from django import template
 from django.utils import formats
@@ -33,7 +33,11 @@ def signed_credits(value: Decimal | int) -> str:
 @register.filter
 def grammatical_number(value: Decimal | int | str) -> int:
     """`{% blocktranslate with left=x|credits count number=x|grammatical_number %}`: 1 for exactly one, else 2."""
-    return 1 if Decimal(value) == 1 else 2
+    try:
+        return 1 if Decimal(value) == 1 else 2
+    except InvalidOperation:
+        # Where `with` writes over its own name, this gets what `credits` wrote: with separators, so a thousand or more.
+        return 2
 
 
 @register.filter

@@ -17,7 +17,7 @@ from django.utils import translation
 from django.utils.translation.template import templatize
 
 from smartspec import clock
-from smartspec.templatetags.amounts import credits_text, money, time_left
+from smartspec.templatetags.amounts import credits_text, grammatical_number, money, time_left
 
 BASE_DIR = Path(settings.BASE_DIR)
 CATALOGUE = BASE_DIR / "locale" / "th" / "LC_MESSAGES"
@@ -100,6 +100,15 @@ class TestAmounts:
                 assert money(-450) == "−$4.50"
                 assert money(1000, "jpy") == "¥1,000"
                 assert money(123456, "sek") == "1,234.56 SEK"
+
+    @pytest.mark.parametrize("value", [1, "1", "1.000000", Decimal("1.000000")])
+    def test_of_exactly_one_are_singular(self, value: Decimal | int | str) -> None:
+        assert grammatical_number(value) == 1
+
+    @pytest.mark.parametrize("value", [0, 2, "0.5", "1.5", Decimal("1.000001"), "1,000", "4,500"])
+    def test_of_anything_else_are_plural(self, value: Decimal | int | str) -> None:
+        """Also as `credits` has written them already, with separators."""
+        assert grammatical_number(value) == 2
 
     def test_keep_every_place_of_credits(self) -> None:
         assert credits_text(Decimal("0.000001")) == "0.000001"
