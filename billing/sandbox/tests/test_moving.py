@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import stripe
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 
 from billing.sandbox import store
 from billing.sandbox.models import ClockOffset, Delivery
@@ -146,6 +147,14 @@ class TestFaults:
         faults.add_fault("drop")
         assert sandbox("webhooks", "clear") == "1 faults ended"
         assert faults.plan_delivery("invoice.paid") == faults.Plan()
+
+
+@pytest.mark.django_db
+def test_an_unprepared_database_is_told_how_to_be_prepared() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE billing_sandbox_webhookfault RENAME TO not_there")
+    with pytest.raises(CommandError, match="make run"), transaction.atomic():
+        sandbox("webhooks", "list")
 
 
 def test_what_was_played_says_so() -> None:

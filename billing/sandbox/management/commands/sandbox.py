@@ -10,8 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import ProgrammingError
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
+from psycopg.errors import UndefinedTable
 
 from billing.sandbox import year
 from billing.sandbox.errors import StripeError
@@ -75,6 +77,13 @@ class Command(BaseCommand):
             self.stdout.write(getattr(self, options["verb"])(options))
         except StripeError as error:
             raise CommandError(error.message) from error
+        except ProgrammingError as error:
+            if not isinstance(error.__cause__, UndefinedTable):
+                raise
+            raise CommandError(
+                "This database is not prepared yet. Run the product once (make run), or manage.py migrate and"
+                " manage.py seed_sandbox, and try again."
+            ) from error
 
     def advance(self, options: dict[str, Any]) -> str:
         by = timedelta(days=options["days"])
