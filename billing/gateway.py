@@ -23,8 +23,6 @@ API_VERSION = "2026-08-26.dahlia"
 CONNECT_TIMEOUT_SECONDS = 5
 SIGNATURE_TOLERANCE_SECONDS = 300
 PAGE_SIZE = 100
-# Of a web server's 16 threads: when Stripe does not answer, the others go on serving whoever needs no Stripe.
-CALLS_AT_ONCE = 8
 TURN_WITHIN_SECONDS = 2
 UNAVAILABLE = "The payment provider cannot be reached. Please try again in a minute."
 
@@ -108,7 +106,7 @@ def is_configured() -> bool:
     return bool(settings.STRIPE_SECRET_KEY)
 
 
-_calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
+_calls = threading.BoundedSemaphore(settings.STRIPE_CALLS_AT_ONCE)
 
 
 def client() -> stripe.StripeClient:

@@ -174,14 +174,14 @@ class TestSlow:
                 gateway.retrieve_customer("cus_1")
             refusals.append(refusal.value)
 
-        threads = [threading.Thread(target=ask) for _ in range(gateway.CALLS_AT_ONCE)]
+        threads = [threading.Thread(target=ask) for _ in range(settings.STRIPE_CALLS_AT_ONCE)]
         for thread in threads:
             thread.start()
-        while len(distant_stripe.asked) < gateway.CALLS_AT_ONCE:
+        while len(distant_stripe.asked) < settings.STRIPE_CALLS_AT_ONCE:
             time.sleep(0.01)
         ask()  # one too many is told so, and not sent
-        assert (len(refusals), len(distant_stripe.asked)) == (1, gateway.CALLS_AT_ONCE)
+        assert (len(refusals), len(distant_stripe.asked)) == (1, settings.STRIPE_CALLS_AT_ONCE)
         distant_stripe.is_over.set()
         for thread in threads:
             thread.join()
-        assert len(refusals) == gateway.CALLS_AT_ONCE + 1
+        assert len(refusals) == settings.STRIPE_CALLS_AT_ONCE + 1

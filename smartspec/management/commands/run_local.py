@@ -25,6 +25,7 @@ from smartspec import local
 READY_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 10
 WEB_THREADS = 16
+WORKER_STARTS_AGAIN = 5  # in one run; whoever ends more often has another fault
 
 
 class Command(BaseCommand):
@@ -92,21 +93,27 @@ class Command(BaseCommand):
         return logins.getvalue()
 
     def start_processes(self) -> dict[str, "subprocess.Popen[bytes]"]:
-        manage = str(settings.BASE_DIR / "manage.py")
         web = [
             *(sys.executable, "-m", "gunicorn", "smartspec.wsgi", "--bind", f"127.0.0.1:{settings.PORT}"),
             *("--worker-class", "gthread", "--threads", str(WEB_THREADS), "--log-level", "warning"),
             *("--graceful-timeout", "3", "--chdir", str(settings.BASE_DIR)),
         ]
-        worker = [sys.executable, manage, "procrastinate", "worker", "--shutdown-graceful-timeout", "3"]
         # A session of their own: Ctrl-C reaches this process alone, which then stops them in order.
         processes = {
             "web server": subprocess.Popen(web, start_new_session=True),  # noqa: S603
-            "worker": subprocess.Popen(worker, start_new_session=True),  # noqa: S603
+            "worker": self.start_worker(),
         }
+        self.note_processes(processes)
+        return processes
+
+    def start_worker(self) -> "subprocess.Popen[bytes]":
+        manage = str(settings.BASE_DIR / "manage.py")
+        worker = [sys.executable, manage, "procrastinate", "worker", "--shutdown-graceful-timeout", "3"]
+        return subprocess.Popen(worker, start_new_session=True)  # noqa: S603
+
+    def note_processes(self, processes: dict[str, "subprocess.Popen[bytes]"]) -> None:
         pids = [(process.pid, psutil.Process(process.pid).create_time()) for process in processes.values()]
         self.pid_file.write_text(json.dumps(pids))
-        return processes
 
     def wait_until_ready(self, processes: dict[str, "subprocess.Popen[bytes]"]) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
@@ -167,6 +174,7 @@ class Command(BaseCommand):
         :raises CommandError: one of the processes ended by itself.
         """
         is_ending = False
+        again = WORKER_STARTS_AGAIN
 
         def end(signum: int, frame: FrameType | None) -> None:
             nonlocal is_ending
@@ -175,6 +183,13 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, end)
         signal.signal(signal.SIGTERM, end)
         while not is_ending:
+            ended_with = processes["worker"].poll()
+            if ended_with is not None and ended_with >= 0 and again:
+                # By itself it ends when it has lost the database; a server's supervisor starts it again, as this does.
+                again -= 1
+                self.stdout.write("The worker ended and is started again.")
+                processes["worker"] = self.start_worker()
+                self.note_processes(processes)
             self.refuse_a_dead_process(processes)
             time.sleep(0.2)
 
