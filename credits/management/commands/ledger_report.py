@@ -48,7 +48,12 @@ class Command(BaseCommand):
             "--from", dest="first", metavar="DAY", help="2026-03-01; the first of this month if left out"
         )
         parser.add_argument("--to", dest="last", metavar="DAY", help="the last day, 2026-03-31; left out: today")
-        parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
+        parser.add_argument(
+            "--format",
+            choices=("table", "csv", "json"),
+            default="table",
+            help="a table to read (default), or csv or json",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = clock.now()

@@ -1,0 +1,99 @@
+"""No migration after the first release locks a large table for long, or breaks the code that still runs beside it."""
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+# What came before the first release ran on empty tables.
+BEFORE_RELEASE = {"billing": 9, "credits": 13, "media": 3, "smartspec": 1, "users": 10, "watching": 1}
+# What squawk (squawkhq.com) says that may stop a server: each of its rules says what to write instead.
+UNSAFE = {
+    "adding-field-with-default",
+    "adding-foreign-key-constraint",
+    "adding-not-nullable-field",
+    "adding-required-field",
+    "adding-serial-primary-key-field",
+    "ban-drop-column",
+    "ban-drop-table",
+    "changing-column-type",
+    "constraint-missing-not-valid",
+    "disallowed-unique-constraint",
+    "renaming-column",
+    "renaming-table",
+    "require-concurrent-index-creation",
+    "require-concurrent-index-deletion",
+}
+# Migrations that do it all the same, as `app.name`, with the rule and the reason (a small table, no code reads it …).
+ACCEPTED: dict[tuple[str, str], str] = {}
+
+
+def unsafe(sql: str) -> set[str]:
+    """Return the rules that a migration's SQL breaks."""
+    squawk = Path(sys.executable).parent / "squawk"
+    done = subprocess.run(
+        [squawk, "--reporter", "json", "--pg-version", "18.0", "--stdin-filepath", "migration.sql"],
+        input=sql,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return {found["rule_name"] for found in json.loads(done.stdout)} & UNSAFE
+
+
+def sql_of(app: str, name: str) -> str:
+    written = StringIO()
+    call_command("sqlmigrate", app, name, stdout=written, no_color=True)
+    return written.getvalue()
+
+
+@pytest.mark.django_db
+def test_no_migration_since_the_release_stops_a_server() -> None:
+    names = sorted(key for key in MigrationLoader(connection).disk_migrations if key[0] in BEFORE_RELEASE)
+    assert len(names) > 30
+    found = {
+        (f"{app}.{name}", rule)
+        for app, name in names
+        if int(name[:4]) > BEFORE_RELEASE[app]
+        for rule in unsafe(sql_of(app, name))
+    }
+    assert found == set(ACCEPTED)
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("CREATE INDEX i ON credits_entry (amount)", "require-concurrent-index-creation"),
+        ("DROP INDEX i", "require-concurrent-index-deletion"),
+        ("ALTER TABLE credits_entry ALTER COLUMN number TYPE bigint", "changing-column-type"),
+        ("ALTER TABLE credits_entry ADD COLUMN note text NOT NULL", "adding-required-field"),
+        ("ALTER TABLE credits_entry ALTER COLUMN note SET NOT NULL", "adding-not-nullable-field"),
+        ("ALTER TABLE credits_entry ADD CONSTRAINT c CHECK (number > 0)", "constraint-missing-not-valid"),
+        ("ALTER TABLE credits_entry ADD CONSTRAINT u UNIQUE (number)", "disallowed-unique-constraint"),
+        ("ALTER TABLE credits_entry DROP COLUMN note", "ban-drop-column"),
+        ("ALTER TABLE credits_entry RENAME COLUMN note TO remark", "renaming-column"),
+    ],
+)
+def test_what_stops_a_server_is_found(statement: str, rule: str) -> None:
+    assert rule in unsafe(f"BEGIN;\n{statement};\nCOMMIT;")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE INDEX CONCURRENTLY i ON credits_entry (amount)",
+        "ALTER TABLE credits_entry ADD COLUMN note text NULL",
+        "ALTER TABLE credits_entry ADD COLUMN note text DEFAULT '' NOT NULL",
+        "ALTER TABLE credits_entry ADD CONSTRAINT c CHECK (number > 0) NOT VALID",
+        "BEGIN; CREATE TABLE t (id bigint PRIMARY KEY, n bigint NOT NULL); CREATE INDEX i ON t (n); COMMIT",
+    ],
+)
+def test_what_does_not_is_let_through(statement: str) -> None:
+    assert unsafe(f"{statement};") == set()
