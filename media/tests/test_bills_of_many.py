@@ -67,6 +67,17 @@ class TestBillOfOneRoundTrip:
             assert services.bill_storage(now=ELEVENTH).accounts == MANY
         assert_billed_once(days=1)
 
+    def test_is_made_by_a_server_that_does_not_own_the_ledger(self) -> None:
+        (somebody, *_) = load_crowd(1)
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE ROLE media_test_server")
+            cursor.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO media_test_server")
+            credits_services.grant_ledger_role(role="media_test_server")
+            cursor.execute("SET ROLE media_test_server")
+            assert bill_as_read(somebody)
+            cursor.execute("RESET ROLE")
+        assert_billed_once(days=1, people=1)
+
     def test_writes_what_the_bill_step_by_step_writes(self, alice: Any, bob: Any, store: Store, now: datetime) -> None:
         for user in (alice, bob):
             for number, credits in enumerate(("0.0000007", "0.000001", "5")):
