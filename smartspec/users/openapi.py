@@ -58,7 +58,9 @@ def account_endpoints() -> tuple[dict[str, Any], dict[str, Any]]:
     flow["is_pending"].pop("enum", None)
     # Whoever asks for what needs a fresh log-in may have no session at all.
     responses = specification["components"]["responses"]
-    responses["ReauthenticationRequired"] = responses["AuthenticationOrReauthentication"]
+    either = responses["ReauthenticationRequired"] = responses["AuthenticationOrReauthentication"]
+    schema = either["content"]["application/json"]["schema"]
+    schema["anyOf"] = schema.pop("oneOf")  # the second of the two is a case of the first
     paths = {path: item for path, item in specification["paths"].items() if not UNUSED.search(path)}
     for path, item in paths.items():
         for method, operation in item.items():
