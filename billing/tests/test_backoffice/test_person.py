@@ -12,6 +12,7 @@ from billing.models import Dispute, Purchase, Subscription, Webhook
 from billing.tests.test_admin import live
 from billing.tests.test_backoffice.desk import ROLES, do, make_key, page_of, staff_client, text_of
 from credits import services as credits_services
+from credits.models import Adjustment
 from smartspec import clock
 from smartspec.models import JobFailure
 from smartspec.users.models import User
@@ -106,6 +107,7 @@ class TestWhatIsTheMatter:
     def test_is_nothing_with_most_people(self, support: Client, alice: User) -> None:
         live(alice, clock.now())
         Dispute.objects.update(status="won")
+        Adjustment.objects.all().delete()
         assert self.told(support, alice) == ""
 
     def test_is_news_from_stripe_that_were_lost(self, support: Client, alice: User) -> None:
@@ -147,6 +149,7 @@ class TestWhatIsTheMatter:
 
     def test_is_a_dispute_until_it_is_over_and_thawed(self, decider: Client, alice: User) -> None:
         live(alice, clock.now())
+        Adjustment.objects.all().delete()
         credits_services.freeze(account_id=alice.pk, cause="dispute:dp_1", now=clock.now())
         assert "Their bank disputes a payment of $4.50" in self.told(decider, alice)
         Dispute.objects.update(status="lost")
