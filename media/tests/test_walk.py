@@ -1,12 +1,13 @@
 """The whole way of a file over HTTP, on the running product: announced, sent, played, deleted, and paid for."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import requests
 
-from smartspec.testing import Product
+from smartspec.testing import Product, run_product
 
 pytestmark = [pytest.mark.serial, pytest.mark.xdist_group("product")]
 
@@ -42,6 +43,13 @@ class App:
         done = self.call("POST", f"media/assets/{created.json()['asset']['id']}/complete")
         assert done.json()["asset"]["status"] == "stored"
         return dict(done.json()["asset"])
+
+
+@pytest.fixture
+def product() -> Iterator[Product]:
+    """A product of its own: nobody else's files are in it, and its days pass for nobody else."""
+    with run_product() as running:
+        yield running
 
 
 @pytest.fixture
