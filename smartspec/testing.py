@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import TransactionTestCase
+from django.utils import timezone
 from psycopg import sql
 from rest_framework.test import APIClient
 
@@ -163,6 +164,30 @@ def stand_ins_in_process(settings: Any, tmp_path: Path) -> None:
 def now() -> datetime:
     """A moment on which the tests agree."""
     return datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+
+
+SetClock = Callable[[datetime], None]
+_clock_offset = timedelta(0)
+
+
+def read_clock_offset() -> timedelta:
+    """Return how far the running test has moved the clock; the product asks here, as it asks a machine of one's own."""
+    return _clock_offset
+
+
+@pytest.fixture
+def set_clock(settings: Any) -> Iterator[SetClock]:
+    """Return a function that lets the product's clock show another moment, from which it goes on."""
+    from smartspec import clock
+
+    def to(moment: datetime) -> None:
+        global _clock_offset
+        settings.CLOCK_OFFSET = f"{__name__}.read_clock_offset"
+        _clock_offset = moment - timezone.now()
+        clock.forget_offset()
+
+    yield to
+    to(timezone.now())
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from billing.sandbox import seed
 from billing.sandbox.services import checkout, timekeeping
 from billing.tests.browsing import Screen, join
 from smartspec import clock
-from smartspec.testing import Product
+from smartspec.testing import Product, SetClock
 
 GOOD_CARD = "4242424242424242"
 DECLINED_CARD = "4000000000000002"
@@ -42,13 +42,11 @@ Travel = Callable[[datetime], None]
 
 
 @pytest.fixture
-def travel(
-    monkeypatch: pytest.MonkeyPatch, run_jobs: Callable[[], int], django_capture_on_commit_callbacks: Any
-) -> Travel:
+def travel(set_clock: SetClock, run_jobs: Callable[[], int], django_capture_on_commit_callbacks: Any) -> Travel:
     """Return a function that lets it be another time, with everything that happens until then; mail leaves."""
 
     def to(moment: datetime) -> None:
-        monkeypatch.setattr(clock, "now", lambda: moment)
+        set_clock(moment)
         timekeeping.pass_time(now=moment)
         with django_capture_on_commit_callbacks(execute=True):
             run_jobs()

@@ -18,7 +18,7 @@ from billing.tests.conftest import FAILS_LATER_CARD, open_plan, pay
 from billing.tests.test_subscriptions import allowances, tier
 from credits import selectors as credits_selectors
 from smartspec import clock
-from smartspec.testing import make_client, make_user
+from smartspec.testing import SetClock, make_client, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -59,12 +59,12 @@ class TestUpgrade:
         alice_client: APIClient,
         subscribe: Subscribe,
         run_jobs: Callable[[], int],
-        monkeypatch: pytest.MonkeyPatch,
+        set_clock: SetClock,
     ) -> None:
         subscription_id = subscribe(alice_client)
         row = Subscription.objects.get()
         middle = row.current_period_start + (row.current_period_end - row.current_period_start) / 2
-        monkeypatch.setattr(clock, "now", lambda: middle)
+        set_clock(middle)
         preview = change(alice_client, subscription_id, "enterprise", preview=True).json()
         assert (preview["status"], preview["credits_granted"]) == ("done", 2250)
         assert preview["amount_due"] == pytest.approx(8500, abs=1)
@@ -332,7 +332,7 @@ class TestBrokenOff:
         assert alice_client.get("/api/payment/subscription").json()["pending_change"]["plan"] == "pro"
 
     def test_keeps_others_out_for_two_minutes(
-        self, alice_client: APIClient, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+        self, alice_client: APIClient, subscribe: Subscribe, set_clock: SetClock
     ) -> None:
         subscription_id, died_at = subscribe(alice_client, "enterprise"), clock.now()
         Customer.objects.update(changing_until=died_at + timedelta(minutes=2))
@@ -340,7 +340,7 @@ class TestBrokenOff:
         for path in ("change-plan", "cancel", "reactivate", "cancel-change"):
             answer = alice_client.post(f"/api/payment/subscription/{path}", {**body, "new_plan": "pro"})
             assert (answer.status_code, answer.json()["code"]) == (409, "change_under_way"), path
-        monkeypatch.setattr(clock, "now", lambda: died_at + timedelta(minutes=2))
+        set_clock(died_at + timedelta(minutes=2))
         assert change(alice_client, subscription_id, "pro").json()["status"] == "scheduled"
 
 

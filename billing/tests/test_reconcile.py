@@ -30,6 +30,7 @@ from billing.tests.test_refunds import ALL, balance, become, refund_at_stripe
 from credits import selectors as credits_selectors
 from credits import services as credits_services
 from smartspec import clock
+from smartspec.testing import SetClock
 
 pytestmark = pytest.mark.django_db
 
@@ -101,7 +102,7 @@ class TestFinding:
         assert credits_selectors.is_frozen(account_id=bob.pk)
 
     def test_a_refund_that_failed_later_and_a_dispute_that_was_won(
-        self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+        self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int], set_clock: SetClock
     ) -> None:
         pay(open_credits(alice_client, 100))
         run_jobs()
@@ -113,7 +114,7 @@ class TestFinding:
         assert run()[0] == 0
         assert balance(alice) == 0
         later = clock.now() + timedelta(days=10)
-        monkeypatch.setattr(clock, "now", lambda: later)
+        set_clock(later)
         assert run()[0] == 0  # from now on the window begins after them
         become(refund_id, "failed")
         disputes.close_dispute(dispute["id"], now=later, outcome="won")
@@ -175,16 +176,14 @@ class TestFinding:
 
 
 class TestEverythingLost:
-    def test_is_made_good_by_one_run(
-        self, alice: Any, alice_client: APIClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_is_made_good_by_one_run(self, alice: Any, alice_client: APIClient, set_clock: SetClock) -> None:
         first = open_credits(alice_client, 100)
         pay(first)
         pay(open_plan(alice_client, "pro", "yearly"))
         refund_at_stripe(store.get("checkout.session", first)["payment_intent"], 450)
         lose_webhooks()
         later = clock.now() + timedelta(days=8)
-        monkeypatch.setattr(clock, "now", lambda: later)
+        set_clock(later)
         services.reconcile(now=later, is_repair=True)
         assert balance(alice) == 500 + ALL / 2
         assert run()[0] == 0
@@ -193,15 +192,13 @@ class TestEverythingLost:
 
 
 class TestWindow:
-    def test_begins_three_days_before_the_last_clean_run(
-        self, alice_client: APIClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_begins_three_days_before_the_last_clean_run(self, alice_client: APIClient, set_clock: SetClock) -> None:
         assert run()[0] == 0
         first = clock.now()
         pay(open_credits(alice_client))
         lose_webhooks()
         later = first + timedelta(days=2)
-        monkeypatch.setattr(clock, "now", lambda: later)
+        set_clock(later)
         assert run()[0] == 1
         run_of_later = ReconcileRun.objects.first()
         assert run_of_later is not None

@@ -22,6 +22,7 @@ from credits import selectors as credits_selectors
 from credits import services as credits_services
 from credits.models import Entry
 from smartspec import clock
+from smartspec.testing import SetClock
 
 pytestmark = pytest.mark.django_db
 
@@ -281,14 +282,14 @@ class TestRefundOfASubscription:
         alice_client: APIClient,
         subscribe: Subscribe,
         run_jobs: Callable[[], int],
-        monkeypatch: pytest.MonkeyPatch,
+        set_clock: SetClock,
     ) -> None:
         subscribe(alice_client, "pro", "yearly")
         refund_at_stripe(self.intent_of(PaidInvoice.objects.get().pk), 14_500)
         run_jobs()
         assert balance(alice) == 250
         later = clock.now() + timedelta(days=70)
-        monkeypatch.setattr(clock, "now", lambda: later)
+        set_clock(later)
         credits_services.give_allowances(account_id=alice.pk, now=later)
         services.settle_later_allowances(now=later)
         once = balance(alice)

@@ -19,6 +19,7 @@ from billing.tests.test_webhooks import post
 from credits import selectors as credits_selectors
 from credits.models import Grant
 from smartspec import clock
+from smartspec.testing import SetClock
 
 pytestmark = pytest.mark.django_db
 
@@ -227,11 +228,11 @@ class TestCancelling:
         alice_client: APIClient,
         subscribe: Subscribe,
         run_jobs: Callable[[], int],
-        monkeypatch: pytest.MonkeyPatch,
+        set_clock: SetClock,
     ) -> None:
         alice_client.post("/api/payment/subscription/cancel", {"subscription_id": subscribe(alice_client)})
         end = Subscription.objects.get().current_period_end
-        monkeypatch.setattr(clock, "now", lambda: end + timedelta(minutes=1))
+        set_clock(end + timedelta(minutes=1))
         timekeeping.pass_time(now=clock.now())
         run_jobs()
         row = Subscription.objects.get()

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from credits import services
 from credits.models import Entry, Hold
 from smartspec import clock
+from smartspec.testing import SetClock
 
 HOLDS = "/api/credits/holds"
 BATCH = "/api/credits/holds/batch"
@@ -218,10 +219,10 @@ class TestCapturing:
         assert answer.status_code == 409
         assert answer.json()["code"] == "idempotency_conflict"
 
-    def test_comes_too_late_after_expiry(self, place: Place, worker_client: APIClient, monkeypatch: Any) -> None:
+    def test_comes_too_late_after_expiry(self, place: Place, worker_client: APIClient, set_clock: SetClock) -> None:
         hold = place(ttl_seconds=1).json()
         later = clock.now().replace(year=clock.now().year + 1)
-        monkeypatch.setattr(clock, "now", lambda: later)
+        set_clock(later)
         for verb in ("capture", "release"):
             answer = settle(worker_client, hold["id"], verb)
             assert answer.status_code == 409

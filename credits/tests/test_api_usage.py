@@ -8,7 +8,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from credits import selectors, services
-from smartspec import clock
+from smartspec.testing import SetClock
 
 SUMMARY = "/api/credits/usage/summary"
 DAILY = "/api/credits/usage/daily"
@@ -16,7 +16,7 @@ MODELS = "/api/credits/usage/models"
 
 
 @pytest.fixture(autouse=True)
-def usage(alice: Any, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+def usage(alice: Any, now: datetime, set_clock: SetClock) -> None:
     """Alice, on Pro since noon of 5 February, spent 2 + 1 on images and 5 on a video; 3 of an older job came back."""
     anchor_at = datetime(2026, 2, 5, 12, 0, tzinfo=UTC)
     services.set_plan(
@@ -27,7 +27,7 @@ def usage(alice: Any, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     spend(alice, datetime(2026, 3, 8, 8, 0, tzinfo=UTC), "image_generation", 2, "flux")
     spend(alice, datetime(2026, 3, 10, 8, 0, tzinfo=UTC), "video_generation", 1, "veo")
     spend(alice, datetime(2026, 3, 10, 9, 0, tzinfo=UTC), "image_generation", 1, "")
-    monkeypatch.setattr(clock, "now", lambda: now)
+    set_clock(now)
 
 
 def spend(user: Any, at: datetime, operation: str, quantity: int, model_id: str) -> str:

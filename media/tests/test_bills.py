@@ -14,6 +14,7 @@ from credits import services as credits_services
 from media import services
 from media.models import StorageAccount, StorageDay
 from media.tests.conftest import GIGABYTE, Store, ledger_lines
+from smartspec.testing import SetClock
 
 pytestmark = pytest.mark.django_db
 
@@ -140,10 +141,8 @@ class TestCommand:
         return output.getvalue()
 
     @pytest.fixture(autouse=True)
-    def at(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from smartspec import clock
-
-        monkeypatch.setattr(clock, "now", lambda: ELEVENTH + DAY)
+    def at(self, set_clock: SetClock) -> None:
+        set_clock(ELEVENTH + DAY)
 
     def test_says_what_it_charged(self, alice: Any, stored: datetime) -> None:
         assert self.run() == (

@@ -18,6 +18,7 @@ from billing.sandbox.services import checkout as checkout_services
 from billing.sandbox.services.subscriptions import ENDED
 from billing.sandbox.tests.pages import TYPED, check_page, path_of, pay, text_of
 from smartspec import clock
+from smartspec.testing import SetClock
 
 OpenSession = Callable[..., stripe.checkout.Session]
 AUTHENTICATION_FAILED = (
@@ -270,12 +271,10 @@ class TestClosedSession:
             assert "This checkout has expired" in text_of(response)
             assert "https://example.com/cancel" in page.links
 
-    def test_expires_when_its_time_is_over(
-        self, visitor: Client, package: OpenSession, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_expires_when_its_time_is_over(self, visitor: Client, package: OpenSession, set_clock: SetClock) -> None:
         session = package()
         later = clock.now() + timedelta(hours=25)
-        monkeypatch.setattr(clock, "now", lambda: later)
+        set_clock(later)
         assert visitor.get(path_of(session.url)).status_code == 410
         assert status_of(session) == ("expired", "unpaid")
 

@@ -15,6 +15,7 @@ from django.test import Client
 from billing.sandbox import store
 from billing.sandbox.tests.pages import TYPED, check_page, path_of, pay, text_of
 from smartspec import clock
+from smartspec.testing import SetClock
 
 OpenSession = Callable[..., stripe.checkout.Session]
 OpenPortal = Callable[..., str]
@@ -161,12 +162,12 @@ class TestPortalHome:
         assert "&lt;img src=x" in text_of(response)
 
     def test_says_so_when_the_link_is_wrong_or_too_old(
-        self, visitor: Client, open_portal: OpenPortal, monkeypatch: pytest.MonkeyPatch
+        self, visitor: Client, open_portal: OpenPortal, set_clock: SetClock
     ) -> None:
         portal = open_portal()
         assert visitor.get("/sandbox/stripe/portal/test_wrong").status_code == 404
         later = clock.now() + timedelta(hours=1, seconds=1)
-        monkeypatch.setattr(clock, "now", lambda: later)
+        set_clock(later)
         for path in (portal, f"{portal}/card"):
             response = visitor.get(path)
             assert response.status_code == 404
