@@ -35,6 +35,8 @@ LOG_LEVEL = env.choice("SMARTSPEC_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING
 SECRET_KEY = env.text(
     "SMARTSPEC_SECRET_KEY", "" if PRODUCTION else "local-only-secret-key-never-used-in-production-" + "0" * 20
 )
+# What was signed or encrypted under these is still read, for as long as SECRET_KEY is being rolled.
+SECRET_KEY_FALLBACKS = env.words("SMARTSPEC_SECRET_KEY_FALLBACKS")
 # Digests the addresses that had Free's allowance. It must outlive a change of SECRET_KEY, which ends sessions.
 ADDRESS_HASH_KEY = env.text("SMARTSPEC_ADDRESS_HASH_KEY", "" if PRODUCTION else f"address-hash-{SECRET_KEY}")
 OPERATOR_EMAILS = env.words("SMARTSPEC_OPERATOR_EMAILS")
@@ -124,6 +126,7 @@ if R2_SANDBOX:
     CLOUDFLARE_R2_BUCKET_NAME = "smartspec-media"
     CLOUDFLARE_R2_ENDPOINT = f"{SITE_URL}/sandbox/r2"
     R2_SANDBOX_DIR = DATA_DIR / "r2"
+    R2_SANDBOX_TOKENS = {CLOUDFLARE_R2_ACCESS_KEY_ID: CLOUDFLARE_R2_SECRET_ACCESS_KEY}
     R2_SANDBOX_TRANSPORT = "media.sandbox.client.send_in_process"
 else:
     R2_SANDBOX_TRANSPORT = ""

@@ -47,8 +47,8 @@ def is_of_somebody_erased(trigger_id: int) -> bool:
 
 def forget_old_keys() -> None:
     """Delete keys that are no longer ours: dj-stripe notes the first key that it sees, and would prefer it for ever."""
-    old = APIKey.objects.filter(type=APIKeyType.secret, livemode=settings.STRIPE_LIVE_MODE)
-    old.exclude(secret=settings.STRIPE_SECRET_KEY).delete()
+    kept = APIKey.objects.filter(type__in=(APIKeyType.secret, APIKeyType.restricted))
+    kept.exclude(secret=settings.STRIPE_SECRET_KEY).delete()
 
 
 def clear_old_webhooks(*, now: datetime) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """AWS Signature Version 4, checked as S3 does: in a header, or in the query of a presigned URL.
 
 The request is written down in canonical form, hashed, and signed with a key derived from the secret; see "Signature
-Version 4 signing process" in the AWS documentation. Every comparison takes the same time whatever differs.
+Version 4 signing process" in the AWS documentation. The comparison takes the same time whatever differs.
 """
 
 import hashlib
@@ -58,9 +58,10 @@ def verify(request: Request, now: datetime) -> str:
     else:
         raise S3Error("AccessDenied")
     require_signed_headers(request, claim)
-    if not same(claim.access_key, settings.CLOUDFLARE_R2_ACCESS_KEY_ID):
+    secret = settings.R2_SANDBOX_TOKENS.get(claim.access_key)
+    if secret is None:
         raise S3Error("InvalidAccessKeyId", AWSAccessKeyId=claim.access_key)
-    expected = sign(canonical_request(request, claim), claim, settings.CLOUDFLARE_R2_SECRET_ACCESS_KEY)
+    expected = sign(canonical_request(request, claim), claim, secret)
     if not same(claim.signature, expected):
         raise S3Error("SignatureDoesNotMatch", AWSAccessKeyId=claim.access_key, SignatureProvided=claim.signature)
     return claim.payload_hash

@@ -11,9 +11,11 @@ from allauth.headless.internal import sessionkit
 from allauth.headless.tokens.strategies.sessions import SessionTokenStrategy
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
 
 from smartspec import clock
 from smartspec.users.models import User
@@ -40,6 +42,8 @@ def find_session(token: str) -> SessionBase | None:
     if not TOKEN_PATTERN.fullmatch(token):
         return None
     session: SessionBase | None = sessionkit.lookup_session(token)
+    if session is not None:
+        sign_anew(session)
     return session
 
 
@@ -47,6 +51,20 @@ def find_user(session: SessionBase) -> User | None:
     """Return who a session belongs to; None once the password changed or the user was deactivated."""
     user: User | None = get_session_user(session)
     return user
+
+
+def sign_anew(session: SessionBase) -> None:
+    """Let a session that began under one of SECRET_KEY_FALLBACKS go on under SECRET_KEY, by the same token.
+
+    Django does so as well, and gives the session another token, of which the desktop app would never hear.
+    """
+    user_id, signed = session.get(SESSION_KEY), session.get(HASH_SESSION_KEY)
+    if not settings.SECRET_KEY_FALLBACKS or user_id is None or signed is None:
+        return
+    user = User.objects.filter(pk=user_id).first()
+    if user and any(constant_time_compare(signed, former) for former in user.get_session_auth_fallback_hash()):
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.save()
 
 
 def note_seen(token: str, *, now: datetime) -> None:
@@ -74,6 +92,8 @@ class BrowserSessionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.session.session_key:
+            sign_anew(request.session)  # before anybody asks who this is
         if request.session.session_key and request.user.is_authenticated:
             structlog.contextvars.bind_contextvars(user_id=str(request.user.pk))
             note_seen(request.session.session_key, now=clock.now())

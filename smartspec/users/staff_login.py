@@ -1,14 +1,12 @@
 """How staff come in: with a second factor, outside of one's own machine, and for 12 hours at most."""
 
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from hashlib import sha256
 
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
-from cryptography.fernet import Fernet
+from allauth.mfa.totp.internal.auth import generate_totp_secret
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
@@ -16,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from smartspec.logs import get_logger
+from smartspec.users import encryption
 from smartspec.users.models import User
 
 log = get_logger(__name__)
@@ -62,12 +61,12 @@ class MFAAdapter(DefaultMFAAdapter):
     """Keeps the secrets of second factors encrypted: a copy of the database lets nobody in."""
 
     def encrypt(self, text: str) -> str:
-        return fernet().encrypt(text.encode()).decode()
+        return encryption.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return fernet().decrypt(encrypted_text.encode()).decode()
-
-
-def fernet() -> Fernet:
-    """Return the cipher. Its key follows from SECRET_KEY: when that changes, second factors are made anew."""
-    return Fernet(urlsafe_b64encode(sha256(f"second factor {settings.SECRET_KEY}".encode()).digest()))
+        """Return the secret; what no key of ours reads becomes one that nobody knows, so that no code fits it."""
+        try:
+            return encryption.decrypt(encrypted_text)
+        except encryption.Unreadable:
+            log.error("A second factor cannot be read", hint="manage.py reencrypt_second_factors names all of them")
+            return str(generate_totp_secret())

@@ -41,6 +41,7 @@ from smartspec.users.services.links import (
     create_web_session_link,
     use_web_session_link,
 )
+from smartspec.users.services.second_factors import reencrypt_second_factors
 from smartspec.users.services.staff import NotPermitted, ReasonMissing, Staff, forbid_own, record_action, require_right
 from smartspec.users.services.viewing import VIEW_AS, end_view, find_view, view_as
 
@@ -76,6 +77,7 @@ __all__ = [
     "forbid_own",
     "read_verification",
     "record_action",
+    "reencrypt_second_factors",
     "remove_second_factor_by_staff",
     "request_erasure",
     "require_api_access",
