@@ -161,3 +161,19 @@ class TestRetry:
 
 def test_a_job_queued_under_the_name_that_a_task_had_before_still_runs() -> None:
     assert queue.tasks["smartspec.tasks.clear_failures"] is queue.tasks["smartspec.tasks.clear_old"]
+
+
+def test_finding_the_next_job_looks_up_whose_lock_is_free() -> None:
+    """Else each question reads the whole queue, which after an outage is tens of thousands of jobs."""
+    customers = [queue.configure_task("some.task", lock=f"customer {n % 25}", allow_unknown=True) for n in range(2000)]
+    queue.job_manager.batch_defer_jobs([customer.make_new_job() for customer in customers])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE procrastinate_jobs")
+        cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
+        for _ in range(30):  # five more than there are free locks
+            cursor.execute(
+                "SELECT id FROM procrastinate_fetch_job_v2(NULL, (SELECT max(id) FROM procrastinate_workers))"
+            )
+        assert cursor.fetchone() == (None,)
+        cursor.execute("SELECT pg_stat_get_xact_numscans('job_locks'::regclass)")
+        assert cursor.fetchone()[0] >= 2000
