@@ -148,6 +148,7 @@ class Asset(models.Model):
                 name="media_asset_to_sweep",
             ),
             models.Index(fields=["cleaned_at"], condition=Q(cleaned_at__isnull=False), name="media_asset_to_forget"),
+            models.Index(fields=["reference_id"], name="media_asset_by_reference"),
         )
 
     def __str__(self) -> str:

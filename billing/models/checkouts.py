@@ -70,6 +70,7 @@ class Purchase(Checkout):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="purchase_by_user", fields=("user", "-created_at")),
             models.Index(name="purchase_newest", fields=("-created_at", "id")),
+            models.Index(name="purchase_by_state", fields=("state", "-created_at", "id")),
             models.Index(
                 name="purchase_revenue",
                 fields=("fulfilled_at",),
@@ -123,6 +124,8 @@ class SubscriptionCheckout(Checkout):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="subscription_checkout_by_user", fields=("user", "-created_at")),
             models.Index(name="subscription_checkout_by_sub", fields=("subscription_id",)),
+            models.Index(name="subscription_checkout_newest", fields=("-created_at", "id")),
+            models.Index(name="subscription_checkout_by_state", fields=("state", "-created_at", "id")),
         ]
         constraints = (
             models.UniqueConstraint(

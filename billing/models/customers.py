@@ -21,6 +21,7 @@ class Customer(models.Model):
 
     class Meta:
         permissions = (("sync_customer", "Can bring a customer up to date from Stripe"),)
+        indexes = (models.Index(name="customer_newest", fields=("-created_at", "id")),)
         constraints = (models.CheckConstraint(name="customer_id_is_stripes", condition=Q(id__startswith="cus_")),)
 
     def __str__(self) -> str:

@@ -55,6 +55,7 @@ class Refund(MoneyBack):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="refund_by_user", fields=("user", "-created_at")),
             models.Index(name="refund_money", fields=("created_at",), include=("amount_cents", "status")),
+            models.Index(name="refund_by_status", fields=("status", "-created_at", "id")),
         ]
         constraints = (
             models.UniqueConstraint(

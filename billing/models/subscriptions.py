@@ -48,6 +48,8 @@ class Subscription(models.Model):
         permissions = (("manage_subscription", "Can cancel and reactivate subscriptions"),)
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="subscription_newest", fields=("-created_at", "id")),
+            models.Index(name="subscription_by_status", fields=("status", "-created_at", "id")),
+            models.Index(name="subscription_surplus", fields=("-created_at", "id"), condition=Q(is_surplus=True)),
             models.Index(
                 name="subscription_running",
                 fields=("status", "plan", "interval"),
@@ -108,6 +110,7 @@ class PaidInvoice(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="paid_invoice_by_subscription", fields=("subscription", "period_end")),
             models.Index(name="paid_invoice_revenue", fields=("paid_at",), include=("paid_cents",)),
+            models.Index(name="paid_invoice_by_reason", fields=("billing_reason", "-paid_at", "id")),
         ]
         constraints = (
             models.CheckConstraint(
@@ -141,6 +144,7 @@ class PlanChange(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        indexes = (models.Index(name="plan_change_newest", fields=("-created_at", "id")),)
         constraints = (
             models.UniqueConstraint(
                 name="plan_change_key_unique",

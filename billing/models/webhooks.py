@@ -38,6 +38,8 @@ class Webhook(models.Model):
             models.Index(name="webhook_by_user", fields=("user", "-received_at")),
             models.Index(name="webhook_by_object", fields=("object_id",)),
             models.Index(name="webhook_by_customer", fields=("customer_id",)),
+            models.Index(name="webhook_by_type", fields=("event_type", "-trigger")),
+            models.Index(name="webhook_ignored", fields=("-trigger",), condition=Q(ignored_at__isnull=False)),
             models.Index(
                 name="webhook_not_done",
                 fields=("received_at",),

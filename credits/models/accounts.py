@@ -47,6 +47,11 @@ class Account(models.Model):
 
     class Meta:
         permissions = (("freeze_account", "Can freeze and thaw accounts"),)
+        # Neither column changes when a job is paid for: the updates of accounts stay in their pages.
+        indexes = (
+            models.Index(fields=("user",), condition=Q(debt__gt=0), name="credits_account_in_debt"),
+            models.Index(fields=("user",), condition=~Q(frozen_causes=[]), name="credits_account_frozen"),
+        )
         constraints = (
             models.CheckConstraint(condition=Q(available__gte=0), name="credits_account_available_not_negative"),
             models.CheckConstraint(condition=Q(held__gte=0), name="credits_account_held_not_negative"),

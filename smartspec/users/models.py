@@ -59,11 +59,20 @@ class User(AbstractBaseUser, PermissionsMixin):
             ("erase_user", "Can erase a person's data"),
             ("view_as_person", "Can read the account pages of a person"),
             ("remove_second_factor", "Can remove a lost second factor"),
+            ("hand_out_data", "Can take along everything that is held about a person"),
         )
         constraints = (models.UniqueConstraint(Lower("email"), name="user_email_unique_without_case"),)
         indexes = (
             GinIndex(SearchVector("name", config="simple"), name="user_name_words"),
             models.Index(fields=("-created_at",), name="user_newest"),
+            *(
+                models.Index(fields=("-created_at",), condition=models.Q(**{flag: value}), name=name)
+                for name, flag, value in (
+                    ("user_staff", "is_staff", True),
+                    ("user_superuser", "is_superuser", True),
+                    ("user_deactivated", "is_active", False),
+                )
+            ),
         )
 
     def __str__(self) -> str:
@@ -99,6 +108,7 @@ class SentMail(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("user", "template", "cause"), name="sent_mail_once_per_cause"),)
+        indexes = (models.Index(fields=("cause",), name="sent_mail_by_cause"),)
 
     def __str__(self) -> str:
         return f"{self.template} to {self.user_id} for {self.cause}"
@@ -217,6 +227,9 @@ class StaffAction(models.Model):
         indexes = (
             models.Index(fields=("whom", "-created_at"), name="staff_action_by_whom"),
             models.Index(fields=("-created_at",), name="staff_action_newest"),
+            models.Index(fields=("action", "-created_at"), name="staff_action_by_action"),
+            models.Index(fields=("reason", "-created_at"), name="staff_action_by_reason"),
+            models.Index(fields=("reference_id",), name="staff_action_by_reference"),
         )
 
     def __str__(self) -> str:
