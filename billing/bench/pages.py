@@ -8,10 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from django.contrib import admin
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.urls import reverse
 
 from credits import services as credits_services
+from smartspec.admin.lists import HugeAdmin
 from smartspec.users.models import User
 
 ENTRIES_PER_DAY_OF_LIFE = 8  # each person has as many days
@@ -24,7 +27,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Measured:
-    """How long a page took, in milliseconds, and which large tables it read from end to end."""
+    """How long a page took, in milliseconds, and which large tables it read from end to end, by an index or without."""
 
     name: str
     median_ms: float
@@ -61,24 +64,43 @@ def count_days(*, now: datetime) -> tuple[float, float]:
 
 
 def measure(*, rounds: int) -> Iterator[Measured]:
+    """Ask for the pages that staff look at most, and yield how long each took."""
+    yield from ask(pages(someone().pk), rounds=rounds)
+
+
+def measure_filters(*, rounds: int) -> Iterator[Measured]:
+    """Ask for every choice of every filter of every list, and yield how long each took."""
+    yield from ask(filters(someone().pk), rounds=rounds)
+
+
+def someone() -> User:
+    """Return one person of the many."""
+    return User.objects.get(email="person4242@bench.test")
+
+
+def onlooker() -> User:
+    """Return somebody who may see everything."""
+    return User.objects.filter(is_superuser=True).first() or User.objects.create_superuser("bench@bench.test")
+
+
+def ask(addresses: dict[str, str], *, rounds: int) -> Iterator[Measured]:
     """Ask for each page, first some times to warm up, and yield how long it took."""
     client = Client(HTTP_HOST="localhost")
-    client.force_login(User.objects.create_superuser("bench@bench.test"))
-    someone = User.objects.get(email="person4242@bench.test")
-    for name, url in pages(someone.pk).items():
+    client.force_login(onlooker())
+    for name, url in addresses.items():
         for _ in range(WARM_UP):
             answer = client.get(url)
             if answer.status_code not in (200, 302):
                 raise RuntimeError(f"{url} answers {answer.status_code}")
-        before = whole_reads()
+        before = rows_read()
         queries = count_queries(client, url)
-        after = whole_reads()
+        after = rows_read()
         times = []
         for _ in range(rounds):
             started = time.perf_counter()
             client.get(url)
             times.append((time.perf_counter() - started) * 1000)
-        read_whole = sorted(table for table, count in after.items() if count > before.get(table, 0))
+        read_whole = sorted(table for table, (rows, read) in after.items() if read - before[table][1] >= rows)
         yield Measured(name, statistics.median(times), max(times), queries, read_whole)
 
 
@@ -101,16 +123,36 @@ def pages(user_id: UUID) -> dict[str, str]:
         "list of purchases": "/admin/billing/purchase/",
         "list of subscriptions": "/admin/billing/subscription/",
         "list of webhooks": "/admin/billing/webhook/",
+        "list of staff actions": "/admin/users/staffaction/",
     }
 
 
-def whole_reads() -> dict[str, int]:
-    """Return how often each large table has been read from end to end."""
+def filters(user_id: UUID) -> dict[str, str]:
+    """Return every choice of every filter; of lists that are filtered only after a search, among a person's rows."""
+    found = {}
+    for model, page in admin.site._registry.items():
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        request = RequestFactory().get(address, {"q": user_id} if isinstance(page, HugeAdmin) else {})
+        request.user = onlooker()
+        changes = page.get_changelist_instance(request)
+        for spec in changes.filter_specs:
+            for choice in spec.choices(changes):
+                name = f"{model._meta.verbose_name_plural}: {spec.title} {choice['display']}"
+                found[name] = address + str(choice["query_string"])
+    return found
+
+
+def rows_read() -> dict[str, tuple[int, int]]:
+    """Return how many rows each large table has, and how many of them have been read since ever."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_force_next_flush()")
         cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute("SELECT relname, seq_scan FROM pg_stat_user_tables WHERE n_live_tup > %s", [SMALL_ROWS])
-        return dict(cursor.fetchall())
+        cursor.execute(
+            "SELECT relname, n_live_tup, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)"
+            " FROM pg_stat_user_tables WHERE n_live_tup > %s",
+            [SMALL_ROWS],
+        )
+        return {table: (rows, read) for table, rows, read in cursor.fetchall()}
 
 
 def count_queries(client: Client, url: str) -> int:
