@@ -1,4 +1,4 @@
-"""The queue's jobs: when they are tried again, why they failed, and starting them again by hand."""
+"""The queue's jobs: when they are tried again, why they failed, and starting or ignoring them by hand."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -41,6 +41,14 @@ class NothingToRetry(DomainError):
     code = "nothing_to_retry"
     status = 409
     title = "Nothing to retry"
+
+
+class NothingToIgnore(DomainError):
+    """The job runs, is done, or has not failed yet."""
+
+    code = "nothing_to_ignore"
+    status = 409
+    title = "Nothing to ignore"
 
 
 class BackOff(BaseRetryStrategy):
@@ -95,6 +103,14 @@ def clear_old(*, now: datetime) -> dict[str, int]:
         return {"failures": failures, "jobs": cursor.rowcount}
 
 
+def take_out(*, job_id: int, is_kept: bool = False) -> None:
+    """This will take a job that waits, or was given up, off the queue; one that runs just now runs to its end. A kept
+    one is still seen until it is as old as JOBS_KEPT_DAYS."""
+    if ProcrastinateJob.objects.filter(pk=job_id, status="failed").exists():
+        app.job_manager.retry_job_by_id(job_id, retry_at=utcnow())  # only what waits can be taken out
+    app.job_manager.cancel_job_by_id(job_id, delete_job=not is_kept)
+
+
 # --- By hand ------------------------------------------------------------------------------------------------------
 
 
@@ -109,9 +125,7 @@ def retry_job(*, staff: services.Staff, job_id: int, now: datetime) -> None:
     """
     services.require_right(staff, "smartspec.retry_job")
     with transaction.atomic():
-        job = ProcrastinateJob.objects.select_for_update().filter(pk=job_id).first()
-        if job is None:
-            raise UnknownJob("This job is done, or never was.")
+        job = lock_job(job_id)
         if job.status == "failed":
             app.job_manager.retry_job_by_id(job_id, retry_at=utcnow())  # the queue goes by the real time
         elif job.status == "todo" and job.scheduled_at is not None:
@@ -119,11 +133,40 @@ def retry_job(*, staff: services.Staff, job_id: int, now: datetime) -> None:
                 cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE id = %s", [job_id])
         else:
             raise NothingToRetry("Only what was given up, or waits for another attempt, can be started again.")
-        services.record_action(
-            staff=staff,
-            action="retry_job",
-            reference_type="job",
-            reference_id=str(job_id),
-            before={"status": job.status, "attempts": job.attempts, "task": job.task_name},
-            now=now,
-        )
+        record(staff, "retry_job", job, "todo", now)
+
+
+def ignore_job(*, staff: services.Staff, job_id: int, now: datetime) -> None:
+    """This will decide that a job that failed is not tried again, nor shown as needing a person.
+
+    :raises services.NotPermitted, services.ReasonMissing: see `services.record_action`.
+    :raises UnknownJob: there is none.
+    :raises NothingToIgnore: it runs, is done, or has not failed yet.
+    """
+    services.require_right(staff, "smartspec.ignore_job")
+    with transaction.atomic():
+        job = lock_job(job_id)
+        if job.status != "failed" and not (job.status == "todo" and job.attempts):
+            raise NothingToIgnore("Only what was given up, or waits for another attempt, can be ignored.")
+        take_out(job_id=job_id, is_kept=True)
+        record(staff, "ignore_job", job, "cancelled", now)
+
+
+def lock_job(job_id: int) -> ProcrastinateJob:
+    """:raises UnknownJob: there is none."""
+    job = ProcrastinateJob.objects.select_for_update().filter(pk=job_id).first()
+    if job is None:
+        raise UnknownJob("This job is done, or never was.")
+    return job
+
+
+def record(staff: services.Staff, action: str, job: ProcrastinateJob, status: str, now: datetime) -> None:
+    services.record_action(
+        staff=staff,
+        action=action,
+        reference_type="job",
+        reference_id=str(job.pk),
+        before={"status": job.status, "attempts": job.attempts, "task": job.task_name},
+        after={"status": status},
+        now=now,
+    )

@@ -13,7 +13,10 @@ class JobFailure(models.Model):
     failed_at = models.DateTimeField(db_index=True)
 
     class Meta:
-        permissions = (("retry_job", "Can start jobs of the queue again"),)
+        permissions = (
+            ("retry_job", "Can start jobs of the queue again"),
+            ("ignore_job", "Can decide that a job of the queue is not tried again"),
+        )
 
     def __str__(self) -> str:
         return f"job {self.job_id}: {self.error[:80]}"

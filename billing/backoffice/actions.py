@@ -88,6 +88,11 @@ class RefundAction(Action):
         self.find(user, target)
         return {}
 
+    def about(self, *, form: ActionForm, staff: Staff) -> str:
+        payment = self.find(form.user, form.target)
+        left = (payment.paid_cents or 0) - selectors.sent_back_cents(payment)
+        return f"{self.name_of(payment)}: {money(left, payment.currency)} can go back."
+
     def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
         assert isinstance(form, RefundForm)  # noqa: S101 - form_class
         payment = self.find(form.user, form.target)
@@ -186,6 +191,10 @@ class ResendFulfilment(Action):
     title = "Fulfil again"
     right = "billing.resend_fulfilment"
     needs_target = True
+
+    def about(self, *, form: ActionForm, staff: Staff) -> str:
+        purchase = own_purchase(form.user, form.target)
+        return f"{bought_text(purchase)}, of {purchase.created_at:%Y-%m-%d %H:%M}: {purchase.get_state_display()}."
 
     def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
         purchase = own_purchase(form.user, form.target)

@@ -220,7 +220,7 @@ def sync_user_from_stripe(*, staff: Staff, user: User, now: datetime) -> Progres
     """
     users_services.require_right(staff, SYNC)
     before = {"balance": balance_text(user.pk, now)}
-    with written_down(staff, "sync_from_stripe", user, before=before, now=now):
+    with written_down(staff, "sync_from_stripe", user, before=before, after={"books": "as at Stripe"}, now=now):
         return reconcile(now=now, user_id=user.pk, is_repair=True)
 
 

@@ -6,11 +6,10 @@ from uuid import UUID
 
 from django.db import transaction
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.utils import utcnow
 
 from billing.models import PaidInvoice, Webhook
 from credits import selectors as credits_selectors
+from smartspec import jobs
 from smartspec.errors import DomainError
 from smartspec.users import services as users_services
 
@@ -124,10 +123,11 @@ def replay_webhook(*, staff: users_services.Staff, trigger_id: int, now: datetim
         is_effective = webhook.job_id is not None
         if not is_effective and webhook.trigger.processed:
             raise NothingToReplay("Nothing follows from events of this type, and the mirror has it.")
+        before = standing(webhook)
         drop_job(webhook)
         webhook.processed_at = webhook.ignored_at = None
         enqueue_webhook(webhook=webhook, is_effective=is_effective)
-        record(staff, "replay_webhook", webhook, now)
+        record(staff, "replay_webhook", webhook, before, now)
     return webhook
 
 
@@ -143,10 +143,11 @@ def ignore_webhook(*, staff: users_services.Staff, trigger_id: int, now: datetim
         if webhook.processed_at is not None:
             raise AlreadyProcessed("What follows from this webhook has happened already.")
         if webhook.ignored_at is None:
+            before = standing(webhook)
             drop_job(webhook)
             webhook.ignored_at = now
             webhook.save(update_fields=["ignored_at"])
-            record(staff, "ignore_webhook", webhook, now)
+            record(staff, "ignore_webhook", webhook, before, now)
     return webhook
 
 
@@ -155,21 +156,28 @@ def lock_webhook(trigger_id: int) -> Webhook:
 
 
 def drop_job(webhook: Webhook) -> None:
-    """Take a job that waits, or that was given up, out of the queue; one that runs just now runs to its end."""
-    if webhook.job_id is None:
-        return
-    if ProcrastinateJob.objects.filter(pk=webhook.job_id, status="failed").exists():
-        app.job_manager.retry_job_by_id(webhook.job_id, retry_at=utcnow())  # only what waits can be taken out
-    app.job_manager.cancel_job_by_id(webhook.job_id, delete_job=True)
+    """Take its job out of the queue, if there is one that does not run just now."""
+    if webhook.job_id is not None:
+        jobs.take_out(job_id=webhook.job_id)
 
 
-def record(staff: users_services.Staff, action: str, webhook: Webhook, now: datetime) -> None:
+def standing(webhook: Webhook) -> dict[str, Any]:
+    """Return where a webhook stands, as the record of staff keeps it."""
+    return {
+        "job": webhook.job_id,
+        "processed_at": webhook.processed_at and webhook.processed_at.isoformat(),
+        "ignored_at": webhook.ignored_at and webhook.ignored_at.isoformat(),
+    }
+
+
+def record(staff: users_services.Staff, action: str, webhook: Webhook, before: dict[str, Any], now: datetime) -> None:
     users_services.record_action(
         staff=staff,
         action=action,
         whom=webhook.user,
         reference_type="webhook",
         reference_id=str(webhook.pk),
-        after={"event": webhook.event_id, "type": webhook.event_type},
+        before={"event": webhook.event_id, "type": webhook.event_type} | before,
+        after=standing(webhook),
         now=now,
     )

@@ -21,6 +21,7 @@ from billing.models import Purchase, Subscription
 from billing.sandbox import store
 from billing.sandbox.services import acting, checkout
 from billing.tests.conftest import GOOD_CARD, open_credits, open_plan
+from billing.tests.test_backoffice.desk import WHY, page_of, staff_client, text_of
 from billing.tests.test_webhooks import post
 from credits import services as credits_services
 from credits.models import Account, Entry
@@ -327,6 +328,20 @@ class TestByStaff:
                 staff=services.Staff(agent, None, "legal", "Her letter"), user=zephyrine, now=clock.now()
             )
         assert not Erasure.objects.exists()
+
+    def test_is_handed_out_as_they_could_take_it_themselves(self, her_client: APIClient, her_life: User) -> None:
+        own = json.loads(b"".join(her_client.get("/api/me/export").streaming_content))  # type: ignore[attr-defined]
+        administrator = staff_client("Admin")
+        page = page_of(her_life, "hand-out-data")
+        assert "one JSON file" in text_of(administrator.post(page, {**WHY, "preview": "1"}))
+        answer: Any = administrator.post(page, {**WHY, "confirm": "1"})
+        assert "attachment" in answer["Content-Disposition"]
+        handed = json.loads(b"".join(answer.streaming_content))
+        assert handed.keys() == own.keys()
+        for part in own.keys() - {"exported_at", "actions_of_staff"}:
+            assert handed[part] == own[part], part
+        done = StaffAction.objects.get(action="hand_out_data")
+        assert (done.whom_id, done.actor.email, done.note) == (her_life.pk, "admin@staff.test", WHY["note"])
 
     def test_is_not_done_to_staff(self, db: None) -> None:
         agent = make_user("agent@smartspec.test", is_staff=True)

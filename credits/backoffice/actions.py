@@ -114,6 +114,11 @@ class ReleaseHold(Action):
     right = "credits.release_hold"
     needs_target = True
 
+    def about(self, *, form: ActionForm, staff: Staff) -> str:
+        hold = find_hold(form)
+        job = hold.operation.replace("_", " ").capitalize()
+        return f"{job}, since {hold.created_at:%Y-%m-%d %H:%M}: {plain_credits(hold.credits)} credits are held."
+
     def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
         hold = find_hold(form)
         return Preview(
@@ -138,6 +143,11 @@ class DecideAdjustment(Action):
     def find(self, form: ActionForm, staff: Staff) -> Adjustment:
         """Return the person's adjustment that the form is about, if this member of staff may decide about it."""
         return services.find_decidable(staff=staff, user=form.user, adjustment_id=form.target)
+
+    def about(self, *, form: ActionForm, staff: Staff) -> str:
+        asked = self.find(form, staff)
+        credits = plain_credits(asked.credits, is_signed=True)
+        return f"{credits} credits, asked for by {asked.requested_by.email}: {asked.note}"
 
 
 class ApproveAdjustment(DecideAdjustment):

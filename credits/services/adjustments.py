@@ -95,7 +95,7 @@ def adjust_by_staff(
         )
         if limit_exceeded(staff=staff, credits=credits, now=now):
             adjustment.state = Adjustment.State.AWAITING
-            record(staff, "request_adjustment", adjustment, now)
+            record(staff, "request_adjustment", adjustment, now, state_before="")
         else:
             carry_out(staff, "adjust_credits", adjustment, now)
         adjustment.save(force_insert=True)
@@ -129,7 +129,7 @@ def decide_adjustment(*, staff: Staff, adjustment_id: UUID, is_approved: bool, n
             carry_out(staff, "approve_adjustment", adjustment, now)
         else:
             adjustment.state = Adjustment.State.REJECTED
-            record(staff, "reject_adjustment", adjustment, now)
+            record(staff, "reject_adjustment", adjustment, now, state_before=Adjustment.State.AWAITING)
         adjustment.save()
     return adjustment
 
@@ -170,8 +170,10 @@ def carry_out(staff: Staff, action: str, adjustment: Adjustment, now: datetime) 
         actor=str(adjustment.pk),
         expires_at=adjustment.expires_at,
     ).entry
+    balances = (entry.balance_before, entry.balance_after)
+    state_before = Adjustment.State.AWAITING if adjustment.decided_by else ""
     adjustment.state, adjustment.entry_number = Adjustment.State.DONE, entry.number
-    record(staff, action, adjustment, now, balance_before=entry.balance_before, balance_after=entry.balance_after)
+    record(staff, action, adjustment, now, state_before=state_before, balances=balances)
 
 
 def record(
@@ -179,19 +181,19 @@ def record(
     action: str,
     adjustment: Adjustment,
     now: datetime,
-    balance_before: Decimal | None = None,
-    balance_after: Decimal | None = None,
+    *,
+    state_before: str,
+    balances: tuple[Decimal, Decimal] | None = None,
 ) -> None:
-    moved = balance_before is not None
     users_services.record_action(
         staff=staff,
         action=action,
         whom=adjustment.user,
         reference_type="adjustment",
         reference_id=str(adjustment.pk),
-        before={"balance": str(balance_before)} if moved else {},
+        before={"state": str(state_before)} | ({"balance": str(balances[0])} if balances else {}),
         after={"credits": str(adjustment.credits), "state": str(adjustment.state)}
-        | ({"balance": str(balance_after)} if moved else {}),
+        | ({"balance": str(balances[1])} if balances else {}),
         now=now,
     )
 

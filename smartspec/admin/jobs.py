@@ -24,7 +24,7 @@ JOB_COLOURS = {
     "given_up": "danger",
     "aborted": "warning",
 }
-JOB_WORDS = {"todo": "waiting", "doing": "running", "failed": "given_up"}
+JOB_WORDS = {"todo": "waiting", "doing": "running", "failed": "given_up", "cancelled": "ignored"}
 
 
 def job_state(job: ProcrastinateJob) -> str:
@@ -56,13 +56,19 @@ class JobStateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("failed", "Given up"), ("waiting", "To be tried again"), ("todo", "Waiting"), ("doing", "Running")]
+        words = {"failed": "Given up", "waiting": "To be tried again", "todo": "Waiting", "doing": "Running"}
+        return [*words.items(), ("cancelled", "Ignored")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         state = self.value()
         if state == "waiting":
             return queryset.filter(status="todo", attempts__gt=0)
         return queryset.filter(status=state) if state else queryset
+
+
+def ignore(job: ProcrastinateJob, staff: services.Staff) -> str:
+    jobs.ignore_job(staff=staff, job_id=job.pk, now=clock.now())
+    return f"Job {job.pk} is ignored from now on."
 
 
 def start_again(job: ProcrastinateJob, staff: services.Staff) -> str:
@@ -93,6 +99,15 @@ class JobAdmin(RowActionsMixin, ReadOnlyAdmin):
             sentence="The job runs again as soon as a worker is free. What it did already is not done twice.",
             perform=start_again,
             is_offered=lambda job: job.status == "failed" or (job.status == "todo" and job.scheduled_at is not None),
+        ),
+        RowAction(
+            name="ignore",
+            title="Ignore",
+            right="smartspec.ignore_job",
+            sentence="The job is not tried again, and no longer shown as needing a person. What it should have done"
+            " stays undone, unless something else does it.",
+            perform=ignore,
+            is_offered=lambda job: job.status == "failed" or (job.status == "todo" and job.attempts > 0),
         ),
     )
 

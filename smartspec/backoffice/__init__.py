@@ -11,6 +11,7 @@ Pages walk over the places and know no app. Contributions read by selectors and 
 checks the right again.
 """
 
+from smartspec.backoffice.handing_out import write_everything
 from smartspec.backoffice.places import (
     Place,
     actions,
@@ -34,6 +35,7 @@ from smartspec.backoffice.words import (
     ActionLink,
     Alert,
     Chart,
+    Document,
     Fact,
     Figure,
     Hit,
@@ -52,6 +54,7 @@ __all__ = [
     "ActionLink",
     "Alert",
     "Chart",
+    "Document",
     "Fact",
     "Figure",
     "Hit",
@@ -77,4 +80,5 @@ __all__ = [
     "tasks",
     "timeline",
     "wide",
+    "write_everything",
 ]

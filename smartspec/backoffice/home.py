@@ -82,6 +82,11 @@ def styles(request: HttpRequest) -> str:
     return static("smartspec/backoffice.css")
 
 
+def mark(request: HttpRequest) -> str:
+    """Return the address of the product's mark, for the browser's tab."""
+    return static("smartspec/mark.svg")
+
+
 GROUPS = {
     "users": "People",
     "account": "People",

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -19,10 +20,11 @@ from smartspec import clock
 from smartspec.admin.actions import require_right, staff_of
 from smartspec.backoffice import places
 from smartspec.backoffice.history import Position, read_timeline
-from smartspec.backoffice.words import Action, ActionLink, Hit, Panel
+from smartspec.backoffice.words import Action, ActionForm, ActionLink, Document, Hit, Panel
 from smartspec.errors import DomainError
 from smartspec.users import services as users_services
 from smartspec.users.models import StaffReason, User
+from smartspec.users.services import Staff
 
 VIEW_PEOPLE = "users.view_user"
 PEOPLE_SHOWN = 50
@@ -156,7 +158,7 @@ def read_moment(text: str) -> datetime | None:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def act(request: HttpRequest, user_id: UUID, name: str) -> HttpResponse:
+def act(request: HttpRequest, user_id: UUID, name: str) -> HttpResponseBase:
     """Ask for what an action needs, show what would happen, and do it once that is confirmed."""
     filled = places.actions.find(name)
     if filled is None:
@@ -175,7 +177,7 @@ def act(request: HttpRequest, user_id: UUID, name: str) -> HttpResponse:
         raise PermissionDenied(refusal.detail) from refusal
 
 
-def act_on(request: HttpRequest, action: Action, user: User, target: str, now: datetime) -> HttpResponse:
+def act_on(request: HttpRequest, action: Action, user: User, target: str, now: datetime) -> HttpResponseBase:
     back = reverse("backoffice:person", args=[user.pk])
     key, preview, refusal, status = read_key(request), None, "", 200
     if request.method == "POST":
@@ -184,7 +186,10 @@ def act_on(request: HttpRequest, action: Action, user: User, target: str, now: d
             staff = staff_of(request, reason=form.cleaned_data["reason"], note=form.cleaned_data["note"])
             try:
                 if "confirm" in request.POST:
-                    messages.success(request, action.perform(form=form, staff=staff, key=key))
+                    done = action.perform(form=form, staff=staff, key=key)
+                    if isinstance(done, Document):
+                        return file(done)
+                    messages.success(request, done)
                     return HttpResponseRedirect(back)
                 if "change" not in request.POST:
                     preview = action.preview(form=form, staff=staff)
@@ -206,12 +211,26 @@ def act_on(request: HttpRequest, action: Action, user: User, target: str, now: d
         "target": target,
         "form": form,
         "key": key,
+        "about": about(action, form, staff_of(request)),
         "preview": preview,
         "reason": dict(StaffReason.choices).get(form["reason"].value() or "", ""),
         "refusal": refusal,
         "back": back,
     }
     return page(request, "action", context, status=status)
+
+
+def about(action: Action, form: ActionForm, staff: Staff) -> str:
+    """Return what an action is about; nothing where it is about nothing that there is."""
+    try:
+        return action.about(form=form, staff=staff)
+    except DomainError:
+        return ""
+
+
+def file(document: Document) -> StreamingHttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{document.name}"', "Cache-Control": "no-store"}
+    return StreamingHttpResponse(document.content, content_type=document.content_type, headers=headers)
 
 
 def read_key(request: HttpRequest) -> str:

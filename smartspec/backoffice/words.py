@@ -1,6 +1,6 @@
 """What contributions are made of. Every `tone` is one of "", success, info, primary, warning, danger."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -134,6 +134,15 @@ class Preview:
     warning: str = ""
 
 
+@dataclass(frozen=True)
+class Document:
+    """What an action hands out: a file for the agent to save."""
+
+    name: str
+    content_type: str
+    content: Iterable[str]
+
+
 class ReasonForm(forms.Form):
     """What staff are asked whatever they do: a reason out of the list, and a note."""
 
@@ -179,12 +188,16 @@ class Action:
         """Return what the form is filled with at first."""
         return {}
 
+    def about(self, *, form: ActionForm, staff: Staff) -> str:
+        """Return what the form's target is, in words, for an agent who is about to fill it in."""
+        return ""
+
     def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
         """Return what would happen. `form` is valid and names person, target and time. Nothing is changed."""
         raise NotImplementedError
 
-    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
-        """This will do it by one service call, and return the sentence that tells what was done."""
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str | Document:
+        """This will do it by one service call, and return the sentence that tells what was done, or what it is for."""
         raise NotImplementedError
 
 

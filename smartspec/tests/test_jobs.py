@@ -145,6 +145,39 @@ class TestStartingAgain:
             assert job_id in [job.pk for job in found]
 
 
+class TestIgnoring:
+    @pytest.mark.parametrize(("status", "attempts"), [("failed", 80), ("todo", 3)])
+    def test_takes_what_failed_off_the_queue_and_off_the_home_page(
+        self, job_id: int, status: str, attempts: int
+    ) -> None:
+        set_status(job_id, status, attempts=attempts)
+        agent = client_of(agent_with("view_procrastinatejob", "ignore_job"))
+        assert sum(task.count for task in agent.get("/admin/").context["tasks"]) == 1
+        assert "Ignore" in agent.get(f"{LIST}{job_id}/change/").content.decode()
+        for _ in range(2):  # the second click finds nothing to ignore
+            agent.post(f"{LIST}do/ignore/?row={job_id}", WHY)
+        assert ProcrastinateJob.objects.get(pk=job_id).status == "cancelled"
+        assert not agent.get("/admin/").context["tasks"]
+        done = StaffAction.objects.get()
+        assert (done.action, done.reference_id, done.note) == ("ignore_job", str(job_id), WHY["note"])
+        assert (done.before["status"], done.after["status"]) == (status, "cancelled")
+
+    @pytest.mark.parametrize("status", ["todo", "doing", "cancelled", "succeeded"])
+    def test_is_refused_for_what_has_not_failed(self, job_id: int, status: str) -> None:
+        set_status(job_id, status)
+        staff = services.Staff(agent_with("ignore_job"), None, *WHY.values())
+        with pytest.raises(jobs.NothingToIgnore):
+            jobs.ignore_job(staff=staff, job_id=job_id, now=clock.now())
+        assert not StaffAction.objects.exists()
+
+    def test_takes_a_right_of_its_own(self, job_id: int) -> None:
+        set_status(job_id, "failed")
+        helper = agent_with("view_procrastinatejob", "retry_job")
+        assert client_of(helper).post(f"{LIST}do/ignore/?row={job_id}", WHY).status_code == 403
+        with pytest.raises(services.NotPermitted):
+            jobs.ignore_job(staff=services.Staff(helper, None, *WHY.values()), job_id=job_id, now=clock.now())
+
+
 class TestRetry:
     def test_waits_longer_each_time_and_behind_newer_jobs(self) -> None:
         from procrastinate.jobs import Job

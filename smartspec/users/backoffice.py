@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from smartspec import backoffice
 from smartspec.admin import badge
-from smartspec.backoffice import Action, ActionForm, ActionLink, Fact, Hit, Line, Panel, Preview
+from smartspec.backoffice import Action, ActionForm, ActionLink, Document, Fact, Hit, Line, Panel, Preview
 from smartspec.users import keys, selectors, services
 from smartspec.users.models import ApiKey, StaffAction, User
 from smartspec.users.services import Staff
@@ -208,6 +208,10 @@ class RevokeKey(Action):
     needs_target = True
     is_dangerous = True
 
+    def about(self, *, form: ActionForm, staff: Staff) -> str:
+        found = services.find_own_key(user=form.user, key_id=form.target)
+        return f"“{found.name}” ({found.prefix})"
+
     def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
         found = services.find_own_key(user=form.user, key_id=form.target)
         return Preview([f"“{found.name}” ({found.prefix}) is refused from now on, for good. They can make another."])
@@ -262,6 +266,31 @@ class RemoveSecondFactor(Action):
         return f"{form.user.email} logs in with the password alone."
 
 
+class HandOut(Action):
+    """Take along everything that is held about them, as they can themselves."""
+
+    slug = "hand-out-data"
+    title = "Hand out their data"
+    right = "users.hand_out_data"
+    hint = "For somebody who asks for it and cannot log in. Give it to nobody but them."
+
+    def is_offered(self, *, user: User, now: datetime) -> bool:
+        return not selectors.is_erased(user_id=user.pk)
+
+    def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
+        return Preview(
+            [
+                f"Everything that is held about {form.user.email} comes as one JSON file, the same as in the app.",
+                "That you took it is written down.",
+            ]
+        )
+
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> Document:
+        services.hand_out_by_staff(staff=staff, user=form.user, now=form.now)
+        content = backoffice.write_everything(user=form.user, now=form.now)
+        return Document("smartspec-personal-data.json", "application/json", content)
+
+
 class Erase(Action):
     """Take away everything personal."""
 
@@ -290,7 +319,7 @@ class Erase(Action):
 
 
 ACTIONS = (
-    *(ViewAs(), ResendVerification(), EndAllSessions(), RemoveSecondFactor(), Erase()),
+    *(ViewAs(), ResendVerification(), EndAllSessions(), RemoveSecondFactor(), HandOut(), Erase()),
     *(EndSession(), RevokeKey()),
 )
 for order, action in enumerate(ACTIONS):

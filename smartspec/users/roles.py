@@ -42,9 +42,10 @@ DECIDING = (
     "credits.change_rate",
     "credits.delete_rate",
     "credits.freeze_account",
+    "smartspec.ignore_job",
 )
 # Has the last word: keys of services, a person's data, who comes in without a second factor.
-RULING = ("users.change_apikey", "users.erase_user", "users.remove_second_factor")
+RULING = ("users.change_apikey", "users.erase_user", "users.hand_out_data", "users.remove_second_factor")
 
 RIGHTS = {
     SUPPORT: HELPING,

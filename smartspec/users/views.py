@@ -1,6 +1,5 @@
 """/api/me, /api/keys and the link from the app to the account pages."""
 
-import itertools
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from smartspec import backoffice, clock, exports
+from smartspec import backoffice, clock
 from smartspec.users import selectors, serializers, services
 from smartspec.users.models import User
 from smartspec.users.permissions import IsUser, IsUserSession
@@ -54,8 +53,7 @@ class ExportView(APIView):
     def get(self, request: Request) -> StreamingHttpResponse:
         """Everything that is held about me, as one JSON document."""
         user, now = caller(request), clock.now()
-        parts = ((exporter.name, exporter.call(user, now)) for exporter in backoffice.exporters)
-        document = exports.write_document(itertools.chain([("exported_at", now)], parts))
+        document = backoffice.write_everything(user=user, now=now)
         disposition = {
             "Content-Disposition": 'attachment; filename="smartspec-my-data.json"',
             "Cache-Control": "no-store",

@@ -42,6 +42,7 @@ ACTIONS: dict[str, tuple[dict[str, str], set[str]]] = {
     "resend-verification": ({}, {"Support", "Billing", "Admin"}),
     "remove-second-factor": ({}, {"Admin"}),
     "erase": ({}, {"Admin"}),
+    "hand-out-data": ({}, {"Admin"}),
     "end-sessions": ({}, {"Support", "Billing", "Admin"}),
     "end-session": ({}, {"Support", "Billing", "Admin"}),
     "view-as": ({}, {"Support", "Billing", "Admin"}),
@@ -90,7 +91,7 @@ def bring_about(user: User, action: str, client: APIClient, now: datetime) -> st
                 account_id=user.pk, operation="image_generation", reference_id="1", idempotency_key="1", now=now
             ).id
         case "approve-adjustment" | "reject-adjustment":
-            asker = make_user("asker@staff.test", is_staff=True)
+            asker = make_user(f"asker-{action}@staff.test", is_staff=True)
             asker.groups.add(Group.objects.get(name="Support"))
             staff = users_services.Staff(asker, None, "goodwill", "Ticket 8")
             return str(
@@ -118,7 +119,7 @@ def bring_about(user: User, action: str, client: APIClient, now: datetime) -> st
         case "remove-second-factor":
             TOTP.activate(user, generate_totp_secret())
         case "end-session" | "end-sessions":
-            return str(UserSession.objects.create(user=user, ip="127.0.0.1", session_key="session").pk)
+            return str(UserSession.objects.create(user=user, ip="127.0.0.1", session_key=f"session-{action}").pk)
         case "revoke-key":
             return str(make_key(user).pk)
     return ""

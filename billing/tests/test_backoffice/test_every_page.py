@@ -50,6 +50,7 @@ ROW_ACTIONS = {
     ("billing.webhook", "ignore"): DECIDERS,
     ("credits.rate", "withdraw"): DECIDERS,
     ("procrastinate.procrastinatejob", "retry"): HELPERS,
+    ("procrastinate.procrastinatejob", "ignore"): DECIDERS,
     ("users.apikey", "revoke"): HELPERS,
 }
 # A service's key is for the Admin alone to revoke; `revoke` of the list is tried on a person's.
@@ -79,6 +80,7 @@ SERVICES: dict[Callable[..., Any], set[str] | None] = {
     users_services.end_sessions_by_staff: HELPERS,
     users_services.erase_by_staff: {"Admin"},
     users_services.forbid_own: None,
+    users_services.hand_out_by_staff: {"Admin"},
     users_services.record_action: None,
     users_services.remove_second_factor_by_staff: {"Admin"},
     users_services.require_right: None,
@@ -86,6 +88,8 @@ SERVICES: dict[Callable[..., Any], set[str] | None] = {
     users_services.revoke_key_by_staff: HELPERS,
     users_services.save_by_staff: DECIDERS,
     users_services.view_as: HELPERS,
+    jobs.ignore_job: DECIDERS,
+    jobs.record: None,
     jobs.retry_job: HELPERS,
 }
 
@@ -194,13 +198,14 @@ class TestEveryAddress:
         self.look(browser_of(role), alice, role)
 
     @pytest.mark.parametrize("role", [*ROLES, NO_ROLE])
-    def test_answers_where_everything_is(self, alice: User, role: str) -> None:
+    def test_answers_where_everything_is_and_logs_whom_it_refuses(self, alice: User, role: str, caplog: Any) -> None:
         now = clock.now()
         live(alice, now)
         make_others(alice, now)
-        self.look(browser_of(role), alice, role)
+        found = self.look(browser_of(role), alice, role)
+        assert caplog.text.count("Forbidden (Permission denied)") == [was for was, _ in found.values()].count(403)
 
-    def look(self, client: Client, person: User, role: str) -> None:
+    def look(self, client: Client, person: User, role: str) -> dict[str, tuple[int, int]]:
         found = {
             address: (client.get(address).status_code, status)
             for route in office_routes()
@@ -208,6 +213,7 @@ class TestEveryAddress:
         }
         assert len(found) > 100
         assert {address: was for address, was in found.items() if was[0] != was[1]} == {}
+        return found
 
     @pytest.mark.parametrize("role", ["Support", "Auditor"])
     def test_takes_no_change_of_who_only_looks(self, alice: User, role: str, caplog: Any) -> None:
@@ -261,6 +267,11 @@ class TestRowActions:
             answers = {client.get(address).status_code, client.post(address, WHY).status_code}
             if role in allowed:
                 assert answers == {200, 302}, address
+                for written in StaffAction.objects.order_by("pk")[before:]:
+                    assert (written.actor.email, written.address) == (f"{role.lower()}@staff.test", "127.0.0.1")
+                    assert {"reason": written.reason, "note": written.note} == WHY
+                    assert written.reference_id
+                    assert written.before
             else:
                 assert answers == {403}, address
                 assert StaffAction.objects.count() == before

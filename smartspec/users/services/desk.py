@@ -1,4 +1,4 @@
-"""What staff do for a person: end sessions, revoke keys, confirm an address again, remove a lost second factor."""
+"""What staff do for a person: end sessions, revoke keys, confirm an address, remove a second factor, hand out data."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from smartspec import mail
 from smartspec.errors import DomainError
-from smartspec.users.models import ApiKey, User
+from smartspec.users.models import ApiKey, StaffAction, User
 from smartspec.users.services.keys import UnknownKey
 from smartspec.users.services.links import LinkUsedUp
 from smartspec.users.services.staff import Staff, record_action, require_right
@@ -22,6 +22,7 @@ from smartspec.users.services.staff import Staff, record_action, require_right
 END_SESSION = "users.end_session"
 REVOKE_KEY = "users.revoke_key"
 REVOKE_SERVICE_KEY = "users.change_apikey"
+HAND_OUT = "users.hand_out_data"
 REMOVE_SECOND_FACTOR = "users.remove_second_factor"
 RESEND = "users.resend_verification"
 VERIFICATION_SALT = "users.verify_address"
@@ -154,11 +155,22 @@ def resend_verification_by_staff(*, staff: Staff, user: User, now: datetime) -> 
     if address is None or address.verified:
         raise NothingToVerify("Their address is confirmed already.")
     with transaction.atomic():
-        done = record_action(staff=staff, action="resend_verification", whom=user, now=now)
+        before, after = {"verified": False, "link_sent": False}, {"verified": False, "link_sent": True}
+        done = record_action(staff=staff, action="resend_verification", whom=user, before=before, after=after, now=now)
         token = signing.dumps([address.pk, address.email], salt=VERIFICATION_SALT)
         link = settings.SITE_URL + reverse("verify_address", args=[token])
         mail.send_mail_once(user=user, template="verify_address", cause=f"staff:{done.pk}", context={"link": link})
     return str(address.email)
+
+
+def hand_out_by_staff(*, staff: Staff, user: User, now: datetime) -> StaffAction:
+    """This will write down that a member of staff takes along everything that is held about a person.
+
+    :raises NotPermitted, ReasonMissing: see `record_action`.
+    """
+    require_right(staff, HAND_OUT)
+    before, after = {"handed_out": False}, {"handed_out": True}
+    return record_action(staff=staff, action="hand_out_data", whom=user, before=before, after=after, now=now)
 
 
 def read_verification(*, token: str) -> EmailAddress:

@@ -56,8 +56,10 @@ def erase_by_staff(*, staff: Staff, user: User, now: datetime) -> Erasure:
     """
     require_right(staff, "users.erase_user")
     with transaction.atomic():
+        before = {"is_active": user.is_active}
         erasure = request_erasure(user=user, now=now)
-        record_action(staff=staff, action="erase_user", whom=user, now=now)
+        after = {"is_active": False, "erasure_asked_for_at": erasure.requested_at.isoformat()}
+        record_action(staff=staff, action="erase_user", whom=user, before=before, after=after, now=now)
     return erasure
 
 

@@ -24,7 +24,14 @@ def view_as(*, staff: Staff, user: User, now: datetime) -> SupportView:
         view, _ = SupportView.objects.update_or_create(
             staff=staff.user, defaults={"whom": user, "ends_at": now + VIEW_LASTS}
         )
-        record_action(staff=staff, action="view_as_person", whom=user, now=now)
+        record_action(
+            staff=staff,
+            action="view_as_person",
+            whom=user,
+            before={"reads_until": None},
+            after={"reads_until": view.ends_at.isoformat()},
+            now=now,
+        )
     return view
 
 
