@@ -31,6 +31,7 @@ from smartspec.admin import (
     list_link,
     plain_credits,
     user_column,
+    words_column,
 )
 from smartspec.users import services as users_services
 
@@ -70,7 +71,7 @@ ENTRY_COLOURS = {
     "expiry": "warning",
     "clawback": "danger",
 }
-ADJUSTMENT_COLOURS = {"awaiting approval": "warning", "done": "success", "rejected": "danger"}
+ADJUSTMENT_COLOURS = {"awaiting": "warning", "done": "success", "rejected": "danger"}
 HOLD_COLOURS = {"open": "info", "captured": "success", "released": "", "expired": "warning"}
 
 
@@ -82,10 +83,10 @@ class AccountStateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("frozen", "Frozen"), ("debt", "In debt"), ("held", "With open holds")]
+        return [("frozen", "Frozen"), ("debt", "In debt")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
-        conditions = {"frozen": Q(frozen_causes__len__gt=0), "debt": Q(debt__gt=0), "held": Q(held__gt=0)}
+        conditions = {"frozen": ~Q(frozen_causes=[]), "debt": Q(debt__gt=0)}
         condition = conditions.get(self.value() or "")
         return queryset if condition is None else queryset.filter(condition)
 
@@ -129,10 +130,10 @@ class AdjustmentAdmin(UserSearchMixin, ReadOnlyAdmin):
 
     search_fields = ("id",)
     person = user_column()
-    asker = column(lambda adjustment: adjustment.requested_by, "Asked for by")
-    decider = column(lambda adjustment: adjustment.decided_by, "Decided by")
+    asker = user_column("requested_by", "Asked for by")
+    decider = user_column("decided_by", "Decided by")
     credits = credits_column("credits", "Credits", is_signed=True)
-    state_badge = badge_column(lambda adjustment: adjustment.get_state_display(), "State", ADJUSTMENT_COLOURS)
+    state_badge = badge_column(lambda adjustment: adjustment.state, "State", ADJUSTMENT_COLOURS)
     list_display = ("requested_at", person, credits, state_badge, asker, "reason", decider)
     list_filter = ("state", "reason", "requested_at")
     list_select_related = ("user", "requested_by", "decided_by")
@@ -193,10 +194,12 @@ class HoldAdmin(LedgerAdmin):
     captured = credits_column("captured", "Captured")
     refunded = credits_column("refunded", "Refunded")
     lots = column(lambda hold: lots_text(hold), "Lots it took from")
-    list_display = ("number", person, state, "operation", credits, captured, "model_id", "created_at", "expires_at")
+    operation = words_column("operation", "Operation")
+    model = id_column("model_id", "Model")
+    list_display = ("number", person, state, operation, credits, captured, model, "created_at", "expires_at")
     list_filter = ("status", "operation", "created_at")
     fields = (
-        *("public_id", person, state, "operation", "model_id", "parameters", credits, captured, refunded, lots),
+        *("public_id", person, state, operation, "model_id", "parameters", credits, captured, refunded, lots),
         *(
             "reference_id",
             "idempotency_key",
@@ -212,10 +215,12 @@ class HoldAdmin(LedgerAdmin):
 class UsageDayAdmin(LedgerAdmin):
     person = user_column("account.user")
     credits = credits_column("credits", "Spent")
-    list_display = ("day_date", person, "operation", "model_id", "captures", credits)
+    operation = words_column("operation", "Operation")
+    model = column(lambda day: day.model_id or None, "Model")
+    list_display = ("day_date", person, operation, model, "captures", credits)
     list_filter = ("operation", "day_date")
     ordering = ("-account_id", "-day_date", "-operation", "-model_id")
-    fields = ("day_date", person, "operation", "model_id", "captures", credits)
+    fields = ("day_date", person, operation, model, "captures", credits)
 
 
 EntryAdmin.register(Entry)
@@ -256,8 +261,9 @@ class PlanAdmin(EditedAdmin):
         lambda plan: f"${plan.price_monthly_cents / 100:,.2f}", "Price a month", "price_monthly_cents"
     )
     price_yearly = column(lambda plan: f"${plan.price_yearly_cents / 100:,.2f}", "Price a year", "price_yearly_cents")
-    feature_list = column(lambda plan: ", ".join(plan.features), "Features")
-    list_display = ("display_name", "slug", monthly, price_monthly, price_yearly, feature_list, "max_storage_mb")
+    feature_list = column(lambda plan: ", ".join(dict(FEATURES).get(name, name) for name in plan.features), "Features")
+    storage = column(lambda plan: f"{plan.max_storage_mb:,} MB", "Storage", "max_storage_mb")
+    list_display = ("display_name", "slug", monthly, price_monthly, price_yearly, feature_list, storage)
     ordering = ("position", "slug")
     readonly_fields = ("slug", price_monthly, price_yearly)
     fields = (

@@ -18,6 +18,7 @@ from smartspec.admin import (
     badge_column,
     column,
     credits_column,
+    id_column,
     list_link,
     user_column,
 )
@@ -50,7 +51,9 @@ class AssetAdmin(MediaAdmin):
     person = user_column()
     state = badge_column(lambda asset: asset.status, "Status", STATUS_COLOURS)
     size = bytes_column("size_bytes", "Size")
-    list_display = ("id", person, "kind", "content_type", size, state, "reference_id", "created_at")
+    short_id = column(lambda asset: str(asset.pk)[:8], "File")
+    reference = id_column("reference_id", "Reference")
+    list_display = (short_id, person, "kind", "content_type", size, state, reference, "created_at")
     list_filter = ("kind", "status", "created_at")
     ordering = ("-user_id", "-number")
     fields = (

@@ -367,6 +367,7 @@ UNFOLD = {
     "SITE_HEADER": "SmartSpec Pro",
     "SITE_SUBHEADER": "Back-office",
     "SITE_SYMBOL": "toll",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "smartspec.backoffice.home.mark"}],
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "smartspec.backoffice.home.fill",

@@ -15,6 +15,7 @@ from smartspec.admin import (
     badge_column,
     column,
     credits_column,
+    cut,
     find_user_ids,
     id_column,
     money_column,
@@ -60,9 +61,9 @@ class RefundAdmin(UserSearchMixin, ReadOnlyAdmin):
     person = user_column()
     state = badge_column(lambda refund: refund.status, "State", REFUND_COLOURS, "status")
     amount = money_column("amount_cents", "Refunded")
-    short_id = column(lambda refund: refund.refund_id or str(refund.pk)[:8], "Refund")
+    short_id = column(lambda refund: cut(refund.refund_id or refund.pk), "Refund")
     keeps = column(lambda refund: "keeps them" if refund.keep_credits else "taken back", "Credits")
-    list_display = (short_id, person, amount, state, keeps, "actor", "created_at")
+    list_display = (short_id, person, amount, state, keeps, id_column("actor", "By"), "created_at")
     list_filter = ("status", "keep_credits", "created_at")
     list_select_related = ("user",)
     ordering = ("-created_at", "id")
@@ -120,7 +121,8 @@ class ClawbackAdmin(UserSearchMixin, ReadOnlyAdmin):
     taken = credits_column("taken_credits", "Taken")
     returned = credits_column("returned_credits", "Given again")
     expired = credits_column("expired_credits", "Expired, not owed")
-    list_display = ("id", person, "refund", "dispute", "kind", "source", taken, returned, expired)
+    of = column(lambda clawback: clawback.refund or clawback.dispute, "Because of")
+    list_display = ("id", person, of, "kind", id_column("source", "Source"), taken, returned, expired)
     list_filter = ("kind",)
     list_select_related = ("refund__user", "dispute__user")
     ordering = ("-id",)

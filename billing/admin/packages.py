@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from billing import pricing, services
 from billing.models import Package
 from smartspec import clock
-from smartspec.admin import EditedAdmin, ReasonedModelForm, badge_column, money_column
+from smartspec.admin import EditedAdmin, ReasonedModelForm, badge_column, column, money_column
 from smartspec.users import services as users_services
 
 SMALLEST_PRICE_CENTS = 50  # Stripe refuses less
@@ -59,7 +59,9 @@ class PackageAdmin(EditedAdmin):
         "Mark",
         {"popular": "primary", "best_value": "info"},
     )
-    list_display = ("name", "id", "credits", "bonus_credits", price, mark, state, "position")
+    size = column(lambda package: f"{package.credits:,}", "Credits", "credits")
+    bonus = column(lambda package: f"{package.bonus_credits:,}", "Bonus", "bonus_credits")
+    list_display = ("name", "id", size, bonus, price, mark, state, "position")
     list_filter = ("is_active",)
     ordering = ("position", "id")
     fields = (

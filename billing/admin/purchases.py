@@ -23,13 +23,18 @@ class PurchaseAdmin(UserSearchMixin, ReadOnlyAdmin):
     price = money_column("price_cents", "Price")
     paid = money_column("paid_cents", "Paid")
     bought = column(lambda purchase: purchase.package.name if purchase.package else "custom amount", "Bought")
+    given = column(
+        lambda purchase: f"{purchase.credits:,} + {purchase.bonus_credits:,}",
+        "Credits + bonus",
+        "credits",
+        name="given",
+    )
     short_id = column(lambda purchase: str(purchase.pk)[:8], "Purchase")
     list_display = (
         short_id,
         person,
         bought,
-        "credits",
-        "bonus_credits",
+        given,
         price,
         state_badge,
         "created_at",

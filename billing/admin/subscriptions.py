@@ -22,12 +22,13 @@ class SubscriptionAdmin(UserSearchMixin, ReadOnlyAdmin):
     search_fields = ("id", "customer")
     person = user_column()
     state = badge_column(lambda subscription: subscription.status, "State", SUBSCRIPTION_COLOURS, "status")
+    plan = column(lambda row: f"{row.plan.capitalize()}, {row.interval}", "Plan", "plan", name="plan_and_interval")
     change = column(
         lambda subscription: "ends" if subscription.cancel_at_period_end else subscription.pending_plan, "At period end"
     )
     list_display = (
-        *(id_column("id", "Subscription"), person, "plan", "interval", state),
-        *("current_period_end", "paid_until", change, "created_at"),
+        *(id_column("id", "Subscription"), person, plan, state),
+        *("current_period_end", "paid_until", change),
     )
     list_filter = ("status", "plan", "interval", "is_surplus", "created_at")
     list_select_related = ("user",)

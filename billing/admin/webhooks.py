@@ -91,7 +91,7 @@ class WebhookAdmin(RowActionsMixin, UserSearchMixin, ReadOnlyAdmin):
     person = user_column()
     state = badge_column(lambda webhook: webhook.state, "State", STATE_COLOURS)
     mirror = badge_column(lambda webhook: mirror_state(webhook), "Mirror", MIRROR_COLOURS)
-    customer = column(lambda webhook: webhook.user or webhook.customer_id or None, "Customer")
+    customer = column(lambda webhook: whose(webhook), "Customer")
     age = column(lambda webhook: timesince(webhook.received_at, clock.now(), depth=1), "Age", "pk")
     attempts = column(lambda webhook: webhook.attempts, "Attempts")
     list_display = ("event_type", customer, state, age, attempts, mirror)
@@ -179,6 +179,11 @@ def mirror_state(webhook: Webhook) -> str:
     if webhook.trigger.processed:
         return "mirrored"
     return "failed" if webhook.trigger.exception else "waiting"
+
+
+def whose(webhook: Webhook) -> SafeString | None:
+    name = webhook.user or webhook.customer_id
+    return format_html('<span class="bo-who" title="{}">{}</span>', name, name) if name else None
 
 
 def failure_of(webhook: Webhook) -> JobFailure | None:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from credits import selectors, services
 from credits.models import Adjustment, Grant
 from smartspec import backoffice
-from smartspec.admin import badge, plain_credits
+from smartspec.admin import badge, cut, plain_credits
 from smartspec.backoffice import ActionLink, Alert, Fact, Panel, wide
 from smartspec.users.models import User
 
@@ -125,9 +125,9 @@ def adjustments(user: User, now: datetime) -> list[Panel]:
         (
             plain_credits(made.credits, is_signed=True),
             badge(made.get_state_display(), ADJUSTMENT_COLOURS[made.state]),
-            made.requested_by.email,
+            cut(made.requested_by.email),
             wide(f"{made.requested_at:%Y-%m-%d %H:%M} {made.get_reason_display()}: {made.note}"),
-            made.decided_by.email if made.decided_by else "–",
+            cut(made.decided_by.email) if made.decided_by else "–",
             ActionLink("approve-adjustment", str(made.pk), "Approve …") if made.state == "awaiting" else "",
             ActionLink("reject-adjustment", str(made.pk), "Reject …") if made.state == "awaiting" else "",
         )

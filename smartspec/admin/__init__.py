@@ -6,6 +6,7 @@ from smartspec.admin.columns import (
     badge_column,
     column,
     credits_column,
+    cut,
     follow,
     id_column,
     list_link,
@@ -13,6 +14,7 @@ from smartspec.admin.columns import (
     plain_credits,
     preformatted,
     user_column,
+    words_column,
 )
 from smartspec.admin.editing import EditedAdmin, ReasonedModelForm
 from smartspec.admin.jobs import JobAdmin
@@ -44,6 +46,7 @@ __all__ = [
     "badge_column",
     "column",
     "credits_column",
+    "cut",
     "find_user_ids",
     "follow",
     "id_column",
@@ -54,4 +57,5 @@ __all__ = [
     "require_right",
     "staff_of",
     "user_column",
+    "words_column",
 ]

@@ -36,14 +36,14 @@ def column(
 
 
 def user_column(path: str = "user", title: str = "User") -> Callable[[Any], Any]:
-    """Return a column that links to the user at `path`."""
+    """Return a column that links to the user at `path`. Long addresses are cut off on the screen alone."""
 
     def show(row: Any) -> str | None:
         user = follow(row, path)
         if user is None:
             return None
         address = reverse("backoffice:person", args=[user.pk])
-        return format_html('<a class="text-link whitespace-nowrap" href="{}">{}</a>', address, user)
+        return format_html('<a class="text-link bo-who" href="{}" title="{}">{}</a>', address, user, user)
 
     return column(show, title)
 
@@ -85,16 +85,21 @@ def badge(text: str, colour: str = "") -> SafeString:
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
 
 
-def moment_column(field: "Field[Any, Any]") -> Callable[[Any], Any]:
-    """Return a column of moments, to the minute (UTC), so that a line of a list holds them."""
+def moment_column(field: "Field[Any, Any]", written: str) -> Callable[[Any], Any]:
+    """Return a column of days or moments (UTC), `written` as strftime does, in one line."""
 
     def show(row: Any) -> SafeString | None:
         moment = getattr(row, field.name)
-        return format_html('<span class="whitespace-nowrap">{}</span>', f"{moment:%Y-%m-%d %H:%M}") if moment else None
+        return format_html('<span class="whitespace-nowrap">{}</span>', f"{moment:{written}}") if moment else None
 
     shown = column(show, field.verbose_name[:1].upper() + field.verbose_name[1:], field.name, name=field.name)
     shown.moment_field = field.name  # type: ignore[attr-defined] # files hold it to the second
     return shown
+
+
+def words_column(field: str, title: str) -> Callable[[Any], Any]:
+    """Return a column of names that programs use, written as people read them."""
+    return column(lambda row: getattr(row, field).replace("_", " ") or None, title, field, name=field)
 
 
 def id_column(field: str, title: str) -> Callable[[Any], Any]:
@@ -102,9 +107,14 @@ def id_column(field: str, title: str) -> Callable[[Any], Any]:
 
     def show(row: Any) -> SafeString | None:
         value = getattr(row, field)
-        return format_html('<span class="bo-short" title="{}">{}</span>', value, value) if value else None
+        return cut(value) if value else None
 
     return column(show, title, field, name=field)
+
+
+def cut(text: object) -> SafeString:
+    """Return text that is cut off on the screen alone."""
+    return format_html('<span class="bo-short" title="{}">{}</span>', text, text)
 
 
 def list_link(view: str, term: object, text: str) -> SafeString:

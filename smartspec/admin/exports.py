@@ -11,6 +11,7 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.html import strip_tags
+from django.utils.text import capfirst
 
 from smartspec import exports
 from smartspec.exports import Row
@@ -43,7 +44,7 @@ class CsvExportMixin:
         except IncorrectLookupParameters:
             return HttpResponseBadRequest("There is no such filter.")
         columns = [column for column in changes.list_display if column != CHECKBOX]
-        titles = [str(label_for_field(column, page.model, page)) for column in columns]
+        titles = [capfirst(str(label_for_field(column, page.model, page))) for column in columns]
         file = exports.write_csv(self.export_rows(changes.get_queryset(request), columns, titles), titles)
         headers = {
             "Content-Disposition": f'attachment; filename="{page.opts.model_name}.csv"',

@@ -9,7 +9,7 @@ from django.contrib.admin.filters import AllValuesFieldListFilter
 from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import CharField, DateTimeField, Field, Model, Q, QuerySet
+from django.db.models import CharField, DateField, DateTimeField, Field, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -22,6 +22,7 @@ from smartspec.users import selectors
 
 ROWS_LISTED = 10_000
 KEY_SEPARATOR = "~"
+A_DAY, TO_THE_MINUTE, TO_THE_SECOND = "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S UTC"
 
 # --- Finding ------------------------------------------------------------------------------------------------------
 
@@ -93,9 +94,17 @@ class PlainAdmin(CsvExportMixin, ModelAdmin):
     compressed_fields = True
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
-        fields = {field.name: field for field in self.opts.concrete_fields if isinstance(field, DateTimeField)}
-        shown = super().get_list_display(request)
-        return [moment_column(fields[name]) if isinstance(name, str) and name in fields else name for name in shown]
+        return self.with_moments(super().get_list_display(request), TO_THE_MINUTE)
+
+    def with_moments(self, shown: Sequence[Any], written: str) -> list[Any]:
+        """Return columns or fields whose days and moments are written alike everywhere, the moments as told."""
+        fields = {field.name: field for field in self.opts.concrete_fields if isinstance(field, DateField)}
+        return [
+            moment_column(fields[name], written if isinstance(fields[name], DateTimeField) else A_DAY)
+            if isinstance(name, str) and name in fields
+            else name
+            for name in shown
+        ]
 
     def get_list_filter(self, request: HttpRequest) -> Sequence[Any]:
         texts = {
@@ -130,6 +139,12 @@ class ReadOnlyAdmin(PlainAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [
+            (title, {**options, "fields": self.with_moments(options["fields"], TO_THE_SECOND)})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -135,7 +135,6 @@ class GroupAdmin(PlainAdmin):
 
     list_display = ("name",)
     search_fields = ("name",)
-    filter_horizontal = ("permissions",)
     list_filter = ()
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -212,10 +211,11 @@ class UserSessionAdmin(UserSearchMixin, ReadOnlyAdmin):
     search_fields = ("user",)
     person = user_column()
     device = column(lambda session: session.user_agent[:80], "Device")
-    list_display = ("id", person, device, "ip", "created_at", "last_seen_at")
+    address = column(lambda session: session.ip, "Address")
+    list_display = (address, person, device, "created_at", "last_seen_at")
     list_select_related = ("user",)
     ordering = ("-id",)
-    fields = (person, "user_agent", "ip", "created_at", "last_seen_at")
+    fields = (person, "user_agent", address, "created_at", "last_seen_at")
 
 
 @admin.register(SentMail)
@@ -236,7 +236,7 @@ class StaffActionAdmin(UserSearchMixin, ReadOnlyAdmin):
     search_fields = ("reference_id",)
     search_help_text = "E-mail, name or id of whom it was done to, or the id of what. At most 10,000 rows are listed."
     person = user_column("whom", "Whom")
-    who = column(lambda done: done.actor, "Who")
+    who = user_column("actor", "Who")
     did = column(lambda done: done.action.replace("_", " "), "What")
     list_display = ("created_at", who, did, person, "reason", "note", "address")
     list_filter = ("action", "reason", "created_at")

@@ -50,11 +50,13 @@ class StaffLoginMiddleware:
 
 def find_missing_step(request: HttpRequest, user: User) -> str:
     """Return the address of the step that is missing before the back-office opens; empty when none is."""
-    if not Authenticator.objects.filter(user=user, type__in=SECOND_FACTORS).exists():
+    factors = set(Authenticator.objects.filter(user=user, type__in=SECOND_FACTORS).values_list("type", flat=True))
+    if not factors:
         return reverse("mfa_activate_totp")
     if any(record.get("method") == "mfa" for record in get_authentication_records(request, user)):
         return ""
-    return f"{reverse('mfa_reauthenticate')}?next={request.path_info}"
+    step = "mfa_reauthenticate" if Authenticator.Type.TOTP in factors else "mfa_reauthenticate_webauthn"
+    return f"{reverse(step)}?next={request.path_info}"
 
 
 class MFAAdapter(DefaultMFAAdapter):

@@ -106,3 +106,13 @@ class TestGuessing:
         assert b"Too many failed login attempts" in answer.content
         log_in(client)
         assert client.get("/admin/").status_code == 302
+
+    def test_of_the_second_factor_is_stopped_as_well(self, client: Client, agent: User) -> None:
+        secret = generate_totp_secret()
+        TOTP.activate(agent, secret)
+        log_in(client)
+        for number in range(10):
+            answer = client.post("/accounts/2fa/authenticate/", {"code": f"{number:06}"})
+        assert b"Too many failed login attempts" in answer.content
+        client.post("/accounts/2fa/authenticate/", {"code": code_of(secret)})  # too late, though it is right
+        assert client.get("/admin/").status_code == 302
