@@ -132,7 +132,7 @@ def filters(user_id: UUID) -> dict[str, str]:
     found = {}
     for model, page in admin.site._registry.items():
         address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        request = RequestFactory().get(address, {"q": user_id} if isinstance(page, HugeAdmin) else {})
+        request = RequestFactory().get(address, {"q": str(user_id)} if isinstance(page, HugeAdmin) else {})
         request.user = onlooker()
         changes = page.get_changelist_instance(request)
         for spec in changes.filter_specs:

@@ -28,7 +28,7 @@ def first_column(name: Any) -> str:
 
 def indexed(model: type[Model]) -> Iterator[str]:
     """Yield every field that an index begins with; of the queue's and the libraries' tables those that are declared."""
-    fields: list[Field[Any, Any]] = [field for field in model._meta.get_fields() if isinstance(field, Field)]
+    fields: list[Any] = [field for field in model._meta.get_fields() if isinstance(field, Field)]
     yield from (field.name for field in fields if field.unique or field.db_index or field.primary_key)
     key: Any = model._meta.pk
     yield from (model._meta.get_field(name).name for name in getattr(key, "field_names", ())[:1])

@@ -2,7 +2,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("smartspec", "0001_job_failures")]
+    dependencies = [("smartspec", "0002_job_locks")]
 
     operations = [
         migrations.AlterModelOptions(
