@@ -15,8 +15,9 @@ from smartspec.users import services as users_services
 
 NOTED_ENTRIES = 100
 SPENDING = "usage"
-# Customers wait for effects, nobody waits for the mirror: in a burst its jobs come after them.
-EFFECT_PRIORITY = 1
+# Customers wait for effects, nobody waits for the mirror: in a burst its jobs come after them. Between the two is room
+# for the sandbox, which sends its webhooks from the same queue.
+EFFECT_PRIORITY = 10
 
 
 class NothingToReplay(DomainError):

@@ -14,7 +14,7 @@ from billing.sandbox.models import WebhookFault
 
 Effect = Literal["duplicate", "reorder", "delay", "drop"]
 DELAY_SECONDS = 60
-PRIORITIES = 1000
+PRIORITIES = 10  # 0 to 9: Stripe's sending never comes before the server's own effects
 
 
 @dataclass(frozen=True)

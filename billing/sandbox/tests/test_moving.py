@@ -15,6 +15,7 @@ from billing.sandbox.models import ClockOffset, Delivery
 from billing.sandbox.services import acting, customers, faults, moving
 from billing.sandbox.tests import test_deliveries
 from billing.sandbox.tests.test_subscriptions import subscribe
+from billing.services.webhooks import EFFECT_PRIORITY
 from smartspec import clock
 
 
@@ -142,6 +143,7 @@ class TestFaults:
         self.make(12)
         priorities = [job.priority for job in test_deliveries.waiting()]
         assert priorities != sorted(priorities, reverse=True)
+        assert max(priorities) < EFFECT_PRIORITY  # else no credits were given before everything was sent
 
     def test_end(self) -> None:
         faults.add_fault("drop")
