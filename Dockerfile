@@ -29,5 +29,5 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "-m", "smartspec.alive"]
 # One process with threads; more of them are more containers, so that /metrics of each tells of itself.
-CMD ["gunicorn", "smartspec.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--threads", "16", \
-     "--worker-tmp-dir", "/dev/shm", "--graceful-timeout", "20"]
+CMD ["gunicorn", "smartspec.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "smartspec.server.PromptWorker", \
+     "--threads", "16", "--timeout", "30", "--worker-tmp-dir", "/dev/shm", "--graceful-timeout", "20"]

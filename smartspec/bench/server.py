@@ -39,7 +39,7 @@ def serve(application: str, environment: dict[str, str], *, port: int | None = N
     port = port or free_port()
     command = [
         *(sys.executable, "-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}"),
-        *("--worker-class", "gthread", "--threads", str(THREADS), "--log-level", "warning"),
+        *("--worker-class", "smartspec.server.PromptWorker", "--threads", str(THREADS), "--log-level", "warning"),
         *("--chdir", str(settings.BASE_DIR)),
     ]
     with running(command, environment) as (process, log):
