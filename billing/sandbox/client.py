@@ -15,6 +15,8 @@ from requests.structures import CaseInsensitiveDict
 from billing.sandbox.api import dispatch
 from smartspec import clock
 
+Answered = tuple[str, int, Mapping[str, str]]  # body, status, headers
+
 
 class InProcessClient(stripe.HTTPClient):
     """Set as `stripe.default_http_client`, or given to a `stripe.StripeClient`."""
@@ -29,16 +31,20 @@ class InProcessClient(stripe.HTTPClient):
         post_data: Any = None,
         *,
         _usage: list[str] | None = None,
-    ) -> tuple[str, int, Mapping[str, str]]:
+    ) -> Answered:
+        body = post_data if isinstance(post_data, str) else (post_data or b"").decode()
+        return self.answer(method.upper(), url, dict(headers or {}), body)
+
+    def answer(self, method: str, url: str, headers: dict[str, str], body: str) -> Answered:
         """Answer one request; `url` is absolute and begins with `STRIPE_API_BASE`."""
         parts = urlsplit(url)
         base = urlsplit(settings.STRIPE_API_BASE).path
         rest = parts.path.removeprefix(base)
         answered = dispatch.answer(
-            method=method.upper(),
+            method=method,
             url=rest + (f"?{parts.query}" if parts.query else ""),
-            headers=dict(headers or {}),
-            body=post_data if isinstance(post_data, str) else (post_data or b"").decode(),
+            headers=headers,
+            body=body,
             now=clock.now(),
         )
         return answered.body, answered.status, CaseInsensitiveDict(answered.headers)

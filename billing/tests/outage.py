@@ -1,26 +1,14 @@
 """A Stripe that cannot be reached, as a transport for the gateway."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import stripe
 
+from billing.sandbox.client import Answered, InProcessClient
 
-class NoStripe(stripe.HTTPClient):
+
+class NoStripe(InProcessClient):
     """Every call fails as if the network were down."""
 
     name = "no-stripe"
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        post_data: Any = None,
-        *,
-        _usage: list[str] | None = None,
-    ) -> tuple[str, int, Mapping[str, str]]:
+    def answer(self, method: str, url: str, headers: dict[str, str], body: str) -> Answered:
         raise stripe.APIConnectionError("Network is unreachable", should_retry=False)
-
-    def close(self) -> None:
-        """Nothing is open."""

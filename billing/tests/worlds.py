@@ -5,12 +5,11 @@ connection. Thousands of lives with two connections each need neither: the few r
 schema beside the tables, and put back in one statement.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from django.db import connection
 
-from billing.sandbox.client import InProcessClient
+from billing.sandbox.client import Answered, InProcessClient
 
 # What a life writes. The catalogue, people and sessions stay as they are.
 BOOKS = (
@@ -78,29 +77,21 @@ class RememberingStripe(InProcessClient):
 
     name = "remembering-stripe"
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        post_data: Any = None,
-        *,
-        _usage: list[str] | None = None,
-    ) -> tuple[str, int, Mapping[str, str]]:
-        if method.upper() != "GET":
+    def answer(self, method: str, url: str, headers: dict[str, str], body: str) -> Answered:
+        if method != "GET":
             remember({})
             try:
-                return super().request(method, url, headers, post_data, _usage=_usage)
+                return super().answer(method, url, headers, body)
             finally:
                 remember({})
         known = _answers  # a read that is under way while something is written fills the memory of before
         found = known.get(url)
         if found is None:
-            found = known[url] = super().request(method, url, headers, post_data, _usage=_usage)
+            found = known[url] = super().answer(method, url, headers, body)
         return found
 
 
-Answers = dict[str, tuple[str, int, Mapping[str, str]]]
+Answers = dict[str, Answered]
 _answers: Answers = {}
 
 

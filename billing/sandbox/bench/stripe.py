@@ -2,10 +2,8 @@
 
 import os
 import time
-from collections.abc import Mapping
-from typing import Any
 
-from billing.sandbox.client import InProcessClient
+from billing.sandbox.client import Answered, InProcessClient
 
 
 class DistantStripe(InProcessClient):
@@ -13,14 +11,6 @@ class DistantStripe(InProcessClient):
 
     name = "distant-stripe"
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        post_data: Any = None,
-        *,
-        _usage: list[str] | None = None,
-    ) -> tuple[str, int, Mapping[str, str]]:
+    def answer(self, method: str, url: str, headers: dict[str, str], body: str) -> Answered:
         time.sleep(int(os.environ["BENCH_STRIPE_MS"]) / 1000)
-        return super().request(method, url, headers, post_data, _usage=_usage)
+        return super().answer(method, url, headers, body)

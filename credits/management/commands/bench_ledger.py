@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import CommandError, CommandParser
 
 from credits.bench import report, runner
 from credits.bench.plan import GROUPS
 from smartspec import clock
 from smartspec.bench import chart
+from smartspec.commands import ExplainedCommand
 
 SVG = Path("docs/ledger-throughput.svg")
 JSON = "bench-ledger.json"  # in the data folder
@@ -51,18 +52,8 @@ postgresql-contrib). django-hordak is in requirements-bench.txt. What is not the
 """
 
 
-class Formatter(DjangoHelpFormatter):
-    """Leaves the lines of the description as they are."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text
-
-
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     help = HELP
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(prog_name, subcommand, formatter_class=Formatter, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--rounds", type=int, help=f"how many; {runner.FULL.rounds} unless given")

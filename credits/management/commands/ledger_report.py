@@ -3,12 +3,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import simplejson
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import CommandError, CommandParser
 
 from credits import selectors
 from credits.prices import plain
 from smartspec import clock
 from smartspec.api import plain_number
+from smartspec.commands import ExplainedCommand
 
 PARTS = ("granted", "used", "expired", "clawed_back", "corrected", "outstanding")
 MONEY = ("paid", "used", "expired", "clawed_back", "corrected", "deferred")
@@ -30,18 +31,8 @@ of their own. A refund that let the customer keep the credits changes nothing he
 """
 
 
-class Formatter(DjangoHelpFormatter):
-    """Leaves the lines of the description as they are."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text
-
-
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     help = HELP
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(prog_name, subcommand, formatter_class=Formatter, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -3,7 +3,6 @@
 import json
 import logging
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from smartspec import clock
+from smartspec.commands import number_from
 
 JSON = "bench-media.json"  # in the data folder
 GROUPS = ("signing", "listing", "billing")
@@ -100,14 +100,3 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(logging.NOTSET)
-
-
-def number_from(least: int) -> Any:
-    """Return what reads an argument that is a whole number, not less than `least`."""
-
-    def read(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or int(text) < least:
-            raise ArgumentTypeError(f"{text} is not a whole number from {least}")
-        return int(text)
-
-    return read

@@ -4,18 +4,18 @@ import json
 import logging
 import os
 import platform
-from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import CommandError, CommandParser
 
 from smartspec import clock
 from smartspec.bench import chart
 from smartspec.bench.errors import BenchError
+from smartspec.commands import ExplainedCommand, number_from
 
 DOCS = Path("docs")
 JSON = "bench-http.json"  # in the data folder
@@ -46,18 +46,8 @@ requirements-dev.txt.
 """
 
 
-class Formatter(DjangoHelpFormatter):
-    """Leaves the lines of the description as they are."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text
-
-
-class Command(BaseCommand):
+class Command(ExplainedCommand):
     help = HELP
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(prog_name, subcommand, formatter_class=Formatter, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
         whole = number_from(1)
@@ -175,14 +165,3 @@ class Command(BaseCommand):
     def progress(self, line: str) -> None:
         """Show what happens at this moment."""
         self.stderr.write(f"  {line} …")
-
-
-def number_from(least: int) -> Callable[[str], int]:
-    """Return what reads an argument that is a whole number, not less than `least`."""
-
-    def read(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or int(text) < least:
-            raise ArgumentTypeError(f"{text} is not a whole number from {least}")
-        return int(text)
-
-    return read
