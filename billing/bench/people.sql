@@ -8,7 +8,7 @@ ANALYZE person;
 
 INSERT INTO users_user (id, password, is_superuser, email, name, is_staff, is_active, created_at, language)
 SELECT id, '!', false, 'person' || a || '@bench.test', (ARRAY['Ada','Bo','Cem','Dora','Eli'])[1 + a %% 5] || ' Bench' || a, a %% 5000 = 1, a %% 1000 <> 2,
-       %(now)s - interval '180 days', 'en' FROM person;
+       %(now)s - interval '180 days' + a * interval '1 minute', 'en' FROM person;
 INSERT INTO account_emailaddress (user_id, email, verified, "primary") SELECT id, 'person' || a || '@bench.test', true, true FROM person;
 
 INSERT INTO credits_account (account_id, available, held, debt, entry_count, hold_count, head_grant, next_due_at, last_entry_at, frozen_causes,
@@ -43,12 +43,13 @@ FROM generate_series(0, 7) n CROSS JOIN person CROSS JOIN LATERAL (SELECT n = 3 
 INSERT INTO billing_subscriptioncheckout (id, user_id, state, session_id, session_url, request_hash, success_url, cancel_url, created_at,
   review_reason, plan, "interval", price_id, subscription_id)
 SELECT md5('checkout' || a)::uuid, id, CASE WHEN a %% 1000 = 6 THEN 'failed' ELSE 'fulfilled' END, 'cs_benchplan' || a, '', repeat('0', 64), '', '',
-       %(now)s - (a %% 170) * interval '1 day', '', 'pro', 'monthly', 'price_1', 'sub_bench' || a FROM person;
+       %(now)s - (a %% 170) * interval '1 day', '', 'pro', CASE WHEN a %% 9 = 0 THEN 'yearly' ELSE 'monthly' END, 'price_1', 'sub_bench' || a FROM person;
 INSERT INTO billing_subscription (id, customer_id, user_id, plan, "interval", price_id, item_id, status, anchor_at, current_period_start,
   current_period_end, paid_until, cancel_at_period_end, schedule_id, pending_plan, pending_interval, is_surplus, created_at)
 SELECT 'sub_bench' || a, 'cus_bench' || a, id, CASE WHEN a %% 30 = 0 THEN 'enterprise' ELSE 'pro' END, CASE WHEN a %% 9 = 0 THEN 'yearly' ELSE 'monthly' END,
        'price_1', 'si_1', CASE WHEN a %% 999 = 0 THEN 'past_due' ELSE 'active' END, %(now)s - interval '170 days', %(now)s - interval '10 days', %(now)s + interval '20 days',
-       %(now)s + interval '20 days', false, '', '', '', false, %(now)s - interval '170 days' FROM person WHERE a %% 3 = 0;
+       %(now)s + interval '20 days', false, '', '', '', false,
+       %(now)s - interval '170 days' + a * interval '1 minute' FROM person WHERE a %% 3 = 0;
 INSERT INTO billing_paidinvoice (id, subscription_id, billing_reason, paid_cents, currency, upgraded_from, upgraded_to, upgrade_credits,
   allowance_credits, paid_at, is_returned)
 SELECT 'in_bench' || a || '-' || n, 'sub_bench' || a, CASE WHEN n = 3 AND a %% 999 = 0 THEN 'manual' ELSE 'subscription_cycle' END, 2900, 'usd', '', '', 0, 500,

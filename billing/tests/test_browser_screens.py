@@ -58,8 +58,8 @@ def desk(browser: Browser, live_server: Any, scheme: str) -> Iterator[Page]:
     client.force_login(make_user("root@staff.test", name="Ada Staff", is_staff=True, is_superuser=True))
     context = browser.new_context(
         viewport={"width": 1280, "height": 900},
-        color_scheme=scheme,
-        base_url=live_server.url,  # type: ignore[arg-type]
+        color_scheme="dark" if scheme == "dark" else "light",
+        base_url=live_server.url,
     )
     context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
     page = context.new_page()
