@@ -41,6 +41,11 @@ class Webhook(models.Model):
             models.Index(name="webhook_by_type", fields=("event_type", "-trigger")),
             models.Index(name="webhook_ignored", fields=("-trigger",), condition=Q(ignored_at__isnull=False)),
             models.Index(
+                name="webhook_without_effect",
+                fields=("-trigger",),
+                condition=Q(job_id__isnull=True, ignored_at__isnull=True),
+            ),
+            models.Index(
                 name="webhook_not_done",
                 fields=("received_at",),
                 condition=Q(processed_at__isnull=True, ignored_at__isnull=True, job_id__isnull=False),
