@@ -14,7 +14,7 @@ PRODUCTION_LIKE := SMARTSPEC_ENVIRONMENT=production SMARTSPEC_SITE_URL=https://p
 	CLOUDFLARE_R2_ACCESS_KEY_ID=placeholder CLOUDFLARE_R2_SECRET_ACCESS_KEY=placeholder \
 	CLOUDFLARE_R2_BUCKET_NAME=placeholder CLOUDFLARE_R2_ENDPOINT=https://account.r2.cloudflarestorage.com
 
-.PHONY: help install run test test-long test-orders test-faults lint audit format bench bench-admin bench-http bench-media
+.PHONY: help install run test test-long test-orders test-faults lint audit format bench bench-admin bench-history bench-http bench-media
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -74,6 +74,9 @@ bench: .venv/installed-bench ## measure; nothing in it can fail a test
 
 bench-admin: .venv/installed-dev ## measure the back-office with 100,000 people and more than 5,000,000 entries
 	$(BIN)/python manage.py bench_admin
+
+bench-history: .venv/installed-dev ## measure the account pages of somebody with 1,000,000 transactions beside somebody with 100
+	$(BIN)/python manage.py bench_history
 
 bench-http: .venv/installed-dev ## measure the product over HTTP: load, webhook intake, a burst of webhooks, memory
 	$(BIN)/python manage.py bench_http

@@ -54,27 +54,38 @@ def usage_summary(*, account_id: UUID, first_date: date, last_date: date) -> lis
 def usage_since(*, account_id: UUID, since: datetime) -> list[UsageSummary]:
     """Return what each operation cost from a moment on, by name: the sum is what the account counts as used.
 
-    Whole days come from the rollup; the captures of the first day, which the moment cuts in two, are counted singly.
+    Whole days come from the rollup. The moment cuts the first day in two: the captures of its smaller part are counted
+    singly, and added to the days after it, or taken from the days with it.
     """
+    midnight = datetime.combine(since.astimezone(UTC).date(), time(), tzinfo=UTC)
     with connection.cursor() as cursor:
         cursor.execute(
             """
+            WITH found AS MATERIALIZED (
+              SELECT credits_find_entry(%(account)s, %(midnight)s, 'usage') AS begins,
+                     credits_find_entry(%(account)s, %(since)s, 'usage') AS cut,
+                     credits_find_entry(%(account)s, %(next_midnight)s, 'usage') AS ends),
+            part AS MATERIALIZED (
+              SELECT * FROM (
+                SELECT begins AS above, cut AS up_to, -1 AS sign, %(midnight)s AS days_from FROM found
+                UNION ALL
+                SELECT cut, ends, 1, %(next_midnight)s FROM found) either
+               ORDER BY up_to - above LIMIT 1)
             SELECT operation, sum(credits), sum(captures)::bigint FROM (
               SELECT operation, credits, captures FROM credits_usageday
-               WHERE account_id = %(account)s AND day_date > %(day)s
+               WHERE account_id = %(account)s AND day_date >= (SELECT (days_from AT TIME ZONE 'UTC')::date FROM part)
               UNION ALL
-              SELECT h.operation, h.captured - h.refunded, 1
+              SELECT h.operation, (SELECT sign FROM part) * (h.captured - h.refunded), (SELECT sign FROM part)
                 FROM credits_entry e JOIN credits_hold h ON h.account_id = e.account_id AND h.number = e.hold_number
                WHERE e.account_id = %(account)s AND e.entry_type = 'usage'
-                 AND e.type_number > credits_find_entry(%(account)s, %(since)s, 'usage')
-                 AND e.type_number <= credits_find_entry(%(account)s, %(next_day)s, 'usage')) used
-            GROUP BY operation ORDER BY operation
+                 AND e.type_number > (SELECT above FROM part) AND e.type_number <= (SELECT up_to FROM part)) used
+            GROUP BY operation HAVING sum(captures) > 0 ORDER BY operation
             """,
             {
                 "account": account_id,
                 "since": since,
-                "day": since.astimezone(UTC).date(),
-                "next_day": datetime.combine(since.astimezone(UTC).date() + timedelta(days=1), time(), tzinfo=UTC),
+                "midnight": midnight,
+                "next_midnight": midnight + timedelta(days=1),
             },
         )
         return [UsageSummary(*row) for row in cursor.fetchall()]

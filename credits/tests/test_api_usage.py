@@ -83,6 +83,9 @@ class TestSummary:
             services.refund_capture(hold_id=hold_id, reason="", now=noon + timedelta(days=2))
         used = selectors.usage_since(account_id=alice.id, since=noon)
         assert used == [selectors.UsageSummary("image_generation", Decimal(10), 3)]
+        later = selectors.usage_since(account_id=alice.id, since=noon + timedelta(minutes=30))
+        assert later == [selectors.UsageSummary("image_generation", Decimal(8), 2)]
+        assert selectors.usage_since(account_id=alice.id, since=noon + timedelta(days=3)) == []
         assert selectors.get_balance(account_id=alice.id, now=noon + timedelta(days=3)).used == 10
 
     def test_is_of_the_days_asked_for(self, client: APIClient) -> None:

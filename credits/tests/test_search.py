@@ -106,7 +106,11 @@ class TestLongHistory:
 
     @pytest.mark.parametrize(
         ("term", "index"),
-        [("job-77", "credits_entry_reference"), ("rare", "credits_entry_model"), ("ticket", "credits_entry_words")],
+        [
+            ("job-77", "credits_entry_by_reference"),
+            ("rare", "credits_entry_by_model"),
+            ("ticket", "credits_entry_by_words"),
+        ],
     )
     def test_asks_an_index(self, long_history: UUID, term: str, index: str, django_assert_max_num_queries: Any) -> None:
         with django_assert_max_num_queries(10) as queries:
