@@ -37,8 +37,10 @@ from billing.selectors.office import (
     sent_back_cents,
 )
 from billing.selectors.subscriptions import (
+    ComingCredits,
     SubscriptionView,
     access_ends_at,
+    coming_credits,
     current_subscription,
     get_subscription_view,
 )
@@ -66,6 +68,7 @@ __all__ = [
     "LOOKUP_KEY_PREFIX",
     "PAID_PLANS",
     "CheckoutStatus",
+    "ComingCredits",
     "Invoice",
     "InvoiceNotFound",
     "PaymentMethod",
@@ -75,6 +78,7 @@ __all__ = [
     "UpcomingInvoice",
     "WebhookState",
     "access_ends_at",
+    "coming_credits",
     "count_needing_review",
     "count_open_disputes",
     "count_open_webhooks",

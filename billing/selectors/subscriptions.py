@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from billing.models import Subscription
 from credits import selectors as credits_selectors
+from smartspec.users import selectors as users_selectors
+from smartspec.users.models import User
 
 # Stripe does not say when it gives up on a renewal: an hour as a draft, then the retries that the account is set to.
 RETRIES_LAST = timedelta(days=21, hours=1)
@@ -37,6 +40,14 @@ class SubscriptionView:
         """The plan gives one more allowance: it is paid for, and does not end before."""
         ends_at = self.access_ends_at
         return self.next_allowance_at is not None and (ends_at is None or self.next_allowance_at < ends_at)
+
+
+@dataclass(frozen=True)
+class ComingCredits:
+    """Monthly credits that will come if nothing is done about the plan."""
+
+    credits: Decimal
+    at: datetime
 
 
 def current_subscription(*, user_id: UUID) -> Subscription | None:
@@ -82,6 +93,24 @@ def get_subscription_view(*, user_id: UUID, now: datetime) -> SubscriptionView:
         pending_change=pending_change(subscription),
         **shared,
     )
+
+
+def coming_credits(*, user: User, now: datetime) -> ComingCredits | None:
+    """Return the next monthly credits, None when none are sure to come.
+
+    A plan that ends or changes before its next month gives none itself: then it is the new plan's, or Free's, which an
+    unconfirmed address does not get.
+    """
+    view = get_subscription_view(user_id=user.pk, now=now)
+    change = view.pending_change
+    if view.id is not None and view.allowance_comes and view.next_allowance_at:
+        if change is None or view.next_allowance_at < change["effective_at"]:
+            return ComingCredits(Decimal(view.monthly_credits), view.next_allowance_at)
+        return ComingCredits(credits_selectors.get_plan(change["plan"]).monthly_credits, change["effective_at"])
+    comes_at = view.next_allowance_at if view.id is None else view.access_ends_at
+    if comes_at is None or view.status == "past_due" or not users_selectors.has_verified_email(user):
+        return None
+    return ComingCredits(credits_selectors.get_plan("free").monthly_credits, comes_at)
 
 
 def access_ends_at(subscription: Subscription) -> datetime | None:

@@ -37,7 +37,7 @@ def plan_notice(context: template.Context, user: User) -> dict[str, Any]:
 @register.inclusion_tag("billing/plan_card.html", takes_context=True)
 def plan_card(context: template.Context, user: User) -> dict[str, Any]:
     """`{% plan_card user %}`: the user's plan in a few lines."""
-    return {"subscription": subscription_of(context, user)}
+    return {"subscription": subscription_of(context, user), "user": user}
 
 
 def subscription_of(context: template.Context, user: User) -> selectors.SubscriptionView:

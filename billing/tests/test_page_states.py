@@ -34,8 +34,8 @@ PAGES = (
 class Person:
     """Somebody, by the app and by their browser."""
 
-    def __init__(self, *, is_verified: bool = True) -> None:
-        self.user = make_user("mali@smartspec.test", is_verified=is_verified)
+    def __init__(self, *, is_verified: bool = True, email: str = "mali@smartspec.test") -> None:
+        self.user = make_user(email, is_verified=is_verified)
         self.api: APIClient = make_client(self.user)
 
     def browser(self, language: str) -> Client:
@@ -270,6 +270,13 @@ class TestEveryState:
             # Stripe is in this process here; what it asks its own tables is a call over the network elsewhere.
             asked = [query["sql"] for query in queries if not re.search(r"billing_sandbox_|SAVEPOINT", query["sql"])]
             assert len(asked) <= QUERIES_PER_PAGE, "\n".join([path, *asked])
+
+
+class TestUnconfirmedAddress:
+    def test_is_promised_no_credits_of_frees(self) -> None:
+        for is_verified in (True, False):
+            person = Person(is_verified=is_verified, email=f"{is_verified}@smartspec.test".lower())
+            assert ("Next credits" in person.browser("en").get("/account").content.decode()) == is_verified
 
 
 class TestOtherPages:

@@ -2,15 +2,21 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
+from django.utils.module_loading import import_string
 
 from credits.models import Account
-from credits.selectors import accounts, running_out
+from credits.selectors import running_out
 from smartspec import mail
 
 
 def warn_of_low_balances(*, now: datetime) -> int:
-    """This will tell who has less than a fifth of their monthly credits, or none, once for each and period."""
+    """This will tell who has less than a fifth of their monthly credits, or none, once for each and period.
+
+    Whether a plan goes on is known to an app above: the setting COMING_CREDITS names its selector, `(user, now)` to the
+    next monthly credits, something with `.credits` and `.at`, or None.
+    """
     told = 0
     for level, is_empty in (("empty", True), ("low", False)):
         for account in running_out.iterate_low_accounts(now=now, is_empty=is_empty):
@@ -22,8 +28,7 @@ def warn_of_low_balances(*, now: datetime) -> int:
                     context={
                         "available": account.available,
                         "monthly_allowance": account.plan.monthly_credits,
-                        # None while the plan's renewal is not paid: then there is nothing to look forward to.
-                        "next_allowance_at": accounts.get_plan_state(account_id=account.pk, now=now).next_allowance_at,
+                        "coming": import_string(settings.COMING_CREDITS)(user=account.user, now=now),
                     },
                 )
     return told

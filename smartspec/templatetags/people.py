@@ -30,8 +30,11 @@ SYSTEMS = (
 
 @register.filter
 def has_verified_email(user: User) -> bool:
-    """`{% if user|has_verified_email %}`: the address that they log in with is confirmed."""
-    return selectors.has_verified_email(user)
+    """`{% if user|has_verified_email %}`: the address that they log in with is confirmed. Asked once a request."""
+    known = vars(user)
+    if "_is_verified" not in known:
+        known["_is_verified"] = selectors.has_verified_email(user)
+    return bool(known["_is_verified"])
 
 
 @register.filter

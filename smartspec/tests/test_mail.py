@@ -10,7 +10,7 @@ from django.core import mail as outbox
 from django.core.management import call_command
 from django.test import Client
 
-from smartspec import clock, mail
+from smartspec import mail
 from smartspec.users.models import SentMail, User
 
 CONTEXT = {"plan": "Pro", "last4": "4242", "exp_month": 3, "exp_year": 2027, "renews_at": None}
@@ -105,7 +105,7 @@ class TestLayout:
                 "user": alice,
                 "available": Decimal(available),
                 "monthly_allowance": 10,
-                "next_allowance_at": clock.now(),
+                "coming": None,
             }
             return mail.write_letter(template="low_balance", context=context, language="en").subject
 

@@ -83,7 +83,7 @@ def sample(user: User) -> dict[str, Any]:
         "link": f"{settings.SITE_URL}/account/billing",
         "paid_at": now,
         "period_end": now + timedelta(days=30),
-        "next_allowance_at": now + timedelta(days=30),
+        "coming": {"credits": 500, "at": now + timedelta(days=30)},
         "access_ends_at": now + timedelta(days=21),
         "renews_at": now + timedelta(days=7),
         "expires_at": now + timedelta(days=7),
