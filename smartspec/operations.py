@@ -51,6 +51,13 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ready" if is_ready else "not ready", **checks}, status=200 if is_ready else 503)
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400 of what Django itself cannot read: problem+json under /api/, a page elsewhere. It asks for nothing more."""
+    if request.path.startswith("/api/"):
+        return problem_response(400, "malformed", "The request could not be read.")
+    return defaults.bad_request(request, exception)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404 as problem+json under /api/, as a page elsewhere."""
     if request.path.startswith("/api/"):

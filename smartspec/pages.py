@@ -1,19 +1,47 @@
 """What the account pages of all apps share."""
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
 
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRefresh
 
 from smartspec.users.models import User
+
+Rest = ParamSpec("Rest")
+PageView = Callable[Concatenate[HttpRequest, Rest], HttpResponse]
 
 
 def signed_in(request: HttpRequest) -> User:
     """Return whose page this is; `login_required` has let nobody else in."""
     assert isinstance(request.user, User)  # noqa: S101 - for the type checker
     return request.user
+
+
+def button_of(page: str) -> Callable[[PageView[Rest]], PageView[Rest]]:
+    """`@button_of("account-plans")`: a view that only does something, at a signed-in person's click.
+
+    Whoever comes in another way is led to the page that has the button: above all whoever had to sign in again after
+    the click. Nothing is done for them then.
+    """
+
+    def decorate(view: PageView[Rest]) -> PageView[Rest]:
+        @wraps(view)
+        @require_http_methods(["GET", "HEAD", "POST"])
+        def led(request: HttpRequest, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return redirect_to_login(reverse(page))
+            return view(request, *args, **kwargs) if request.method == "POST" else redirect(page)
+
+        return led
+
+    return decorate
 
 
 class EndedSessionMiddleware:

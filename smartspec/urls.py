@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from smartspec import operations
 from smartspec.watching.metrics import metrics
 
+handler400 = "smartspec.operations.bad_request"
 handler404 = "smartspec.operations.not_found"
 handler429 = "smartspec.operations.too_many_requests"  # asked for by allauth
 handler500 = "smartspec.operations.server_error"
@@ -23,8 +24,8 @@ urlpatterns = [
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     # People
-    path("accounts/", include("allauth.urls")),
     path("", include("smartspec.users.page_urls")),
+    path("accounts/", include("allauth.urls")),
     path("", include("credits.page_urls")),
     path("", include("billing.page_urls")),
     path("admin/", include("smartspec.backoffice.urls")),

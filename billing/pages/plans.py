@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from billing import selectors, services
 from billing.models import Interval
@@ -21,7 +21,7 @@ from billing.pages.refusals import carry_out, sentence_of
 from credits import selectors as credits_selectors
 from smartspec import clock
 from smartspec.errors import DomainError
-from smartspec.pages import signed_in
+from smartspec.pages import button_of, signed_in
 
 # Stripe's own list of reasons (cancellation_details.feedback), so that its reports count them.
 CANCEL_REASONS = [
@@ -192,8 +192,7 @@ def tell_change(request: HttpRequest, answer: services.PlanChangeAnswer, plan: s
     return HttpResponseRedirect(reverse("account-plans"))
 
 
-@login_required
-@require_POST
+@button_of("account-plans")
 def undo_change(request: HttpRequest) -> HttpResponse:
     """Take back a scheduled change: the plan goes on as it is."""
     user, now = signed_in(request), clock.now()
@@ -244,8 +243,7 @@ def cancel_plan(request: HttpRequest) -> HttpResponse:
     return render(request, "billing/cancel_plan.html", context)
 
 
-@login_required
-@require_POST
+@button_of("account-plans")
 def resume_plan(request: HttpRequest) -> HttpResponse:
     """Go on with a plan that was to end."""
     user, now = signed_in(request), clock.now()

@@ -10,13 +10,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from billing import selectors, services
 from billing.pages.refusals import carry_out, sentence_of
 from smartspec import clock
 from smartspec.errors import DomainError
-from smartspec.pages import signed_in
+from smartspec.pages import button_of, signed_in
 
 INVOICES_PER_PAGE = 12
 
@@ -44,8 +44,7 @@ def billing(request: HttpRequest) -> HttpResponse:
     return render(request, "billing/billing.html", context)
 
 
-@login_required
-@require_POST
+@button_of("account-billing")
 def make_default_card(request: HttpRequest, card_id: str) -> HttpResponse:
     """Let renewals be paid by this card."""
     user = signed_in(request)
@@ -57,8 +56,7 @@ def make_default_card(request: HttpRequest, card_id: str) -> HttpResponse:
     )
 
 
-@login_required
-@require_POST
+@button_of("account-billing")
 def remove_card(request: HttpRequest, card_id: str) -> HttpResponse:
     """Take a card away."""
     user = signed_in(request)
@@ -70,8 +68,7 @@ def remove_card(request: HttpRequest, card_id: str) -> HttpResponse:
     )
 
 
-@login_required
-@require_POST
+@button_of("account-billing")
 def portal(request: HttpRequest) -> HttpResponse:
     """Open Stripe's Customer Portal."""
     user = signed_in(request)

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.utils import translation
+from django.views import defaults
 
 from smartspec import operations
 
@@ -26,8 +28,22 @@ def says(answer: Any, status: int, english: str) -> None:
 
 
 class TestErrorPages:
+    def test_what_cannot_be_read(self) -> None:
+        browser = Client(headers=THAI | {"Host": "evil.example"})
+        says(browser.get("/account"), 400, "This request could not be read")
+        answer = browser.get("/api/me")
+        assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+        assert answer.json()["code"] == "malformed"
+
     def test_an_unknown_address(self) -> None:
         says(Client(headers=THAI).get("/account/nowhere"), 404, "There is no such page")
+
+    def test_what_is_not_for_this_account(self, alice: Any, rf: RequestFactory) -> None:
+        request: HttpRequest = rf.get("/account")
+        request.user = alice
+        request._messages = []  # type: ignore[attr-defined]
+        with translation.override("th"):
+            says(defaults.permission_denied(request, PermissionDenied()), 403, "This is not allowed")
 
     def test_a_form_that_is_out_of_date(self, alice: Any) -> None:
         client = Client(enforce_csrf_checks=True, headers=THAI)

@@ -5,6 +5,7 @@ from django.urls import path
 from smartspec.users import pages
 
 urlpatterns = [
+    path("accounts/sessions/", pages.DevicesPage.as_view(), name="usersessions_list"),
     path("account/open/<str:token>", pages.open_web_session, name="open_web_session"),
     path("account/viewing/end", pages.end_viewing, name="account-viewing-end"),
     path("account/language", pages.choose_language, name="account-language"),

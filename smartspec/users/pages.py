@@ -1,22 +1,27 @@
 """The pages behind links (from the app: signs the browser in; from a mail: confirms an address), and the languages."""
 
+from typing import Any
+
 from allauth.account.internal.flows.email_verification import verify_email
 from allauth.account.internal.flows.login import perform_login
 from allauth.account.models import Login
+from allauth.usersessions.views import ListUserSessionsView
 from django.conf import settings
 from django.contrib.auth import logout
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.generic.edit import FormView
 from django.views.i18n import set_language
 
 from smartspec import clock
-from smartspec.pages import signed_in
-from smartspec.users import services
+from smartspec.pages import button_of, signed_in
+from smartspec.users import selectors, services
 from smartspec.users.models import User
+
+DEVICES = 100
 
 
 @require_GET
@@ -34,6 +39,15 @@ def open_web_session(request: HttpRequest, token: str) -> HttpResponse:
         response = perform_login(request, Login(user=link.user, redirect_url=link.next_path))
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+class DevicesPage(ListUserSessionsView):
+    """Where somebody is signed in; allauth's page, which also signs out everywhere else, with a list of our own."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        devices = selectors.list_devices(user=signed_in(self.request), now=clock.now(), limit=DEVICES)
+        found: dict[str, Any] = FormView.get_context_data(self, **kwargs)
+        return found | {"sessions": devices, "session_count": len(devices), "show_last_seen_at": True}
 
 
 @require_POST
@@ -60,8 +74,7 @@ def verify_address(request: HttpRequest, token: str) -> HttpResponse:
     return response
 
 
-@login_required
-@require_POST
+@button_of("account")
 def end_viewing(request: HttpRequest) -> HttpResponse:
     """Stop reading the pages of the person whom one helps, and go back to their page in the back-office."""
     user = signed_in(request)
