@@ -1,8 +1,10 @@
 """The account pages of credits: the overview, and the history with its filters, its rows and its file."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 from django import forms
@@ -48,6 +50,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     context = {
         "balance": balance,
         "mark": mark,
+        "expiring": by_day(balance.expires_soon),
         "meter": charts.parts([balance.used, balance.held, balance.available]),
         "day_choices": DAY_CHOICES,
         "days": days,
@@ -66,6 +69,16 @@ def mark_of(request: HttpRequest, balance: selectors.Balance) -> str:
     """
     seen = render_to_string("credits/dashboard_mark.txt", {"balance": balance}, request)
     return sha256(seen.encode()).hexdigest()[:12]
+
+
+def by_day(lots: Iterable[selectors.ExpiringCredits]) -> list[selectors.ExpiringCredits]:
+    """Return what ends, soonest first, as one for each day (UTC): somebody may have hundreds of lots."""
+    days = groupby(lots, key=lambda lot: lot.expires_at.astimezone(UTC).date())
+    grouped = [list(ending) for _, ending in days]
+    return [
+        selectors.ExpiringCredits(sum((lot.credits for lot in ending), ZERO), ending[0].expires_at)
+        for ending in grouped
+    ]
 
 
 def daily_chart(daily: list[selectors.UsageOfDay]) -> dict[str, Any]:
