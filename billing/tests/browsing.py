@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.utils import translation
 from playwright.sync_api import Page, expect
 
@@ -87,6 +88,47 @@ def join(page: Page, product: Product, *, is_confirmed: bool = True) -> None:
         assert confirmed.ok, confirmed.text()
     page.goto(asks.post(f"{product.url}/api/auth/web-session", headers=session).json()["url"])
     page.wait_for_url(re.compile(r"/account$"))
+
+
+# --- Looking ------------------------------------------------------------------------------------------------------
+
+
+def look_at(page: Page, product: Product, screen: Screen, *paths: str) -> None:
+    """Look at pages one by one, and tell all that is wrong with any of them."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    found = {}
+    for path in paths:
+        complaints.clear()
+        page.goto(product.url + path)
+        if page.locator("[hx-trigger=load]").count():
+            page.wait_for_load_state("networkidle")
+        broken = [text for text in complaints if "404" not in text]
+        found[path] = broken + findings(page, screen)
+        page.evaluate(
+            "0"
+        )  # axe itself writes styles, which the pages' policy refuses: let that be heard before the next
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+def findings(page: Page, screen: Screen) -> list[str]:
+    """Return what does not fit, is in another language, or is serious or critical by axe-core.
+
+    The pages look the same whether a browser prefers light or dark.
+    """
+    answer = Axe().run(page, options={"resultTypes": ["violations"]}).response
+    found = [
+        f"{rule['id']} ({rule['impact']}): {node['html'][:160]} {node['failureSummary']}"
+        for rule in answer["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+    width = page.evaluate("document.documentElement.scrollWidth")
+    if width > screen.width:
+        found.append(f"{width} pixels wide")
+    if page.evaluate("document.documentElement.lang") != screen.language:
+        found.append("in another language")
+    return found
 
 
 # --- Paying -------------------------------------------------------------------------------------------------------

@@ -23,8 +23,14 @@ FAILS_LATER_CARD = "4000000000000341"
 
 
 @pytest.fixture(autouse=True)
-def stripe(db: None) -> None:
-    """The sandbox's account, prices and webhook endpoint, in this test's database."""
+def stripe(request: pytest.FixtureRequest) -> None:
+    """The sandbox's account, prices and webhook endpoint, in this test's database.
+
+    Those who drive a browser do so on the running product, which has a database of its own.
+    """
+    if request.node.get_closest_marker("browser"):
+        return
+    request.getfixturevalue("db")
     seed.seed(clock.now(), f"{settings.SITE_URL}/api/webhooks/stripe")
 
 

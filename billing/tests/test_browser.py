@@ -12,6 +12,7 @@ from billing.tests.browsing import (
     Screen,
     available,
     expect_granted,
+    findings,
     mailed_code,
     new_address,
     on_every_screen,
@@ -84,6 +85,7 @@ class TestNewcomers:
         page.clock.fast_forward("00:15")
         expect(page.locator("#checkout-state")).to_have_attribute("data-state", "failed")
         expect(page.locator("h1")).to_have_text(screen.says("The payment failed"))
+        assert findings(page, screen) == []
         assert available(page, product) == 60
 
     def pay_by_debit(self, page: Page, product: Product) -> None:
@@ -100,6 +102,7 @@ class TestNewcomers:
     def expect_waiting(self, page: Page, screen: Screen) -> None:
         expect(page.locator("#checkout-state")).to_have_attribute("data-state", "processing")
         expect(page.locator("h1")).to_have_text(screen.says("Your payment is on its way"))
+        assert findings(page, screen) == []
         expect(page.locator("#credits-granted")).to_have_count(0)
 
     def answer(self, page: Page, outcome: str) -> None:
@@ -111,6 +114,22 @@ class TestNewcomers:
         bank.wait_for_timeout(500)
         bank.close()
 
+    @on_every_screen(usually="en-phone")
+    def test_see_the_overview_change_by_itself_after_a_purchase(self, newcomer: Page, product: Product) -> None:
+        page = newcomer
+        page.clock.install()
+        page.goto(f"{product.url}/account")
+        page.evaluate("window.isNotReloaded = true")
+        elsewhere = page.context.new_page()
+        open_checkout(elsewhere, product, "starter")
+        pay(elsewhere)
+        expect_granted(elsewhere, 50)
+        elsewhere.close()
+        page.clock.fast_forward("00:16")
+        expect(page.locator("[data-available-credits]")).to_have_text("60")
+        expect(page.locator("section[aria-labelledby=recent]")).to_contain_text("+50")
+        assert page.evaluate("window.isNotReloaded")
+
     @on_every_screen(usually="en-desk")
     def test_see_the_price_of_an_amount_and_turn_back_before_paying(
         self, newcomer: Page, product: Product, screen: Screen
@@ -119,6 +138,9 @@ class TestNewcomers:
         page.goto(f"{product.url}/account/buy")
         page.fill("#custom-amount", "137")
         expect(page.locator("#quote .price")).to_have_text("$12.33")
+        page.press("#custom-amount", "Enter")  # asks for the price, and takes no step
+        page.wait_for_load_state("networkidle")
+        expect(page.locator("#custom-amount")).to_have_value("137")
         page.fill("#custom-amount", "5")
         expect(page.locator("#quote")).to_contain_text(
             screen.says("Choose a whole number from %(min)s to %(max)s.", min="10", max="10,000")
