@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,12 +44,37 @@ faults.add_fault("delay", event_type="payment_intent.*", seconds=2)
 faults.add_fault("drop", event_type="checkout.session.completed", remaining=20)
 print("DISTURBED now")
 """
+# How many jobs are due, and how many were ever done: a delivery that is done leaves two jobs more, so that the first
+# may grow while everything is as it should be. Nobody waits for dj-stripe's copies, least of all a thousand buyers.
 JOBS_LEFT = """
-from procrastinate.contrib.django.models import ProcrastinateJob
-from django.utils import timezone
-from django.db.models import Q
-due = Q(scheduled_at=None) | Q(scheduled_at__lte=timezone.now())
-print("LEFT", ProcrastinateJob.objects.filter(status__in=("todo", "doing")).filter(due).count())
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute(
+        "SELECT count(*) FILTER (WHERE status IN ('todo', 'doing') AND queue_name <> ALL (%s)"
+        " AND coalesce(scheduled_at <= now(), true)), (SELECT last_value FROM procrastinate_jobs_id_seq) - count(*)"
+        " FROM procrastinate_jobs",
+        [QUEUES],
+    )
+    print("LEFT", *cursor.fetchone())
+"""
+NEXT_MONTH = """
+from datetime import timedelta
+from billing.sandbox.services import moving
+from billing.sandbox.tasks import pass_time
+moving.set_offset(timedelta(days=31, hours=2) * MONTHS)
+pass_time.configure(queueing_lock=None).defer(timestamp=0)
+print("MOVED", MONTHS)
+"""
+PLAY_WHAT_IS_DUE = """
+from smartspec import clock
+from billing.sandbox.services import timekeeping
+print("PLAYED", timekeeping.pass_time(now=clock.now()))
+"""
+ALLOWANCES = """
+import json
+from credits.models import Grant
+given = Grant.objects.filter(account_id=ACCOUNT, source__startswith="allowance:sub_").values_list("source", "credits")
+print("GIVEN", json.dumps(sorted((source, int(credits)) for source, credits in given)))
 """
 
 
@@ -59,6 +85,7 @@ class Person:
     id: str
     headers: dict[str, str]
     paid: set[str] = field(default_factory=set)
+    is_subscribed: bool = False
     captured: Counter[str] = field(default_factory=Counter)
 
 
@@ -70,6 +97,7 @@ class Crowd:
         made = json.loads(_shell(product, PEOPLE.replace("COUNT", str(people)), "MADE"))
         self.people = [Person(user_id, {"Authorization": token}) for user_id, token in made["people"]]
         self.worker = {"Authorization": f"Api-Key {made['key']}"}
+        self.months = 0
 
     def run(self, *, purchases: int, jobs: int, threads: int = 6) -> None:
         """Buy and work, in a random order, until everything was answered."""
@@ -89,6 +117,19 @@ class Crowd:
         opened = self.insist("POST", "/api/payment/checkout/credits", person.headers | key, body).json()
         if self.pay(opened["url"]):
             person.paid.add(opened["session_id"])
+
+    def subscribe(self, person: Person) -> None:
+        """Begin Pro by card."""
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        body = {"plan": "pro", "interval": "monthly"}
+        opened = self.insist("POST", "/api/payment/checkout/subscription", person.headers | key, body).json()
+        assert self.pay(opened["url"])
+        person.is_subscribed = True
+
+    def pass_month(self) -> None:
+        """Let it be a month later, for the product and for its Stripe: whose plan ends with the month pays the next."""
+        self.months += 1
+        insist_on(self.product, NEXT_MONTH.replace("MONTHS", str(self.months)), "MOVED")
 
     def pay(self, url: str) -> bool:
         """Fill in the hosted page until it has led on; False when the page had expired."""
@@ -154,14 +195,17 @@ class Crowd:
             bought, usage = summary.get("purchase", none), summary.get("usage", none)
             assert (bought["total"], bought["count"]) == (100 * len(person.paid), len(person.paid)), person
             assert usage["count"] == person.captured["capture 200"], (person, usage)
+            if person.is_subscribed:
+                given = json.loads(_shell(self.product, ALLOWANCES.replace("ACCOUNT", repr(person.id)), "GIVEN"))
+                assert [credits for _, credits in given] == [500] * (1 + self.months), (person, given)
 
 
 class Killer(threading.Thread):
     """Kills web server, worker, database or all of them with -9, every so often, and starts again what ended."""
 
-    def __init__(self, product: Product, *, every_seconds: float, seed: int) -> None:
+    def __init__(self, product: Product, *, every_seconds: float, at_most: int, seed: int) -> None:
         super().__init__(daemon=True)
-        self.product, self.every_seconds = product, every_seconds
+        self.product, self.every_seconds, self.at_most = product, every_seconds, at_most
         self.random = random.Random(seed)
         self.killed: Counter[str] = Counter()
         self.stopped = threading.Event()
@@ -170,7 +214,8 @@ class Killer(threading.Thread):
     def run(self) -> None:
         try:
             while not self.stopped.wait(self.every_seconds * self.random.uniform(0.5, 1.5)):
-                self.kill_one()
+                if self.killed.total() < self.at_most:
+                    self.kill_one()
         except BaseException as error:  # seen by the test, which joins
             self.failure = error
 
@@ -236,16 +281,19 @@ def disturb_webhooks(product: Product) -> None:
     _shell(product, FAULTS, "DISTURBED")
 
 
-def wait_until_quiet(product: Product) -> None:
-    """Wait until no job of the queue is due; however many there are, they must become fewer."""
-    fewest = left = int(_shell(product, JOBS_LEFT, "LEFT"))
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while left:
+def wait_until_quiet(product: Product, *, but: Sequence[str] = ()) -> None:
+    """Wait until no job is due, of other queues than `but`; however many there are, they must be worked on."""
+    code = JOBS_LEFT.replace("QUEUES", repr(list(but)))
+    _shell(product, PLAY_WHAT_IS_DUE, "PLAYED")
+    most_done, deadline = -1, time.monotonic() + PATIENCE_SECONDS
+    while True:
+        left, done = (int(count) for count in _shell(product, code, "LEFT").split())
+        if not left:
+            return
+        if done > most_done:
+            most_done, deadline = done, time.monotonic() + PATIENCE_SECONDS
+        assert time.monotonic() < deadline, f"the queue stands still: {left} jobs"
         time.sleep(1)
-        left = int(_shell(product, JOBS_LEFT, "LEFT"))
-        if left < fewest:
-            fewest, deadline = left, time.monotonic() + PATIENCE_SECONDS
-        assert time.monotonic() < deadline, f"the queue does not become empty: {left} jobs"
 
 
 def assert_books_are_right(product: Product) -> None:
@@ -254,6 +302,18 @@ def assert_books_are_right(product: Product) -> None:
     for command in ("reconcile_stripe", "verify_ledger"):
         done = product.manage(command)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def insist_on(product: Product, code: str, word: str) -> str:
+    """Do as `_shell` does, again while there is no database just now."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return _shell(product, code, word)
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def _shell(product: Product, code: str, word: str) -> str:
