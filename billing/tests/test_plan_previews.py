@@ -35,7 +35,9 @@ def paid_cents(client: APIClient) -> int:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), permutations(OFFERS, 2), ids=lambda offer: "-".join(offer) if isinstance(offer, tuple) else None
+    ("old", "new"),
+    list(permutations(OFFERS, 2)),
+    ids=lambda offer: "-".join(offer) if isinstance(offer, tuple) else None,
 )
 class TestPreview:
     def test_is_what_happens(

@@ -56,6 +56,12 @@ class UserForm(ReasonForm, forms.ModelForm):
         widgets: ClassVar = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
 
 
+class RoleFilter(admin.RelatedFieldListFilter):
+    """Users by role, but not those without one: they are nearly all, and no index finds them."""
+
+    include_empty_choice = False
+
+
 @admin.register(User)
 class UserAdmin(UserSearchMixin, PlainAdmin):
     """Names, and whether a person may log in; rights by superusers alone. People change their e-mail themselves."""
@@ -74,7 +80,7 @@ class UserAdmin(UserSearchMixin, PlainAdmin):
         "is_active",
     )
     list_display = ("email", "name", state, role, "created_at", "last_login")
-    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    list_filter = ("is_staff", "is_superuser", "is_active", ("groups", RoleFilter))
     ordering = ("-created_at",)
     fieldsets = (
         (None, {"fields": ("id", "email", "name", "is_active", "created_at", "last_login")}),

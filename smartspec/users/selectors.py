@@ -113,7 +113,9 @@ def find_people(*, term: str) -> list[User]:
     if words and len(found) < PEOPLE_MATCHED:
         names = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")
         by_name = User.objects.annotate(words=SearchVector("name", config="simple")).filter(words=names)
-        found += list(by_name.exclude(pk__in=[user.pk for user in found]).order_by("email")[:PEOPLE_MATCHED])
+        # Put in order here: in order of e-mail the database would look for a rare name among everybody.
+        others = by_name.exclude(pk__in=[user.pk for user in found])[:PEOPLE_MATCHED]
+        found += sorted(others, key=lambda user: user.email)
     return found[:PEOPLE_MATCHED]
 
 
