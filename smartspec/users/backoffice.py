@@ -63,7 +63,7 @@ def sessions(user: User, now: datetime) -> list[Panel]:
     """Where they are signed in."""
     rows = [
         (
-            session.user_agent[:80],
+            backoffice.wide(session.user_agent[:80]),
             session.ip,
             f"{session.created_at:%Y-%m-%d %H:%M}",
             f"{session.last_seen_at:%Y-%m-%d %H:%M}",
