@@ -6,6 +6,7 @@ from django.db import transaction
 
 from credits import catalogue
 from credits.models import Plan, Rate
+from credits.modifiers import UNITS, check_modifiers
 from smartspec.errors import DomainError
 from smartspec.users import services as users_services
 from smartspec.users.services import Staff
@@ -27,14 +28,18 @@ def save_plan(*, staff: Staff, plan: Plan, now: datetime) -> None:
 
 
 def save_rate(*, staff: Staff, rate: Rate, now: datetime) -> None:
-    """This will announce a rate, or correct one that has not begun.
+    """This will announce a rate, or correct one that has not begun. What it is counted in follows from its operation.
 
     :raises RateInEffect: it would begin, or has begun, by now.
+    :raises InvalidModifiers: no price could be computed from it.
     :raises users_services.NotPermitted, users_services.ReasonMissing: see `users_services.record_action`.
     """
     require_planned(rate, now)
     if not rate._state.adding:
         require_planned(Rate.objects.get(pk=rate.pk), now)
+    operation = Rate.Operation(rate.operation)
+    check_modifiers(rate.modifiers, operation)
+    rate.unit = UNITS[operation]
     users_services.save_by_staff(staff=staff, row=rate, now=now)
     transaction.on_commit(catalogue.forget)
 

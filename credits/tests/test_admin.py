@@ -233,6 +233,7 @@ class TestRates:
             ({"modifiers": '[{"label": "HD", "field": "quality", "equals": "hd", "percent": true}]'}, "modifiers"),
             ({"modifiers": '[{"label": "HD", "field": "quality", "equals": "hd", "percent": NaN}]'}, "modifiers"),
             ({"modifiers": '[{"label": "Long", "field": "duration_seconds", "above": 5, "percent": 9}]'}, "modifiers"),
+            ({"modifiers": '[{"label": "HD", "field": "quality", "equals": "hd", "percent": 1e9}]'}, "modifiers"),
             ({"operation": "storage"}, "modifiers"),
         ],
     )
@@ -244,6 +245,17 @@ class TestRates:
         assert answer.status_code == 200
         assert field in answer.context["adminform"].errors
         assert Rate.objects.count() == before
+
+    def test_leave_a_price_where_two_modifiers_apply_to_one_job(self, administrator: Client) -> None:
+        def longer_than(seconds: int, percent: int) -> dict[str, Any]:
+            return {"label": "Long", "field": "duration_seconds", "above": seconds, "percent": percent}
+
+        def rate(*modifiers: dict[str, Any]) -> dict[str, Any]:
+            return self.rate(operation="video_generation", modifiers=json.dumps(modifiers))
+
+        answer = administrator.post(self.ADD, rate(longer_than(5, -50), longer_than(10, -50)))
+        assert "also where several apply" in str(answer.context["adminform"].errors["modifiers"])
+        assert administrator.post(self.ADD, rate(longer_than(5, -50), longer_than(10, -49))).status_code == 302
 
 
 class TestRegistry:
