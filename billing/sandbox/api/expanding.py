@@ -105,6 +105,11 @@ def _subscriptions(customer: Data) -> Data:
     return _list(f"/v1/customers/{customer['id']}/subscriptions", living) | {"total_count": len(living)}
 
 
+def _applies_to(coupon: Data) -> Data | None:
+    products = store.get_private(coupon["id"]).get("products")
+    return {"products": products} if products else None
+
+
 def _empty(path: str) -> Callable[[Data], Data]:
     return lambda holder: _list(path.format(id=holder["id"]), []) | {"total_count": 0}
 
@@ -120,7 +125,7 @@ def _currency_options(price: Data) -> Data:
 INCLUDED: dict[tuple[str, str], Callable[[Data], Any]] = {
     ("charge", "refunds"): _refunds,
     ("checkout.session", "line_items"): _line_items,
-    ("coupon", "applies_to"): lambda coupon: None,
+    ("coupon", "applies_to"): _applies_to,
     ("coupon", "currency_options"): lambda coupon: {},
     ("customer", "cash_balance"): lambda customer: None,
     ("customer", "invoice_credit_balance"): lambda customer: {},

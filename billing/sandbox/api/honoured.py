@@ -98,11 +98,15 @@ HONOURED = {
     "PriceModifyParams": "active lookup_key metadata nickname tax_behavior transfer_lookup_key",
     "CouponListParams": FILTERS,
     "CouponCreateParams": """
-        amount_off currency duration duration_in_months id max_redemptions metadata name percent_off redeem_by
+        amount_off applies_to currency duration duration_in_months id max_redemptions metadata name percent_off
+        redeem_by
     """,
     "CouponModifyParams": "metadata name",
     "PromotionCodeListParams": f"{FILTERS} {OWNERS} active code coupon",
-    "PromotionCodeCreateParams": "active code customer expires_at max_redemptions metadata promotion",
+    "PromotionCodeCreateParams": """
+        active code customer expires_at max_redemptions metadata promotion restrictions.first_time_transaction
+        restrictions.minimum_amount restrictions.minimum_amount_currency
+    """,
     "PromotionCodeModifyParams": "active metadata",
     # Checkout and the portal
     "checkout.SessionListParams": f"""

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from billing.sandbox import store
-from billing.sandbox.services import checkout, disputes, invoices, refunds, schedules, subscriptions
+from billing.sandbox.services import checkout, discounts, disputes, invoices, refunds, schedules, subscriptions
 
 # What time does to each kind, called with the object's id and the moment at which it is due. Of what is due at the same
 # moment the kind named first goes first: a new phase of a schedule is what the renewal then bills.
@@ -20,6 +20,8 @@ CHANGES = {
     "charge": disputes.open_due_dispute,
     "refund": refunds.do_what_is_due,
     "dispute": disputes.do_what_is_due,
+    "coupon": discounts.lapse_coupon,
+    "promotion_code": discounts.lapse_promotion_code,
 }
 
 

@@ -32,7 +32,7 @@ def subscribe(session: Data, intent: Data | None, payment_method: Data | None, *
         data=private["params"].get("subscription_data") or {},
         intent=intent,
         payment_method=payment_method["id"] if payment_method else None,
-        coupon=store.find_any(private["coupon"]) if discount and private.get("coupon") else None,
+        coupon=private.get("coupon") if discount else None,
         promotion_code=session["discounts"][0]["promotion_code"] if session["discounts"] else None,
         checkout_session=session["id"],
         now=now,
@@ -116,7 +116,7 @@ def _note_invoiced(session: Data) -> None:
 def _discount_id(session: Data, *, now: datetime) -> str:
     private = store.get_private(session["id"])
     return discounts.record_discount(
-        coupon=store.get("coupon", private["coupon"]),
+        coupon=private["coupon"],
         promotion_code=session["discounts"][0]["promotion_code"],
         customer=session["customer"],
         checkout_session=session["id"],

@@ -74,8 +74,8 @@ def create_session(params: Data, *, now: datetime) -> Data:
         clock=_clock_of(session),
     )
     for given in params.get("discounts") or []:
-        coupon, code = discounts.find_given(given, now=now, customer=session["customer"])
-        session = _discount(session, coupon=coupon, promotion_code=code, now=now)
+        coupon, code = discounts.find_given(given, order=_order(session), now=now)
+        session = _discount(session, coupon=coupon, promotion_code=code)
     return session
 
 
@@ -92,35 +92,45 @@ def apply_promotion_code(session_id: str, code: str, *, now: datetime) -> Data:
     """This will take a code that the customer typed on the page.
 
     :raises UnexpectedState: when the session takes none.
-    :raises ParameterInvalid: for a code that is unknown, used up or over, in the words of Stripe's page.
+    :raises ParameterInvalid: for a code that is unknown, used up or over, or not for this customer or purchase.
     """
     session = sessions.lock_open(session_id, now=now)
     if not session["allow_promotion_codes"]:
         raise UnexpectedState("This Checkout Session does not take promotion codes.")
-    promotion_code = discounts.find_by_code(code, customer=session["customer"], now=now)
-    coupon = store.get("coupon", promotion_code["promotion"]["coupon"])
-    return _discount(session, coupon=coupon, promotion_code=promotion_code["id"], now=now)
+    promotion_code = discounts.find_by_code(code, customer=session["customer"])
+    coupon = discounts.require_redeemable(promotion_code, order=_order(session), param="promotion_code", now=now)
+    return _discount(session, coupon=coupon, promotion_code=promotion_code["id"])
 
 
 @transaction.atomic
 def remove_promotion_code(session_id: str, *, now: datetime) -> Data:
     """This will take the discount off an open session."""
     session = sessions.lock_open(session_id, now=now)
-    return _discount(session, coupon=None, promotion_code=None, now=now)
+    return _discount(session, coupon=None, promotion_code=None)
 
 
-def _discount(session: Data, *, coupon: Data | None, promotion_code: str | None, now: datetime) -> Data:
+def _order(session: Data) -> discounts.Order:
+    items = sessions.list_line_items(session["id"])
+    return discounts.Order(
+        customer=session["customer"],
+        currency=session["currency"],
+        due=0 if sessions.starts_free(session) else session["amount_subtotal"],
+        products=frozenset(item["price"]["product"] for item in items),
+    )
+
+
+def _discount(session: Data, *, coupon: Data | None, promotion_code: str | None) -> Data:
     private = store.get_private(session["id"])
     items = copy.deepcopy(private["line_items"])
-    amounts = [item["amount_subtotal"] for item in items]
-    parts = discounts.spread(coupon, amounts) if coupon else [0] * len(items)
+    priced = [(item["price"]["product"], item["amount_subtotal"]) for item in items]
+    parts = discounts.spread(coupon, priced) if coupon else [0] * len(items)
     for item, part in zip(items, parts, strict=True):
         item |= {"amount_discount": part, "amount_total": item["amount_subtotal"] - part}
     sessions.add_up(session, items)
     session["discounts"] = (
         [{"coupon": None if promotion_code else coupon["id"], "promotion_code": promotion_code}] if coupon else []
     )
-    store.set_private(session["id"], line_items=items, coupon=coupon["id"] if coupon else None)
+    store.set_private(session["id"], line_items=items, coupon=coupon)
     return store.save(session)
 
 
@@ -138,6 +148,8 @@ def _check(params: Data, *, mode: str) -> None:
         raise ParameterInvalid(
             "customer_email", "You may only specify one of these parameters: customer, customer_email."
         )
+    if len(params.get("discounts") or []) > 1:
+        raise ParameterInvalid("discounts", "A Checkout Session takes one discount.")
     if params.get("discounts") and params.get("allow_promotion_codes"):
         raise ParameterInvalid(
             "allow_promotion_codes", "You may only specify one of these parameters: allow_promotion_codes, discounts."

@@ -180,10 +180,7 @@ def settle_bank_debit(*, session_id: str, now: datetime, outcome: Literal["succe
 
 def amount_due_now(session: Data) -> int:
     """This will return what has to be paid to complete a session, in cents: nothing during a trial."""
-    if session["mode"] == "setup":
-        return 0
-    data = store.get_private(session["id"])["params"].get("subscription_data") or {}
-    if session["mode"] == "subscription" and (data.get("trial_period_days") or data.get("trial_end")):
+    if session["mode"] == "setup" or sessions.starts_free(session):
         return 0
     amount: int = session["amount_total"]
     return amount
@@ -234,7 +231,7 @@ def _complete(session: Data, intent: Data | None, payment_method: Data | None, *
     elif session["mode"] == "payment" and (intent is None or intent["status"] == "succeeded"):
         completing.invoice_purchase(session, intent, now=now)
     if coupon := private.get("coupon"):
-        discounts.note_redemption(coupon, session["discounts"][0]["promotion_code"], now=now)
+        discounts.note_redemption(coupon["id"], session["discounts"][0]["promotion_code"])
     store.save(session)
     events.emit("checkout.session.completed", session, now=now)
     return PaymentOutcome("complete", session, redirect_url=_return_url(session))

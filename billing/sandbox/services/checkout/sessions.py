@@ -57,6 +57,12 @@ def expire_if_due(*, object_id: str, now: datetime) -> Data:
     return _expire(session, now=now)
 
 
+def starts_free(session: Data) -> bool:
+    """This will say whether a session sells a subscription that begins with a trial."""
+    data = store.get_private(session["id"])["params"].get("subscription_data") or {}
+    return session["mode"] == "subscription" and bool(data.get("trial_period_days") or data.get("trial_end"))
+
+
 def lock_open(session_id: str, *, now: datetime) -> Data:
     """This will return an open session, kept from every other writer.
 

@@ -6,6 +6,7 @@ from django.db import transaction
 from billing.sandbox import changes, store
 from billing.sandbox.errors import ParameterMissing, UnexpectedState
 from billing.sandbox.objects import subscription as subscription_objects
+from billing.sandbox.objects.product import amount_of
 from billing.sandbox.services import customers, events, invoices, payment_methods, payments
 from billing.sandbox.services.subscriptions import anchoring, announcing, discounting, state, terms
 
@@ -45,7 +46,12 @@ def create_subscription(params: Data, *, now: datetime) -> Data:
             code="resource_missing",
         )
     if params.get("discounts"):
-        discounting.change_discounts(subscription, params["discounts"] or [], now=now)
+        due = (
+            0
+            if is_free_now
+            else sum(amount_of(item["price"], item["quantity"]) for item in subscription["items"]["data"])
+        )
+        discounting.change_discounts(subscription, params["discounts"] or [], due=due, now=now)
     store_new(subscription, now=now)
     events.emit("customer.subscription.created", subscription, now=now)
     announcing.announce(subscription["id"], now=now)

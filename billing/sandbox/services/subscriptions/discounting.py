@@ -13,12 +13,15 @@ from billing.sandbox.services import discounts, events
 Data = dict[str, Any]
 
 
-def change_discounts(subscription: Data, given: list[Data], *, now: datetime) -> None:
+def change_discounts(subscription: Data, given: list[Data], *, due: int | None, now: datetime) -> None:
     """This will make a request's `discounts` the subscription's; an empty list takes them all away.
 
+    `due` is what a new subscription would be paid with at once, in cents; None for one that is changed.
+
     :raises ResourceMissing: for an unknown coupon, promotion code or discount.
-    :raises ParameterInvalid: for a coupon that is used up or over.
+    :raises ParameterInvalid: for one that cannot be redeemed, or not by this customer or for this amount.
     """
+    order = discounts.Order(customer=subscription["customer"], currency=subscription["currency"], due=due)
     kept: list[str] = []
     for index, one in enumerate(given):
         if discount_id := one.get("discount"):
@@ -26,9 +29,9 @@ def change_discounts(subscription: Data, given: list[Data], *, now: datetime) ->
                 raise ParameterInvalid(f"discounts[{index}][discount]", f"No such discount: '{discount_id}'")
             kept.append(discount_id)
             continue
-        coupon, code = discounts.find_given(one, customer=subscription["customer"], now=now)
+        coupon, code = discounts.find_given(one, order=order, index=index, now=now)
         kept.append(add_discount(subscription, coupon=coupon, promotion_code=code, now=now))
-        discounts.note_redemption(coupon["id"], code, now=now)
+        discounts.note_redemption(coupon["id"], code)
     for discount_id in set(subscription["discounts"]) - set(kept):
         end_discount(discount_id, now=now)
     subscription["discounts"] = kept
@@ -104,7 +107,7 @@ def net_price(subscription: Data, item: Data, *, amount: int, at: int, is_credit
         return amount - sum(part["amount"] for part in line["discount_amounts"])
     for active in list_active(subscription, at=at):
         if active.coupon["duration"] != "once":
-            amount -= discounts.spread(active.coupon, [amount])[0]
+            amount -= discounts.spread(active.coupon, [(item["price"]["product"], amount)])[0]
     return amount
 
 

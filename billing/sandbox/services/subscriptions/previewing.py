@@ -38,7 +38,7 @@ def preview_invoice(params: Data, *, now: datetime) -> Data:
                     subscription=subscription,
                     period=(start, store.timestamp(now)),
                     proration_date=proration_date,
-                    active=_discounts(subscription, params, at=store.timestamp(now), now=now),
+                    active=_discounts(subscription, params, change.lines, at=store.timestamp(now), now=now),
                     invoice_id=invoices.new_preview_id(),
                     now=now,
                 ),
@@ -60,7 +60,7 @@ def preview_invoice(params: Data, *, now: datetime) -> Data:
         subscription=subscription,
         period=(start, end),
         proration_date=proration_date,
-        active=_discounts(subscription, params, at=end, now=now),
+        active=_discounts(subscription, params, lines, at=end, now=now),
         invoice_id=invoices.new_preview_id(),
         now=now,
     )
@@ -89,28 +89,39 @@ def _preview_new(params: Data, details: Data, *, now: datetime) -> Data:
         raise ParameterMissing("customer")
     customer = store.get("customer", params["customer"], param="customer", status=400)
     subscription = creating.build_subscription(customer["id"], details | {"items": details["items"]}, now=now)
+    lines = [state.period_line(subscription, item) for item in subscription["items"]["data"]]
     invoice = invoices.build_invoice(
         customer=customer,
         currency=subscription["currency"],
         billing_reason="upcoming",
-        lines=[state.period_line(subscription, item) for item in subscription["items"]["data"]],
-        active=_discounts(subscription, params, at=store.timestamp(now), now=now),
+        lines=lines,
+        active=_discounts(subscription, params, lines, at=store.timestamp(now), now=now),
         invoice_id=invoices.new_preview_id(),
         now=now,
     )
     return _as_preview(invoice, next_attempt=store.timestamp(now))
 
 
-def _discounts(subscription: Data, params: Data, *, at: int, now: datetime) -> list[discounts.Active]:
-    """Return the discounts of a preview: those that the request names, else the subscription's."""
+def _discounts(
+    subscription: Data, params: Data, lines: list[Data], *, at: int, now: datetime
+) -> list[discounts.Active]:
+    """Return the discounts of a preview: those that the request names, else the subscription's.
+
+    :raises ParameterInvalid: for one that could not be redeemed for these lines.
+    """
     if "discounts" not in params:
         return discounting.list_active(subscription, at=at)
     given: list[Data] = params["discounts"] or []
+    order = discounts.Order(
+        customer=subscription["customer"],
+        currency=subscription["currency"],
+        due=sum(line["amount"] for line in lines),
+    )
     return [
         discounts.get_active(one["discount"])
         if one.get("discount")
-        else discounts.Active(ids.new_id("discount"), discounts.find_given(one, customer=None, now=now)[0])
-        for one in given
+        else discounts.Active(ids.new_id("discount"), discounts.find_given(one, order=order, index=index, now=now)[0])
+        for index, one in enumerate(given)
     ]
 
 

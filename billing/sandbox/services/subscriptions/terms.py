@@ -20,7 +20,7 @@ def change_fields(subscription: Data, params: Data, *, now: datetime) -> None:
             payment_methods.get_owned(chosen, customer=subscription["customer"], param="default_payment_method")
         subscription["default_payment_method"] = chosen
     if "discounts" in params:
-        discounting.change_discounts(subscription, params["discounts"] or [], now=now)
+        discounting.change_discounts(subscription, params["discounts"] or [], due=None, now=now)
     if settings := params.get("payment_settings"):
         subscription["payment_settings"] |= settings
     if trial_settings := params.get("trial_settings"):
