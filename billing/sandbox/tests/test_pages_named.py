@@ -9,7 +9,7 @@ import re
 import pytest
 
 OURS = {"test_bench_http"}  # how fast this product is, which is nobody else's rule
-MODULES = sorted(path for path in pathlib.Path(__file__).parent.glob("test_*.py") if path.stem not in OURS)
+MODULES = sorted(path for path in pathlib.Path(__file__).parent.rglob("test_*.py") if path.stem not in OURS)
 PAGE = re.compile(r"https://docs\.stripe\.com/[a-z0-9]")
 
 

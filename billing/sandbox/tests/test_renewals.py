@@ -40,7 +40,7 @@ def newest_number() -> int:
 
 
 class TestRenewal:
-    """https://docs.stripe.com/billing/subscriptions/webhooks#additional-billing-cycles"""
+    """https://docs.stripe.com/billing/subscriptions/webhooks"""
 
     def test_is_a_draft_for_an_hour_and_then_paid(self, client_of_stripe: stripe.StripeClient) -> None:
         """https://docs.stripe.com/invoicing/integration/workflow-transitions"""
