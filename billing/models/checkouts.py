@@ -126,6 +126,7 @@ class SubscriptionCheckout(Checkout):
             models.Index(name="subscription_checkout_by_sub", fields=("subscription_id",)),
             models.Index(name="subscription_checkout_newest", fields=("-created_at", "id")),
             models.Index(name="subscription_checkout_by_state", fields=("state", "-created_at", "id")),
+            models.Index(name="subscription_checkout_by_term", fields=("interval", "-created_at", "id")),
         ]
         constraints = (
             models.UniqueConstraint(
