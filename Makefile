@@ -36,11 +36,12 @@ run: .venv/installed ## serve the whole product on this machine until Ctrl-C
 
 test: .venv/installed-dev ## every test, on two processes
 	$(BIN)/pytest -q -n 2 --dist loadgroup -m "not long and not faults and not browser and not serial"
-	$(BIN)/pytest -q -m "(serial or browser) and not long and not faults"  # apart: the browser's driver leaves an event loop in its process
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "browser and not long and not faults"  # apart: the driver leaves an event loop in its process
+	$(BIN)/pytest -q -m "serial and not long and not faults"
 
 test-long: .venv/installed-dev ## the tests that take minutes, half an hour in all
 	$(BIN)/pytest -q -m "long and not orders and not browser"
-	$(BIN)/pytest -q -m "long and browser"  # every story on the screens that make test leaves out
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "long and browser"  # every story on the screens that make test leaves out
 
 test-orders: .venv/installed-dev ## every life's events in every order, or two thousand of them: one to two hours
 	$(BIN)/pytest -q -m orders
