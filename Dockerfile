@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One image for web, worker and migrations; compose.yaml says which command is which. Built from exact pins alone; to pin the
 # base as well, give its digest: --build-arg PYTHON_IMAGE=python:3.11.14-slim-bookworm@sha256:…
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
@@ -30,4 +29,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["python", "-m", "smartspec.alive"]
 # One process with threads; more of them are more containers, so that /metrics of each tells of itself.
 CMD ["gunicorn", "smartspec.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "smartspec.server.PromptWorker", \
-     "--threads", "16", "--timeout", "30", "--worker-tmp-dir", "/dev/shm", "--graceful-timeout", "20"]
+     "--threads", "16", "--timeout", "30", "--worker-tmp-dir", "/dev/shm", "--graceful-timeout", "20", "--no-control-socket"]

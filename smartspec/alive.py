@@ -1,22 +1,45 @@
-"""`python -m smartspec.alive`: does the web server of this container answer? For the image's health check."""
+"""Does this container live? `python -m smartspec.alive` asks its web server, `… worker` the queue. For health checks.
+
+It starts several times a minute, so it knows nothing of Django.
+"""
 
 import os
 import sys
 import urllib.request
 
+import psycopg
+
 TIMEOUT_SECONDS = 4
+HEARD_OF = "SELECT 1 FROM procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute'"
 
 
 def main() -> int:
-    """Ask `/healthz` under a name that this server answers to. Returns the exit code."""
+    """Returns the exit code."""
+    wrong = ask_queue() if sys.argv[1:] == ["worker"] else ask_web_server()
+    if wrong:
+        print(wrong, file=sys.stderr)  # noqa: T201 - read by docker inspect
+    return int(bool(wrong))
+
+
+def ask_web_server() -> str:
+    """Ask `/healthz` under a name that this server answers to. Returns what is wrong."""
     host = os.environ.get("SMARTSPEC_ALLOWED_HOSTS", "localhost").split(",")[0].strip()
     url = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}/healthz"
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers={"Host": host}), timeout=TIMEOUT_SECONDS):
-            return 0
+            return ""
     except OSError as error:
-        print(f"{url}: {error}", file=sys.stderr)  # noqa: T201 - read by docker inspect
-        return 1
+        return f"{url}: {error}"
+
+
+def ask_queue() -> str:
+    """Look whether a worker has been heard of within the last minute. Returns what is wrong."""
+    url = os.environ.get("DATABASE_DIRECT_URL") or os.environ["DATABASE_URL"]
+    try:
+        with psycopg.connect(url, connect_timeout=TIMEOUT_SECONDS) as connection:
+            return "" if connection.execute(HEARD_OF).fetchone() else "no worker has been heard of for a minute"
+    except psycopg.Error as error:
+        return f"the queue: {error}"
 
 
 if __name__ == "__main__":

@@ -42,14 +42,13 @@ def back_up(*, path: Path, on_progress: Progress) -> int:
 
     The file appears under its name when it is complete, readable by its owner alone.
 
-    :raises BackupFailed: Postgres's tools are missing or of another version, the disk is full, the file exists.
+    :raises BackupFailed: Postgres's tools are missing or of another version, the disk is full, the file exists or may
+        not be written there.
     """
     if path.exists():
         raise BackupFailed(f"{path} exists already; a backup never overwrites another.")
     partial = path.with_name(f"{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
+    _make_private(partial)
     try:
         with partial.open("wb") as file:
             _run([_tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", "--verbose"], file, on_progress)
@@ -75,13 +74,14 @@ def restore(*, path: Path, on_progress: Progress) -> None:
         others = _count_others()
     if others:
         raise BackupFailed(
-            f"{others} others are connected to this database: stop web server and worker first.", connections=others
+            f"Others are connected to this database ({others}): stop web server, worker and PgBouncer first.",
+            connections=others,
         )
     connections.close_all()
     # One transaction, in which the empty schema comes first: pg_restore alone can empty only what the backup knows of.
     script = path.with_name(f"{path.name}.sql")
+    _make_private(script)
     try:
-        script.touch(mode=0o600)
         with script.open("wb") as file:
             file.write(EMPTY_SCHEMA.encode())
             file.flush()
@@ -92,6 +92,19 @@ def restore(*, path: Path, on_progress: Progress) -> None:
         _run([*write, f"--file={script}", "--output=/dev/null"], None, on_progress)
     finally:
         script.unlink(missing_ok=True)
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file for its owner's eyes alone.
+
+    :raises BackupFailed: nothing can be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise BackupFailed(f"{path.absolute()} cannot be written: {error.strerror}.") from error
 
 
 def _count_others() -> int:

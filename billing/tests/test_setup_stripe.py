@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command, load_command_class
+from django.db import connection
 from django.test import Client
 
 from billing import services
@@ -103,6 +104,13 @@ def test_can_be_run_before_there_is_the_secret_that_it_prints(settings: Any) -> 
     command = load_command_class("billing", "setup_stripe")
     command.execute(dry_run=True, skip_checks=False, force_color=False, no_color=True, stdout=said)
     assert "For the environment" in said.getvalue()
+
+
+def test_says_what_to_do_on_an_empty_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE credits_plan RENAME TO a_table_that_is_still_to_come")
+    with pytest.raises(CommandError, match="migrate --skip-checks"):
+        call_command("setup_stripe", "--dry-run")
 
 
 class TestPlansPage:

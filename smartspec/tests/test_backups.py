@@ -37,6 +37,11 @@ class TestBackup:
             back_up(path)
         assert path.read_text() == "the last one"
 
+    def test_that_cannot_be_written_says_where(self, path: Path) -> None:
+        path.write_text("not a folder")
+        with pytest.raises(CommandError, match=r"all\.dump/nightly\.dump\.partial cannot be written"):
+            back_up(path / "nightly.dump")
+
     def test_that_fails_leaves_nothing(self, path: Path, settings: Any) -> None:
         settings.DATABASE_DIRECT = settings.DATABASES["default"] | {"NAME": "no_such_database"}
         with pytest.raises(CommandError, match="no_such_database"):
@@ -81,7 +86,7 @@ class TestRestore:
         other = connections.create_connection("default")
         try:
             other.ensure_connection()
-            with pytest.raises(CommandError, match="stop web server and worker first"):
+            with pytest.raises(CommandError, match="stop web server, worker and PgBouncer first"):
                 call_command("restore", str(path), "--replace")
         finally:
             other.close()

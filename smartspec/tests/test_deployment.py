@@ -15,7 +15,15 @@ BASE_DIR = Path(settings.BASE_DIR)
 UNITS = sorted((BASE_DIR / "docs/systemd").glob("*.service"))
 VARIABLES = {line.split("=")[0] for line in (BASE_DIR / ".env.example").read_text().splitlines() if "=" in line}
 # Read by others than settings.py: Python, the metrics' library, the image's base, Postgres and PgBouncer.
-OTHERS = {"PATH", "PYTHONUNBUFFERED", "PYTHON_IMAGE", "PROMETHEUS_MULTIPROC_DIR", "POSTGRES_PASSWORD", "MAINPID"}
+OTHERS = {
+    "PATH",
+    "PYTHONUNBUFFERED",
+    "PYTHON_IMAGE",
+    "PROMETHEUS_MULTIPROC_DIR",
+    "POSTGRES_PASSWORD",
+    "WEB_PORTS",
+    "MAINPID",
+}
 NAME = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 
@@ -44,7 +52,7 @@ def assert_command_exists(words: list[str]) -> None:
     if "manage.py" in words:
         assert words[words.index("manage.py") + 1] in get_commands()
     else:
-        assert words[:2] == ["gunicorn", "smartspec.wsgi"] or words[-1] == "smartspec.alive"
+        assert words[:2] == ["gunicorn", "smartspec.wsgi"] or "smartspec.alive" in words
 
 
 class TestImage:
@@ -54,6 +62,12 @@ class TestImage:
         pins = [line for line in (BASE_DIR / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
         assert all("==" in pin for pin in pins)
         assert any("--no-deps -r requirements.txt" in line for line in dockerfile)
+
+    def test_needs_no_other_image_to_be_built(self) -> None:
+        assert not (BASE_DIR / "Dockerfile").read_text().startswith("# syntax")  # a frontend that nothing pins
+
+    def test_writes_nothing_into_a_home_that_it_does_not_have(self, dockerfile: list[str]) -> None:
+        assert "--no-control-socket" in dockerfile[-1]
 
     def test_runs_as_nobody_in_particular(self, dockerfile: list[str]) -> None:
         last_stage = dockerfile[max(n for n, line in enumerate(dockerfile) if line.startswith("FROM")) :]
@@ -98,7 +112,20 @@ class TestCompose:
     def test_holds_no_secret_and_opens_one_door_to_this_machine_alone(self, services: dict[str, Any]) -> None:
         text = (BASE_DIR / "compose.yaml").read_text()
         assert set(re.findall(r"PASSWORD: (\S+)", text)) == {"${POSTGRES_PASSWORD:?openssl"}
-        assert {port for service in services.values() for port in service.get("ports", ())} == {"127.0.0.1:8000:8000"}
+        ports = {port for service in services.values() for port in service.get("ports", ())}
+        assert ports == {"127.0.0.1:${WEB_PORTS:-8000}:8000"}
+
+    def test_is_in_production_whatever_a_copy_of_the_example_says(self, services: dict[str, Any]) -> None:
+        for name in ("migrate", "web", "worker"):
+            environment = services[name]["environment"]
+            assert environment["SMARTSPEC_ENVIRONMENT"] == "production"
+            assert environment["SMARTSPEC_DATA_DIR"] == "/data"
+            assert environment["PORT"] == "8000"
+
+    def test_tells_when_web_and_worker_are_there(self, services: dict[str, Any]) -> None:
+        # `up --wait` ends with 1 for a service that runs on and has no health check
+        assert "healthcheck" not in services["web"]  # the image's
+        assert_command_exists(services["worker"]["healthcheck"]["test"][1:])
 
     def test_starts_web_and_worker_on_a_migrated_database(self, services: dict[str, Any]) -> None:
         for name in ("web", "worker"):
@@ -122,8 +149,15 @@ class TestUnit:
         service = unit(path)["Service"]
         assert service["User"] == "smartspec"
         assert service["NoNewPrivileges"] == "true"
-        assert service["EnvironmentFile"] == "/etc/smartspec/environment"
+        files = re.findall(r"^EnvironmentFile=(.*)$", path.read_text(), re.MULTILINE)
+        # the second beats the first, which may have begun as a copy of .env.example
+        assert files == ["/etc/smartspec/environment", "/srv/smartspec/docs/systemd/smartspec.env"]
         assert service["Restart"] == "always"
+
+
+def test_the_units_are_in_production() -> None:
+    fixed = (BASE_DIR / "docs/systemd/smartspec.env").read_text().splitlines()[1:]
+    assert fixed == ["SMARTSPEC_ENVIRONMENT=production", "SMARTSPEC_DATA_DIR=/var/lib/smartspec"]
 
 
 def test_there_are_units_for_web_and_worker() -> None:

@@ -162,6 +162,7 @@ class TestProduction:
         assert fetch(f"{served}/sandbox/mail", tls)[0] == 404
         status, headers, _ = fetch(f"{served}/account", {"Host": "pay.example.com"})
         assert (status, headers["Location"]) == (301, "https://pay.example.com/account")
+        assert fetch(f"{served}/metrics", {"Host": "pay.example.com"})[0] == 200  # Prometheus speaks no TLS here
         assert fetch(f"{served}/account", tls | {"Host": "evil.example"})[0] == 400
 
 

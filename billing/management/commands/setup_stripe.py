@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import ProgrammingError
 
 from billing import handlers, services
 from smartspec.errors import DomainError
@@ -21,6 +22,8 @@ class Command(BaseCommand):
             differences = services.compare_prices()
         except DomainError as error:
             raise CommandError(error.detail) from error
+        except ProgrammingError as error:  # the plans and their prices stand in the database
+            raise CommandError("The database is not ready: manage.py migrate --skip-checks first.") from error
         for action in setup.actions:
             self.stdout.write(f"{'would ' if setup.is_dry_run else ''}{action}")
         for difference in differences:

@@ -20,7 +20,8 @@ NEXT = """Restored. What happened after the backup is still known to Stripe and 
 class Command(BaseCommand):
     help = (
         "Put the database back to what it was when `manage.py backup` wrote the file: everything or, if anything goes"
-        " wrong, nothing. Stop web server and worker first. A database that has users is replaced only with --replace."
+        " wrong, nothing. Stop web server, worker and PgBouncer first. A database that has users is replaced only with"
+        " --replace."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

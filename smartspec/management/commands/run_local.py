@@ -96,7 +96,7 @@ class Command(BaseCommand):
         web = [
             *(sys.executable, "-m", "gunicorn", "smartspec.wsgi", "--bind", f"127.0.0.1:{settings.PORT}"),
             *("--worker-class", "gthread", "--threads", str(WEB_THREADS), "--log-level", "warning"),
-            *("--graceful-timeout", "3", "--chdir", str(settings.BASE_DIR)),
+            *("--graceful-timeout", "3", "--no-control-socket", "--chdir", str(settings.BASE_DIR)),
         ]
         # A session of their own: Ctrl-C reaches this process alone, which then stops them in order.
         processes = {
