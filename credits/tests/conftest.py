@@ -16,6 +16,12 @@ Give = Callable[..., Granted]
 Place = Callable[..., PlacedHold]
 
 
+def balance(account_id: UUID, at: datetime) -> tuple[Decimal, Decimal, Decimal]:
+    """Return what is available, held and used."""
+    found = selectors.get_balance(account_id=account_id, now=at)
+    return found.available, found.held, found.used
+
+
 @pytest.fixture(autouse=True)
 def fresh_catalogue() -> Iterator[None]:
     """A test that changes plans or rates must not be seen by the next."""
