@@ -181,6 +181,40 @@ class TestPortalHome:
         assert current(subscription)["cancel_at_period_end"] is False
 
 
+class TestBillingDetails:
+    """https://docs.stripe.com/api/customer_portal/configurations/create#create_portal_configuration-features-customer_update"""
+
+    @pytest.fixture
+    def form(self, open_portal: OpenPortal, client_of_stripe: stripe.StripeClient) -> str:
+        """The form of a portal in which details may be changed."""
+        allowed: Any = {"customer_update": {"enabled": True, "allowed_updates": ["email", "name", "address"]}}
+        made = client_of_stripe.v1.billing_portal.configurations.create(params={"features": allowed})
+        return f"{open_portal(configuration=made.id)}/details"
+
+    def test_are_changed_without_making_an_address_up(
+        self, visitor: Client, form: str, subscription: dict[str, Any]
+    ) -> None:
+        check_page(visitor.get(form))
+        customer = subscription["customer"]
+        nowhere = dict.fromkeys(("line1", "line2", "postal_code", "city", "state", "country"), "")
+        shown = visitor.post(form, {"name": "Alice Q. Doe", "email": "alice@example.com", **nowhere}, follow=True)
+        check_page(shown)
+        assert "Your billing details have been saved." in text_of(shown)
+        assert "Address" not in text_of(shown)
+        assert store.get("customer", customer)["name"] == "Alice Q. Doe"
+        assert store.get("customer", customer)["address"] is None
+        shown = visitor.post(form, {"line1": "1 Main Street", "country": "US"}, follow=True)
+        assert "1 Main Street" in text_of(shown)
+        assert store.get("customer", customer)["address"]["country"] == "US"
+        visitor.post(form, nowhere)
+        assert store.get("customer", customer)["address"] is None
+
+    def test_refuse_an_address_that_no_mail_reaches(self, visitor: Client, form: str) -> None:
+        refused = visitor.post(form, {"email": "nobody"})
+        check_page(refused)
+        assert "Your email is invalid." in text_of(refused)
+
+
 class TestPortalFlow:
     """https://docs.stripe.com/customer-management/portal-deep-links"""
 

@@ -57,5 +57,6 @@ def _read(customer: Data) -> dict[str, str]:
 def _write(values: dict[str, str], allowed: list[str]) -> Data:
     details: Data = {name: values[name] for name in allowed if name != "address"}
     if "address" in allowed:
-        details["address"] = {name: values[name] or None for name in ADDRESS}
+        address = {name: values[name] or None for name in ADDRESS}
+        details["address"] = address if any(address.values()) else ""  # an empty string takes it away
     return details
