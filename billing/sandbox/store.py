@@ -124,6 +124,11 @@ def mark_deleted(kind: str, object_id: str) -> None:
     StoredObject.objects.filter(kind=kind, id=object_id).update(is_deleted=True, due_at=None)
 
 
+def free_id(object_id: str) -> None:
+    """This will let an id that a caller chose be used again, if its object was deleted."""
+    StoredObject.objects.filter(id=object_id, is_deleted=True).delete()
+
+
 def find_any(object_id: str) -> Data | None:
     """This will return the object of this id, whatever its kind, or None."""
     row = StoredObject.objects.filter(id=object_id, is_deleted=False).first()

@@ -32,8 +32,10 @@ def create_product(params: Data, *, now: datetime) -> Data:
 
     :raises UnexpectedState: when the id is taken.
     """
-    if params.get("id") and store.find_any(params["id"]):
-        raise UnexpectedState("Product already exists.", code="resource_already_exists")
+    if params.get("id"):
+        if store.find_any(params["id"]):
+            raise UnexpectedState("Product already exists.", code="resource_already_exists")
+        store.free_id(params["id"])
     product = product_objects.new_product(name=params["name"], product_id=params.get("id"), now=store.timestamp(now))
     _change_product(product, params)
     store.add(product)

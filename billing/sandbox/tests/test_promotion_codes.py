@@ -336,6 +336,16 @@ class TestCoupon:
         with pytest.raises(stripe.InvalidRequestError, match="in eur and the order in usd"):
             package(discounts=[{"coupon": off.id}])
 
+    def test_leaves_its_id_to_another_once_deleted(self, client_of_stripe: stripe.StripeClient) -> None:
+        """https://docs.stripe.com/api/coupons/create#create_coupon-id"""
+        api = client_of_stripe.v1.coupons
+        api.create(params={"id": "TEN", "percent_off": 10})
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            api.create(params={"id": "TEN", "percent_off": 20})
+        assert refused.value.code == "resource_already_exists"
+        api.delete("TEN")
+        assert api.create(params={"id": "TEN", "percent_off": 20}).percent_off == 20
+
     def test_is_the_only_one_at_checkout(self, code: Callable[..., stripe.PromotionCode], package: Open) -> None:
         """https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-discounts"""
         made = code()

@@ -27,8 +27,10 @@ def create_coupon(params: Data, *, now: datetime) -> Data:
     :raises ResourceMissing: for a product that does not exist.
     """
     _check(params, now=now)
-    if params.get("id") and store.find_any(params["id"]):
-        raise UnexpectedState("Coupon already exists.", code="resource_already_exists")
+    if params.get("id"):
+        if store.find_any(params["id"]):
+            raise UnexpectedState("Coupon already exists.", code="resource_already_exists")
+        store.free_id(params["id"])
     products = (params.get("applies_to") or {}).get("products") or []
     for index, product in enumerate(products):
         store.get("product", product, param=f"applies_to[products][{index}]", status=400)
