@@ -25,7 +25,7 @@ PORTAL = """
     features.subscription_cancel.enabled features.subscription_cancel.mode
     features.subscription_cancel.proration_behavior features.subscription_cancel.cancellation_reason.enabled
     features.subscription_cancel.cancellation_reason.options
-    features.subscription_update.billing_cycle_anchor features.subscription_update.default_allowed_updates
+    features.subscription_update.billing_cycle_anchor features.subscription_update.default_allowed_updates=price
     features.subscription_update.enabled features.subscription_update.products.product
     features.subscription_update.products.prices
     features.subscription_update.products.adjustable_quantity.enabled=false

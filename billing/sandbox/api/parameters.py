@@ -100,8 +100,9 @@ class Reader:
         if not self.honours.plays(path):
             raise NotPlayed(param)
         only = self.honours.only_values(path)
-        if only is not None and value not in only and not (value in FALSE and "false" in only):
-            raise NotPlayed(param, only=only)
+        for one in value if isinstance(value, list) else [value]:
+            if only is not None and one not in only and not (one in FALSE and "false" in only):
+                raise NotPlayed(param, only=only)
 
     def _read_value(self, value: Any, description: Any, param: str, path: tuple[str, ...]) -> Any:
         if isinstance(description, dict):

@@ -147,7 +147,7 @@ class TestFaults:
 
     def test_end(self) -> None:
         faults.add_fault("drop")
-        assert sandbox("webhooks", "clear") == "1 faults ended"
+        assert sandbox("webhooks", "clear") == "1 fault ended"
         assert faults.plan_delivery("invoice.paid") == faults.Plan()
 
 

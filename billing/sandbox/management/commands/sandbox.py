@@ -91,9 +91,9 @@ class Command(BaseCommand):
         if options["customer"]:
             customer = acting.find_target(options["customer"])
             played = moving.advance_customer(customer["id"], by=by, after_step=self.do_the_work)
-            return f"{played} things happened to {customer['id']}"
+            return f"{_count(played, 'thing')} happened to {customer['id']}"
         played = moving.advance(by=by, after_step=self.do_the_work)
-        return f"{played} things happened; it is now {clock.now():%Y-%m-%d %H:%M} UTC"
+        return f"{_count(played, 'thing')} happened; it is now {clock.now():%Y-%m-%d %H:%M} UTC"
 
     def year(self, options: dict[str, Any]) -> str:
         """Play it all as one transaction, then look at the books as anybody would."""
@@ -131,7 +131,7 @@ class Command(BaseCommand):
     def webhooks(self, options: dict[str, Any]) -> str:
         action = options["action"]
         if action == "clear":
-            return f"{faults.clear_faults()} faults ended"
+            return f"{_count(faults.clear_faults(), 'fault')} ended"
         if action != "list":
             faults.add_fault(action, event_type=options["type"], remaining=options["count"], seconds=options["seconds"])
         return "\n".join(str(fault) for fault in faults.list_faults()) or "Webhooks go right"
@@ -157,3 +157,7 @@ class Command(BaseCommand):
     async def run_worker(self) -> None:
         async with app.open_async():
             await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
