@@ -1,12 +1,12 @@
-# One image for web, worker and migrations; compose.yaml says which command is which. Built from exact pins alone; to pin the
-# base as well, give its digest: --build-arg PYTHON_IMAGE=python:3.11.14-slim-bookworm@sha256:…
+# One image for web, worker and migrations; compose.yaml says which command is which. Built from exact pins alone, every
+# package held to its hashes; to pin the base as well, give its digest: --build-arg PYTHON_IMAGE=python:3.11.14-slim-bookworm@sha256:…
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /srv/smartspec
-COPY requirements.txt .
+COPY requirements.lock .
 RUN python -m venv .venv \
-    && .venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps -r requirements.txt
+    && .venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 COPY . .
 # The settings want to be whole; nothing of this is kept in the image.
 RUN SMARTSPEC_ENVIRONMENT=production SMARTSPEC_SECRET_KEY=build SMARTSPEC_ADDRESS_HASH_KEY=build \

@@ -14,7 +14,7 @@ PRODUCTION_LIKE := SMARTSPEC_ENVIRONMENT=production SMARTSPEC_SITE_URL=https://p
 	CLOUDFLARE_R2_ACCESS_KEY_ID=placeholder CLOUDFLARE_R2_SECRET_ACCESS_KEY=placeholder \
 	CLOUDFLARE_R2_BUCKET_NAME=placeholder CLOUDFLARE_R2_ENDPOINT=https://account.r2.cloudflarestorage.com
 
-.PHONY: help install run test test-long test-orders test-faults lint audit format bench bench-admin bench-history bench-http bench-media
+.PHONY: help install run test test-long test-orders test-faults lint audit lock format bench bench-admin bench-history bench-http bench-media
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,11 @@ lint: .venv/installed-dev ## ruff, mypy, bandit, migrations, deployment checks
 audit: .venv/installed-dev requirements-audit.txt ## look every pin up among known vulnerabilities (needs the network)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-audit.txt
 	$(BIN)/pip-audit --strict --no-deps --disable-pip -r requirements.txt -r requirements-dev.txt
+
+lock: .venv/installed-dev ## write requirements.lock anew: every pin of requirements.txt with its hashes (needs the network)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/uv pip compile --quiet --no-config --no-deps --generate-hashes --no-annotate --custom-compile-command "make lock" \
+		requirements.txt --output-file requirements.lock
 
 format: .venv/installed-dev ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

@@ -55,13 +55,26 @@ def assert_command_exists(words: list[str]) -> None:
         assert words[:2] == ["gunicorn", "smartspec.wsgi"] or "smartspec.alive" in words
 
 
+def canonical(pin: str) -> str:
+    """A pin as packaging tools write it, without extras: `Django_X[y]==1` is `django-x==1`."""
+    name, version = re.sub(r"\[.*\]", "", pin).split("==")
+    return f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}"
+
+
 class TestImage:
     def test_is_built_from_exact_pins_in_two_stages(self, dockerfile: list[str]) -> None:
         assert len([line for line in dockerfile if line.startswith("FROM")]) == 2
         assert re.search(r"PYTHON_IMAGE=python:3\.11\.\d+-slim", dockerfile[0])
         pins = [line for line in (BASE_DIR / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
         assert all("==" in pin for pin in pins)
-        assert any("--no-deps -r requirements.txt" in line for line in dockerfile)
+        assert any("--no-deps --require-hashes -r requirements.lock" in line for line in dockerfile)
+
+    def test_knows_every_pin_by_its_hashes(self) -> None:
+        lock = (BASE_DIR / "requirements.lock").read_text().replace("\\\n", "")
+        locked = dict(re.findall(r"^([^\s#]+==\S+)((?: +--hash=sha256:[0-9a-f]{64})+)$", lock, re.MULTILINE))
+        pins = re.findall(r"^[^\s#]+==\S+", (BASE_DIR / "requirements.txt").read_text(), re.MULTILINE)
+        assert {canonical(pin) for pin in locked} == {canonical(pin) for pin in pins}, "run `make lock`"
+        assert "://" not in lock  # no index is named: everybody's own is asked, and held to the same hashes
 
     def test_needs_no_other_image_to_be_built(self) -> None:
         assert not (BASE_DIR / "Dockerfile").read_text().startswith("# syntax")  # a frontend that nothing pins
