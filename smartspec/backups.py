@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db import connection, connections
 
@@ -42,11 +43,12 @@ def back_up(*, path: Path, on_progress: Progress) -> int:
 
     The file appears under its name when it is complete, readable by its owner alone.
 
-    :raises BackupFailed: Postgres's tools are missing or of another version, the disk is full, the file exists or may
-        not be written there.
+    :raises BackupFailed: Postgres's tools are of another version, the disk is full, the file exists or may not be
+        written there, the way to the database leads through PgBouncer.
     """
     if path.exists():
         raise BackupFailed(f"{path} exists already; a backup never overwrites another.")
+    _refuse_a_pooler()
     partial = path.with_name(f"{path.name}.partial")
     _make_private(partial)
     try:
@@ -63,10 +65,11 @@ def restore(*, path: Path, on_progress: Progress) -> None:
 
     What is in the database now is gone afterwards. Nobody else may be connected.
 
-    :raises BackupFailed: somebody is connected, or the file is no backup, or Postgres's tools are missing.
+    :raises BackupFailed: somebody is connected, the file is no backup, the way to the database leads through PgBouncer.
     """
     if not path.is_file():
         raise BackupFailed(f"There is no file {path}.")
+    _refuse_a_pooler()
     others = _count_others()
     deadline = time.monotonic() + LEAVE_WITHIN_SECONDS
     while others and time.monotonic() < deadline:
@@ -94,6 +97,23 @@ def restore(*, path: Path, on_progress: Progress) -> None:
         script.unlink(missing_ok=True)
 
 
+def _refuse_a_pooler() -> None:
+    """Postgres's tools set the search path and more for the session, which PgBouncer then hands on to web servers.
+
+    :raises BackupFailed: the server that answers is not the one that the connection was made to, or none answers.
+    """
+    try:
+        with psycopg.connect(**_way()) as session:
+            (answering,) = session.execute("SELECT pg_backend_pid()").fetchone() or (None,)
+            is_pooled = answering != session.info.backend_pid
+    except psycopg.Error as error:
+        raise BackupFailed(str(error).strip()) from error
+    if is_pooled:
+        raise BackupFailed(
+            "The way to the database leads through PgBouncer: set DATABASE_DIRECT_URL to the way past it."
+        )
+
+
 def _make_private(path: Path) -> None:
     """Make an empty file for its owner's eyes alone.
 
@@ -114,20 +134,13 @@ def _count_others() -> int:
 
 
 def _tool(name: str) -> str:
-    """Return one of Postgres's programs: the embedded server's own, else what the machine has.
-
-    :raises BackupFailed: it has none.
-    """
-    if not settings.DATABASE_GIVEN:
-        return str(local.program(name))
-    found = shutil.which(name)
-    if found is None:
-        raise BackupFailed(f"{name} is not installed. Install the Postgres client of the server's version.")
-    return found
+    """Return one of Postgres's programs: for a server of one's own what the machine has, else the embedded server's."""
+    return (settings.DATABASE_GIVEN and shutil.which(name)) or str(local.program(name))
 
 
 def _run(command: list[str], output: Any, on_progress: Progress, *, needs_database: bool = True) -> None:
-    environment = os.environ | (_connection_variables() if needs_database else {})
+    variables = {f"PG{'DATABASE' if name == 'dbname' else name.upper()}": value for name, value in _way().items()}
+    environment = os.environ | (variables if needs_database else {})
     said: deque[str] = deque(maxlen=5)
     with subprocess.Popen(  # noqa: S603 - a fixed program with arguments of our own
         command, stdout=output, stderr=subprocess.PIPE, env=environment, text=True, errors="replace"
@@ -140,15 +153,15 @@ def _run(command: list[str], output: Any, on_progress: Progress, *, needs_databa
         raise BackupFailed(f"{Path(command[0]).name}: {' '.join(said) or 'it ended without a word.'}")
 
 
-def _connection_variables() -> dict[str, str]:
-    """Return how Postgres's programs reach the database: past PgBouncer, the password not on the command line."""
+def _way() -> dict[str, Any]:
+    """Return how Postgres's programs reach the database, past PgBouncer, in libpq's words."""
     database: dict[str, Any] = settings.DATABASE_DIRECT or settings.DATABASES["default"]
-    variables = {
-        "PGHOST": database.get("HOST"),
-        "PGPORT": database.get("PORT"),
-        "PGUSER": database.get("USER"),
-        "PGPASSWORD": database.get("PASSWORD"),
-        "PGDATABASE": database["NAME"],
-        "PGSSLMODE": database.get("OPTIONS", {}).get("sslmode"),
+    way = {
+        "host": database.get("HOST"),
+        "port": database.get("PORT"),
+        "user": database.get("USER"),
+        "password": database.get("PASSWORD"),
+        "dbname": database["NAME"],
+        "sslmode": database.get("OPTIONS", {}).get("sslmode"),
     }
-    return {name: str(value) for name, value in variables.items() if value}
+    return {name: str(value) for name, value in way.items() if value}

@@ -1,6 +1,10 @@
 """A backup is the whole database in one file, and puts it back: everything or nothing."""
 
+import socket
 import stat
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,54 @@ def back_up(path: Path) -> str:
     said = StringIO()
     call_command("backup", str(path), stdout=said)
     return said.getvalue()
+
+
+@pytest.fixture
+def pooler(settings: Any) -> Iterator[None]:
+    """A way to the database that, as PgBouncer's, tells of another session than the one that answers."""
+    database = settings.DATABASES["default"]
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def carry(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                at = data.find(b"K\0\0\0\x0c")  # BackendKeyData: the session's process follows
+                target.sendall(data if at < 0 else data[: at + 5] + b"\0\0\0\x07" + data[at + 9 :])
+            target.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                port = int(database["PORT"] or 5432)
+                if database["HOST"].startswith("/"):
+                    server = socket.socket(socket.AF_UNIX)
+                    server.connect(f"{database['HOST']}/.s.PGSQL.{port}")
+                else:
+                    server = socket.create_connection((database["HOST"], port))
+                for way in ((client, server), (server, client)):
+                    threading.Thread(target=carry, args=way, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    settings.DATABASE_DIRECT = database | {"HOST": "127.0.0.1", "PORT": str(listener.getsockname()[1])}
+    yield
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+class TestThroughPgBouncer:
+    """pg_dump empties the search path of the session; the web server that gets it next would find no table."""
+
+    def test_no_backup_is_made(self, pooler: None, path: Path) -> None:
+        with pytest.raises(CommandError, match="leads through PgBouncer: set DATABASE_DIRECT_URL"):
+            back_up(path)
+        assert list(path.parent.iterdir()) == []
+
+    def test_nothing_is_restored(self, alice: Any, path: Path, settings: Any, pooler: None) -> None:
+        path.write_text("a backup")
+        with pytest.raises(CommandError, match="leads through PgBouncer: set DATABASE_DIRECT_URL"):
+            call_command("restore", str(path), "--replace")
+        assert User.objects.exists()
 
 
 class TestBackup:
