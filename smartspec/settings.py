@@ -120,6 +120,7 @@ R2_SANDBOX = not PRODUCTION and not (
 )
 R2_TIMEOUT_SECONDS = 30 if IS_PATIENT else 10
 R2_ATTEMPTS = 4 if IS_PATIENT else 2
+R2_CALLS_AT_ONCE = 32 if IS_PATIENT else 4  # so that four threads are left when Stripe does not answer either
 if R2_SANDBOX:
     CLOUDFLARE_R2_ACCESS_KEY_ID = "smartspec"
     CLOUDFLARE_R2_SECRET_ACCESS_KEY = "smartspec-local-secret"  # noqa: S105
@@ -148,13 +149,21 @@ else:
     # dj-stripe's own migrations take 40 s on an empty database. A database that lives on one machine starts from one
     # regenerated migration instead; a given DATABASE_URL always runs the originals.
     MIGRATION_MODULES = {"djstripe": "billing.djstripe_migrations"}
+DATABASE_TIMEOUT_SECONDS = None if IS_PATIENT else 20  # for one statement; a report or a migration may take longer
 DATABASES["default"] |= {
+    "ENGINE": "smartspec.postgres",
     "CONN_MAX_AGE": None,
     "CONN_HEALTH_CHECKS": True,
     "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer in transaction mode hands the next statement to another server
 }
-# The calls of the ledger are planned once for each connection; Django's own cursors never prepare anything.
-DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = 0 if PREPARED_STATEMENTS else None
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 10 if IS_PATIENT else 3,
+    # A machine that is gone without a word is noticed within a minute; by default it would be two hours.
+    **{"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000},
+    **DATABASES["default"].get("OPTIONS", {}),
+    # The calls of the ledger are planned once for each connection; Django's own cursors never prepare anything.
+    "prepare_threshold": 0 if PREPARED_STATEMENTS else None,
+}
 if PRODUCTION and not SECRET_KEY:
     raise ImproperlyConfigured("SMARTSPEC_SECRET_KEY must be set in production: 50 or more random characters.")
 if PRODUCTION and not ADDRESS_HASH_KEY:

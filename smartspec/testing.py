@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,15 +36,15 @@ PASSWORD = "correct horse battery staple"
 # --- Databases ----------------------------------------------------------------------------------------------------
 
 
-def maintenance_connection() -> psycopg.Connection:
-    """Return an autocommit connection to the server's `postgres` database."""
+def maintenance_connection(name: str = "postgres") -> psycopg.Connection:
+    """Return an autocommit connection to a database of the server's, past Django."""
     database = connections["default"].settings_dict
     return psycopg.connect(
         host=database["HOST"],
         port=database["PORT"] or None,
         user=database["USER"],
         password=database["PASSWORD"],
-        dbname="postgres",
+        dbname=name,
         autocommit=True,
     )
 
@@ -361,13 +361,33 @@ def free_port() -> int:
 
 
 @contextmanager
-def run_product() -> Iterator[Product]:
-    """Run a product of one's own.
+def small_disk(path: Path, size_kb: int) -> Iterator[None]:
+    """Let a folder be a disk of its own, in memory, that can be filled.
+
+    :raises AssertionError: this process may not mount one.
+    """
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "smartspec-test", str(path)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"A test that fills a disk needs to mount a small one: run it as root. {done.stderr}"
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)  # noqa: S607
+
+
+@contextmanager
+def run_product(*, disk_mb: int | None = None) -> Iterator[Product]:
+    """Run a product of one's own, where asked for on a disk of its own of this size.
 
     Its data is not in pytest's folder: where root runs the tests, the database belongs to another user, and pytest
     takes everybody else's access to its folder away whenever it starts.
     """
-    with tempfile.TemporaryDirectory(prefix="smartspec-test-", ignore_cleanup_errors=True) as data_dir:
+    with ExitStack() as stack:
+        data_dir = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="smartspec-test-", ignore_cleanup_errors=True)
+        )
+        if disk_mb is not None:
+            stack.enter_context(small_disk(Path(data_dir), disk_mb * 1024))
         product = Product(data_dir=Path(data_dir), port=free_port())
         product.start()
         try:

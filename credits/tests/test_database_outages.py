@@ -67,7 +67,21 @@ def full() -> Iterator[None]:
             cursor.execute("DROP TRIGGER disk_full ON credits_hold; DROP FUNCTION disk_full()")
 
 
-@pytest.mark.parametrize("trouble", [away, read_only, full])
+@contextmanager
+def hanging() -> Iterator[None]:
+    """Let whoever asks for the holds wait, for longer than anybody does."""
+    connection.ensure_connection()
+    connection.connection.timeout_seconds = 0.3
+    name = connection.settings_dict["NAME"]
+    with maintenance_connection(name) as other, other.transaction():
+        other.execute("LOCK TABLE credits_hold")
+        try:
+            yield
+        finally:
+            connection.close()
+
+
+@pytest.mark.parametrize("trouble", [away, read_only, full, hanging])
 def test_a_job_is_refused_as_unavailable_and_may_be_asked_for_again(
     trouble: Any, alice: Any, worker_client: APIClient
 ) -> None:

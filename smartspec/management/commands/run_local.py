@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from types import FrameType
@@ -25,7 +26,7 @@ from smartspec import local
 READY_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 10
 WEB_THREADS = 16
-WORKER_STARTS_AGAIN = 5  # in one run; whoever ends more often has another fault
+WORKER_RESTS_SECONDS = 1  # before it is started again
 
 
 class Command(BaseCommand):
@@ -95,8 +96,9 @@ class Command(BaseCommand):
     def start_processes(self) -> dict[str, "subprocess.Popen[bytes]"]:
         web = [
             *(sys.executable, "-m", "gunicorn", "smartspec.wsgi", "--bind", f"127.0.0.1:{settings.PORT}"),
-            *("--worker-class", "gthread", "--threads", str(WEB_THREADS), "--log-level", "warning"),
-            *("--graceful-timeout", "3", "--no-control-socket", "--chdir", str(settings.BASE_DIR)),
+            *("--worker-class", "smartspec.server.PromptWorker", "--threads", str(WEB_THREADS)),
+            *("--log-level", "warning", "--graceful-timeout", "3", "--no-control-socket"),
+            *("--chdir", str(settings.BASE_DIR)),
         ]
         # A session of their own: Ctrl-C reaches this process alone, which then stops them in order.
         processes = {
@@ -113,7 +115,12 @@ class Command(BaseCommand):
 
     def note_processes(self, processes: dict[str, "subprocess.Popen[bytes]"]) -> None:
         pids = [(process.pid, psutil.Process(process.pid).create_time()) for process in processes.values()]
-        self.pid_file.write_text(json.dumps(pids))
+        fresh = self.pid_file.with_suffix(".new")  # half a note, on a full disk, would stop the next start
+        try:
+            fresh.write_text(json.dumps(pids))
+            fresh.replace(self.pid_file)
+        except OSError as error:
+            self.say(f"{self.pid_file} could not be written: {error}")
 
     def wait_until_ready(self, processes: dict[str, "subprocess.Popen[bytes]"]) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
@@ -174,7 +181,6 @@ class Command(BaseCommand):
         :raises CommandError: one of the processes ended by itself.
         """
         is_ending = False
-        again = WORKER_STARTS_AGAIN
 
         def end(signum: int, frame: FrameType | None) -> None:
             nonlocal is_ending
@@ -184,10 +190,11 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, end)
         while not is_ending:
             ended_with = processes["worker"].poll()
-            if ended_with is not None and ended_with >= 0 and again:
-                # By itself it ends when it has lost the database; a server's supervisor starts it again, as this does.
-                again -= 1
-                self.stdout.write("The worker ended and is started again.")
+            if ended_with is not None and ended_with >= 0:
+                # By itself it ends when it has lost the database; a server's supervisor starts it again, as this does,
+                # for as long as it takes: with it the embedded database is started again.
+                self.say("The worker ended and is started again.")
+                time.sleep(WORKER_RESTS_SECONDS)
                 processes["worker"] = self.start_worker()
                 self.note_processes(processes)
             self.refuse_a_dead_process(processes)
@@ -201,7 +208,7 @@ class Command(BaseCommand):
                 )
 
     def stop_processes(self, processes: dict[str, "subprocess.Popen[bytes]"]) -> None:
-        self.stdout.write("Stopping …")
+        self.say("Stopping …")
         for process in processes.values():
             process.terminate()
         for process in processes.values():
@@ -212,3 +219,9 @@ class Command(BaseCommand):
         self.pid_file.unlink(missing_ok=True)
         if not settings.DATABASE_GIVEN:
             local.stop_postgres(settings.DATA_DIR)
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence; a full disk under the output ends nothing."""
+        with suppress(OSError):
+            self.stdout.write(sentence)
+            self.stdout.flush()

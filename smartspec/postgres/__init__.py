@@ -1,0 +1,1 @@
+"""The database's backend (ENGINE): Django's own for Postgres, and a deadline for whoever waits for an answer."""
