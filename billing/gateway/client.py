@@ -1,6 +1,5 @@
 """The client of the pinned version, and the one place where a call is made and its errors become ours."""
 
-import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -17,6 +16,7 @@ from billing.gateway.errors import (
     StripeRefused,
     StripeUnavailable,
 )
+from smartspec.bulkheads import Bulkhead, NoTurn
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -25,7 +25,6 @@ log = get_logger(__name__)
 API_VERSION = "2026-08-26.dahlia"
 CONNECT_TIMEOUT_SECONDS = 5
 PAGE_SIZE = 100
-TURN_WITHIN_SECONDS = 2
 
 StripeObject = dict[str, Any]
 Params = dict[str, Any]
@@ -57,7 +56,7 @@ def is_configured() -> bool:
     return bool(settings.STRIPE_SECRET_KEY)
 
 
-_calls = threading.BoundedSemaphore(settings.STRIPE_CALLS_AT_ONCE)
+_bulkhead = Bulkhead(settings.STRIPE_CALLS_AT_ONCE)
 
 
 def client() -> stripe.StripeClient:
@@ -93,11 +92,12 @@ def call(operation: Callable[[stripe.StripeClient], Any]) -> Any:
     :raises StripeObjectMissing: no such object.
     :raises StripeRefused: anything else that Stripe refuses.
     """
-    if not _calls.acquire(timeout=TURN_WITHIN_SECONDS):
-        log.warning("Stripe is unavailable", error="too many calls wait for it")
-        raise StripeUnavailable(UNAVAILABLE)
     try:
-        answer = plain(operation(client()))
+        with _bulkhead.turn():
+            answer = plain(operation(client()))
+    except NoTurn as error:
+        log.warning("Stripe is unavailable", error="too many calls wait for it")
+        raise StripeUnavailable(UNAVAILABLE) from error
     except stripe.CardError as error:
         raise CardRefused(
             error.user_message or "Your card was declined.", decline_code=getattr(error.error, "decline_code", None)
@@ -119,8 +119,6 @@ def call(operation: Callable[[stripe.StripeClient], Any]) -> Any:
     except stripe.StripeError as error:
         log.warning("Stripe is unavailable", error=type(error).__name__, stripe_request_id=error.request_id)
         raise StripeUnavailable(UNAVAILABLE) from error
-    finally:
-        _calls.release()
     if not isinstance(answer, dict) or "object" not in answer:
         # Somebody answered, but not Stripe: a proxy, a portal of a network.
         log.error("Stripe is unavailable", error="the answer is no object of Stripe's")

@@ -4,7 +4,6 @@ Whatever it is, the user is told in our words and soon, nothing is left half don
 paid for is given once.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -167,21 +166,9 @@ class TestSlow:
     ) -> None:
         ail("never")
         settings.STRIPE_TIMEOUT_SECONDS = 20
-        refusals: list[gateway.StripeUnavailable] = []
-
-        def ask() -> None:
-            with pytest.raises(gateway.StripeUnavailable) as refusal:
-                gateway.retrieve_customer("cus_1")
-            refusals.append(refusal.value)
-
-        threads = [threading.Thread(target=ask) for _ in range(settings.STRIPE_CALLS_AT_ONCE)]
-        for thread in threads:
-            thread.start()
-        while len(distant_stripe.asked) < settings.STRIPE_CALLS_AT_ONCE:
-            time.sleep(0.01)
-        ask()  # one too many is told so, and not sent
-        assert (len(refusals), len(distant_stripe.asked)) == (1, settings.STRIPE_CALLS_AT_ONCE)
-        distant_stripe.is_over.set()
-        for thread in threads:
-            thread.join()
-        assert len(refusals) == settings.STRIPE_CALLS_AT_ONCE + 1
+        troubled.assert_one_too_many_is_refused(
+            distant_stripe,
+            lambda: gateway.retrieve_customer("cus_1"),
+            calls_at_once=settings.STRIPE_CALLS_AT_ONCE,
+            refusal=gateway.StripeUnavailable,
+        )

@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 from storages.backends.s3 import S3Storage
 
 from media.storage.errors import FileMissing, StorageNotConfigured, StorageRefused, StorageUnavailable
+from smartspec.bulkheads import Bulkhead, NoTurn
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 
@@ -26,6 +27,8 @@ MEBIBYTE = 1024 * 1024
 CONNECT_TIMEOUT_SECONDS = 5
 # For whoever would rather hear at once that nobody answers.
 IMPATIENT = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
+
+_bulkhead = Bulkhead(settings.R2_CALLS_AT_ONCE)
 
 
 class R2Storage(S3Storage):
@@ -91,9 +94,12 @@ def send_to_stand_in(request: Any, **kwargs: Any) -> AWSResponse | None:
 
 @contextmanager
 def in_our_words(key: str = "") -> Iterator[None]:
-    """Translate what boto3 raises."""
+    """Wait for the bucket inside of this: in turn, and what boto3 raises is translated."""
     try:
-        yield
+        with _bulkhead.turn():
+            yield
+    except NoTurn as error:
+        raise translated(error, key) from error
     except ClientError as error:
         raise translated(error, key) from error
     except boto3.exceptions.S3UploadFailedError as error:

@@ -195,16 +195,20 @@ class R2Client:
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=prefix, StartAfter=after, PaginationConfig={"PageSize": PAGE_SIZE}
         )
-        with in_our_words():
-            for page in pages:
-                for found in page.get("Contents", []):
-                    yield StoredFile(
-                        key=found["Key"],
-                        size_bytes=found["Size"],
-                        content_type="",
-                        etag=found["ETag"].strip('"'),
-                        modified_at=found["LastModified"],
-                    )
+        remaining = iter(pages)
+        while True:
+            with in_our_words():  # not around what is done with the files
+                page = next(remaining, None)
+            if page is None:
+                return
+            for found in page.get("Contents", []):
+                yield StoredFile(
+                    key=found["Key"],
+                    size_bytes=found["Size"],
+                    content_type="",
+                    etag=found["ETag"].strip('"'),
+                    modified_at=found["LastModified"],
+                )
 
     def check(self) -> None:
         """Ask whether the bucket is there and lets us in."""
@@ -286,7 +290,7 @@ def guess_content_type(name: str) -> str:
 
 
 def in_our_words(key: str = "") -> AbstractContextManager[None]:
-    """Translate what boto3 raises."""
+    """Wait for the bucket inside of this: in turn, and what boto3 raises is translated."""
     from media.storage import boto
 
     return boto.in_our_words(key)

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from media import services
 from media.models import Asset
 from media.sandbox.client import send_in_process
-from media.storage import get_r2_client
+from media.storage import StorageUnavailable, get_r2_client
 from media.tests.conftest import PNG
 from media.tests.test_api_doors import MEDIA, ORDER, refused
 from smartspec.tests import troubled
@@ -76,6 +76,13 @@ class TestAny:
         distant_r2.trouble = None
         assert services.sweep(now=asset.upload_expires_at + timedelta(hours=2)).cleaned == 1
         assert not get_r2_client().file_exists(asset.key)
+
+
+def test_a_silent_bucket_leaves_threads_to_whoever_needs_no_bucket(settings: Any, distant_r2: Troubled) -> None:
+    settings.R2_TIMEOUT_SECONDS = 20
+    troubled.assert_one_too_many_is_refused(
+        distant_r2, get_r2_client().check, calls_at_once=settings.R2_CALLS_AT_ONCE, refusal=StorageUnavailable
+    )
 
 
 def send(client: APIClient) -> str:

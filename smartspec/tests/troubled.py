@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
 from django.db import connections
 
 TOO_MANY = b'{"error": {"type": "invalid_request_error", "code": "rate_limit", "message": "Too many requests."}}'
@@ -95,3 +96,29 @@ def before(forward: Forward) -> Iterator[Troubled]:
         server.shutdown()
         server.server_close()
         own_connection.dec_thread_sharing()
+
+
+def assert_one_too_many_is_refused(
+    silent: Troubled, call: Callable[[], Any], *, calls_at_once: int, refusal: type[Exception]
+) -> None:
+    """As many calls as may wait for a server that never answers do; one more is refused and not sent, as all are in
+    the end."""
+    silent.trouble = "never"
+    refusals: list[Exception] = []
+
+    def ask() -> None:
+        with pytest.raises(refusal) as raised:
+            call()
+        refusals.append(raised.value)
+
+    threads = [threading.Thread(target=ask) for _ in range(calls_at_once)]
+    for thread in threads:
+        thread.start()
+    while len(silent.asked) < calls_at_once:
+        time.sleep(0.01)
+    ask()
+    assert (len(refusals), len(silent.asked)) == (1, calls_at_once)
+    silent.is_over.set()
+    for thread in threads:
+        thread.join()
+    assert len(refusals) == calls_at_once + 1
