@@ -54,7 +54,10 @@ def back_up(*, path: Path, on_progress: Progress) -> int:
     try:
         with partial.open("wb") as file:
             _run([_tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", "--verbose"], file, on_progress)
+            os.fsync(file.fileno())  # what bears the name of a backup is one, also after the power failed
         partial.rename(path)
+    except OSError as error:
+        raise BackupFailed(f"{path.absolute()} cannot be written: {error.strerror}.") from error
     finally:
         partial.unlink(missing_ok=True)
     return path.stat().st_size
@@ -93,6 +96,8 @@ def restore(*, path: Path, on_progress: Progress) -> None:
         write = [_tool("psql"), "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]
         on_progress("restoring")
         _run([*write, f"--file={script}", "--output=/dev/null"], None, on_progress)
+    except OSError as error:
+        raise BackupFailed(f"{script.absolute()} cannot be written: {error.strerror}.") from error
     finally:
         script.unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 """A backup is the whole database in one file, and puts it back: everything or nothing."""
 
+import shutil
 import socket
 import stat
 import threading
@@ -13,6 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections
 
+from smartspec.testing import small_disk
 from smartspec.users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,6 +102,14 @@ class TestBackup:
             back_up(path)
         assert list(path.parent.iterdir()) == []
 
+    @pytest.mark.faults
+    @pytest.mark.parametrize("size_kb", [8, 64])  # full when it begins, and half-way
+    def test_that_finds_its_disk_full_says_so_and_leaves_nothing(self, path: Path, size_kb: int) -> None:
+        with small_disk(path.parent, size_kb):
+            with pytest.raises(CommandError, match="No space left on device"):
+                back_up(path)
+            assert list(path.parent.iterdir()) == []
+
 
 class TestRestore:
     def test_puts_everything_back_and_only_that(self, alice: Any, path: Path) -> None:
@@ -132,6 +142,18 @@ class TestRestore:
             call_command("restore", str(path), "--replace", stderr=StringIO())
         assert User.objects.get().email == "alice@smartspec.test"
         assert [found.name for found in path.parent.iterdir()] == ["all.dump"]
+
+    @pytest.mark.faults
+    def test_changes_nothing_when_it_finds_its_disk_full(self, alice: Any, path: Path, tmp_path: Path) -> None:
+        back_up(path)
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        with small_disk(disk, path.stat().st_size // 1024 + 64):
+            small = Path(shutil.copy(path, disk))
+            with pytest.raises(CommandError, match="No space left on device"):
+                call_command("restore", str(small), "--replace", stderr=StringIO())
+            assert [found.name for found in disk.iterdir()] == ["all.dump"]
+        assert User.objects.get().email == "alice@smartspec.test"
 
     def test_waits_until_nobody_is_connected(self, alice: Any, path: Path) -> None:
         back_up(path)
