@@ -238,7 +238,7 @@ class TestEnd:
         with pytest.raises(ParameterInvalid, match="This code is invalid"):
             type_in(late)
 
-    def test_of_a_deleted_coupon_leaves_an_open_session_its_price(
+    def test_before_the_payment_takes_the_discount_away_and_says_so(
         self,
         client_of_stripe: stripe.StripeClient,
         code: Callable[..., stripe.PromotionCode],
@@ -250,8 +250,24 @@ class TestEnd:
         type_in(session)
         client_of_stripe.v1.coupons.delete(made.promotion.coupon)  # type: ignore[arg-type]
         assert not store.get("promotion_code", made.id)["active"]
-        checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now())
-        assert store.get("checkout.session", session.id)["amount_total"] == 450
+        told = checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now())
+        assert (told.status, told.message) == ("invalid", "This promotion code has expired.")
+        assert store.find("charge") == []
+        assert checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now()).status == "complete"
+        assert [charge["amount"] for charge in store.find("charge")] == [900]
+        assert store.get("checkout.session", session.id)["discounts"] == []
+
+    def test_comes_for_one_of_two_who_pay_with_the_last_redemption(
+        self, code: Callable[..., stripe.PromotionCode], package: Open, card: Card
+    ) -> None:
+        made = code(max_redemptions=1)
+        first, second = package(allow_promotion_codes=True), package(allow_promotion_codes=True)
+        for session in (first, second):
+            type_in(session)
+        assert checkout.pay_with_card(session_id=first.id, card=card(), now=clock.now()).status == "complete"
+        assert checkout.pay_with_card(session_id=second.id, card=card(), now=clock.now()).status == "invalid"
+        assert store.get("promotion_code", made.id)["times_redeemed"] == 1
+        assert store.get("checkout.session", second.id)["amount_total"] == 900
 
     @pytest.mark.parametrize(
         ("coupon", "params"),
@@ -268,6 +284,40 @@ class TestEnd:
         with pytest.raises(stripe.InvalidRequestError):
             code(coupon=coupon, **params)
         assert store.find("promotion_code") == []
+
+
+class TestAfterARefusedCard:
+    """https://docs.stripe.com/api/checkout/sessions/object#checkout_session_object-amount_total"""
+
+    @pytest.mark.parametrize(("percent", "charged"), [(50, [450]), (100, [])])
+    def test_a_code_lowers_what_is_charged(
+        self,
+        client_of_stripe: stripe.StripeClient,
+        code: Callable[..., stripe.PromotionCode],
+        package: Open,
+        card: Card,
+        percent: int,
+        charged: list[int],
+    ) -> None:
+        code(coupon={"percent_off": percent})
+        session = package(allow_promotion_codes=True)
+        refused = checkout.pay_with_card(session_id=session.id, card=card("4000000000000002"), now=clock.now())
+        assert refused.status == "declined"
+        type_in(session)
+        paid = checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now())
+        assert (paid.status, paid.session["amount_total"]) == ("complete", sum(charged))
+        assert [charge["amount"] for charge in store.find("charge", status="succeeded")] == charged
+
+    def test_its_removal_raises_it_again(
+        self, code: Callable[..., stripe.PromotionCode], package: Open, card: Card
+    ) -> None:
+        code(coupon={"percent_off": 100})
+        session = package(allow_promotion_codes=True)
+        checkout.pay_with_card(session_id=session.id, card=card("4000000000000002"), now=clock.now())
+        type_in(session)
+        checkout.remove_promotion_code(session.id, now=clock.now())
+        assert checkout.pay_with_card(session_id=session.id, card=card(), now=clock.now()).status == "complete"
+        assert [charge["amount"] for charge in store.find("charge", status="succeeded")] == [900]
 
 
 class TestProducts:

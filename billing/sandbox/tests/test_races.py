@@ -72,6 +72,21 @@ class TestRaces:
         assert store.rows("charge").count() == 1
         assert store.rows("event", name="checkout.session.completed").count() == 1
 
+    def test_a_codes_last_redemption_is_one_payers(self) -> None:
+        """https://docs.stripe.com/api/promotion_codes/create#create_promotion_code-max_redemptions"""
+        seed(clock.now(), f"{settings.SITE_URL}/api/webhooks/stripe")
+        coupon = post("coupons", "percent_off=50")
+        last = post(
+            "promotion_codes", f"promotion[type]=coupon&promotion[coupon]={coupon['id']}&code=LAST&max_redemptions=1"
+        )
+        waiting = [post("checkout/sessions", f"{PACKAGE}&allow_promotion_codes=true")["id"] for _ in range(4)]
+        for session_id in waiting:
+            checkout.apply_promotion_code(session_id, "last", now=clock.now())
+        outcomes = at_once(lambda: checkout.pay_with_card(session_id=waiting.pop(), card=CARD, now=clock.now()))
+        assert sorted(outcome.status for outcome in outcomes) == ["complete", "invalid", "invalid", "invalid"]
+        assert [charge["amount"] for charge in store.find("charge")] == [450]
+        assert store.get("promotion_code", last["id"])["times_redeemed"] == 1
+
     def test_an_idempotency_key_has_one_effect(self) -> None:
         answers = at_once(lambda: post("customers", "email=a@example.com", **{"Idempotency-Key": "k1"}))
         assert len({answer["id"] for answer in answers}) == 1

@@ -1,11 +1,7 @@
 """Checkout sessions: opened by the API, paid on the hosted page, expired by time."""
 
-from billing.sandbox.services.checkout.opening import (
-    apply_promotion_code,
-    create_session,
-    remove_promotion_code,
-    update_session,
-)
+from billing.sandbox.services.checkout.discounting import apply_promotion_code, remove_promotion_code
+from billing.sandbox.services.checkout.opening import create_session, update_session
 from billing.sandbox.services.checkout.paying import (
     CardFields,
     PaymentOutcome,

@@ -1,6 +1,5 @@
 """What a new Checkout session must be given, and what it becomes."""
 
-import copy
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,10 +8,10 @@ from django.conf import settings
 from django.db import transaction
 
 from billing.sandbox import changes, store
-from billing.sandbox.errors import ParameterInvalid, ParameterMissing, ResourceMissing, UnexpectedState
+from billing.sandbox.errors import ParameterInvalid, ParameterMissing, ResourceMissing
 from billing.sandbox.objects import checkout as checkout_objects
-from billing.sandbox.services import discounts, products
-from billing.sandbox.services.checkout import sessions
+from billing.sandbox.services import products
+from billing.sandbox.services.checkout import discounting, sessions
 
 Data = dict[str, Any]
 
@@ -74,8 +73,7 @@ def create_session(params: Data, *, now: datetime) -> Data:
         clock=_clock_of(session),
     )
     for given in params.get("discounts") or []:
-        coupon, code = discounts.find_given(given, order=_order(session), now=now)
-        session = _discount(session, coupon=coupon, promotion_code=code)
+        session = discounting.give_discount(session, given, now=now)
     return session
 
 
@@ -84,53 +82,6 @@ def update_session(session_id: str, params: Data, *, now: datetime) -> Data:
     """This will change a session's metadata. Stripe sends no event for it."""
     session = store.lock("checkout.session", session_id, param="session")
     changes.set_metadata(session, params)
-    return store.save(session)
-
-
-@transaction.atomic
-def apply_promotion_code(session_id: str, code: str, *, now: datetime) -> Data:
-    """This will take a code that the customer typed on the page.
-
-    :raises UnexpectedState: when the session takes none.
-    :raises ParameterInvalid: for a code that is unknown, used up or over, or not for this customer or purchase.
-    """
-    session = sessions.lock_open(session_id, now=now)
-    if not session["allow_promotion_codes"]:
-        raise UnexpectedState("This Checkout Session does not take promotion codes.")
-    promotion_code = discounts.find_by_code(code, customer=session["customer"])
-    coupon = discounts.require_redeemable(promotion_code, order=_order(session), param="promotion_code", now=now)
-    return _discount(session, coupon=coupon, promotion_code=promotion_code["id"])
-
-
-@transaction.atomic
-def remove_promotion_code(session_id: str, *, now: datetime) -> Data:
-    """This will take the discount off an open session."""
-    session = sessions.lock_open(session_id, now=now)
-    return _discount(session, coupon=None, promotion_code=None)
-
-
-def _order(session: Data) -> discounts.Order:
-    items = sessions.list_line_items(session["id"])
-    return discounts.Order(
-        customer=session["customer"],
-        currency=session["currency"],
-        due=0 if sessions.starts_free(session) else session["amount_subtotal"],
-        products=frozenset(item["price"]["product"] for item in items),
-    )
-
-
-def _discount(session: Data, *, coupon: Data | None, promotion_code: str | None) -> Data:
-    private = store.get_private(session["id"])
-    items = copy.deepcopy(private["line_items"])
-    priced = [(item["price"]["product"], item["amount_subtotal"]) for item in items]
-    parts = discounts.spread(coupon, priced) if coupon else [0] * len(items)
-    for item, part in zip(items, parts, strict=True):
-        item |= {"amount_discount": part, "amount_total": item["amount_subtotal"] - part}
-    sessions.add_up(session, items)
-    session["discounts"] = (
-        [{"coupon": None if promotion_code else coupon["id"], "promotion_code": promotion_code}] if coupon else []
-    )
-    store.set_private(session["id"], line_items=items, coupon=coupon)
     return store.save(session)
 
 

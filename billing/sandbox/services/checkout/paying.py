@@ -18,7 +18,7 @@ from billing.sandbox.services import (
     payment_methods,
     payments,
 )
-from billing.sandbox.services.checkout import completing, sessions
+from billing.sandbox.services.checkout import completing, discounting, sessions
 
 Data = dict[str, Any]
 
@@ -44,8 +44,9 @@ class PaymentOutcome:
     """What became of an attempt to pay.
 
     `complete`: go to `redirect_url`. `declined` or `invalid`: show `message` (`field` names the wrong input: number,
-    exp_month, exp_year, cvc, account_number, email) and let them try again. `requires_authentication`: show the page of
-    the payment intent `payment_intent`, which ends in `complete_authentication` or `fail_authentication`.
+    exp_month, exp_year, cvc, account_number, email; none where a discount was lost) and let them try again.
+    `requires_authentication`: show the page of the payment intent `payment_intent`, which ends in
+    `complete_authentication` or `fail_authentication`.
     """
 
     status: Literal["complete", "declined", "invalid", "requires_authentication"]
@@ -125,6 +126,8 @@ def complete_without_payment(*, session_id: str, now: datetime, email: str = "")
     session = sessions.lock_open(session_id, now=now)
     if amount_due_now(session):
         raise UnexpectedState("This Checkout Session needs a payment.")
+    if refusal := discounting.drop_if_over(session, now=now):
+        return PaymentOutcome("invalid", session, message=refusal)
     _ensure_customer(session, {"email": _check_email(session, email), "name": None, "address": {}}, now=now)
     return _complete(session, None, None, now=now)
 
@@ -187,6 +190,8 @@ def amount_due_now(session: Data) -> int:
 
 
 def _pay(session: Data, payment_method: Data, *, now: datetime) -> PaymentOutcome:
+    if refusal := discounting.drop_if_over(session, now=now):
+        return PaymentOutcome("invalid", session, message=refusal)
     _ensure_customer(session, payment_method["billing_details"], now=now)
     if session["mode"] == "setup":
         payment_methods.refuse_unless_savable(payment_method)
