@@ -1,14 +1,17 @@
 """A database put back to an older backup has forgotten purchases; Stripe has not, and nothing that was paid is lost."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
 from billing.models import Purchase
+from billing.sandbox import store
 from billing.tests.conftest import open_credits, open_plan, pay
-from billing.tests.test_reconcile import assert_repairs, balance, lose_webhooks, run
+from billing.tests.test_reconcile import assert_repairs, balance, kinds, lose_webhooks, run
+from billing.tests.test_refunds import refund_at_stripe
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +55,32 @@ class TestAForgottenPurchase:
         forget("billing_purchase")
         assert run("--repair")[0] == 0
         assert not Purchase.objects.exists()
+
+
+class TestAPersonWhoSignedUpAfterTheBackup:
+    def test_is_named_for_what_they_paid_until_it_is_refunded(self, alice_client: APIClient) -> None:
+        session_id = open_credits(alice_client, 100)
+        pay(session_id)
+        forget("billing_purchase")
+        session = store.get("checkout.session", session_id)
+        unknown_id = str(uuid4())
+        store.save(session | {"metadata": session["metadata"] | {"user_id": unknown_id}})
+
+        code, found = run("--repair")
+        assert (code, found["repaired"], found["remaining"]) == (1, 0, 1)
+        (difference,) = found["differences"]
+        assert (difference["kind"], difference["user_id"]) == ("unknown_user", unknown_id)
+        assert f"900 cents paid by {session['customer']}" in difference["detail"]
+
+        refund_at_stripe(session["payment_intent"])
+        assert kinds() == []
+
+    def test_is_none_of_ours_without_a_purchase_of_ours(self, alice_client: APIClient) -> None:
+        session_id = open_credits(alice_client, 100)
+        pay(session_id)
+        forget("billing_purchase")
+        store.save(store.get("checkout.session", session_id) | {"metadata": {"user_id": str(uuid4())}})
+        assert kinds() == []
 
 
 def test_a_forgotten_subscription_is_found_by_its_customer(alice: Any, alice_client: APIClient) -> None:

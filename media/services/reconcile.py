@@ -70,12 +70,14 @@ def reconcile_media(
 
     With `is_repair`, an asset whose file is missing ends, a file without an asset is deleted, and sizes and counters
     become what is really there. Not more than `orphan_limit` files are deleted: more are a sign that the table is the
-    one that lost something.
+    one that lost something. A table that knows no file at all has lost everything: then none is.
 
     :raises storage.StorageUnavailable: the bucket cannot be read.
     """
     progress = Comparison()
     bucket = get_r2_client()
+    if not Asset.objects.exists():
+        orphan_limit = 0
 
     def found(difference: Difference, repair: Callable[[], None], *, may_repair: bool = True) -> None:
         is_repaired = is_repair and may_repair

@@ -108,7 +108,8 @@ class TestMissingFile:
 
 
 class TestOrphan:
-    def test_is_named_and_deleted_when_repaired(self, orphan: str, r2: R2Client) -> None:
+    def test_is_named_and_deleted_when_repaired(self, orphan: str, upload: Store, r2: R2Client) -> None:
+        upload()
         assert differences() == [("orphan_object", orphan, False)]
         assert run()[1] == 1
         assert run("--repair")[1] == 0
@@ -124,7 +125,12 @@ class TestOrphan:
         assert differences(is_repair=True) == [("orphan_object", asset.key, True)]
         assert not r2.file_exists(asset.key)
 
-    def test_of_many_are_left_to_a_person(self, alice: Any, r2: R2Client) -> None:
+    def test_is_never_deleted_for_a_table_that_lost_everything(self, orphan: str, r2: R2Client) -> None:
+        assert run("--repair")[1] == 1  # somebody goes on after a restore that failed
+        assert r2.file_exists(orphan)
+
+    def test_of_many_are_left_to_a_person(self, alice: Any, upload: Store, r2: R2Client) -> None:
+        upload()
         keys = sorted(lay(r2, f"generations/{alice.pk}/{uuid4()}.png") for _ in range(3))
         assert differences(is_repair=True, orphan_limit=2) == [
             ("orphan_object", keys[0], True),

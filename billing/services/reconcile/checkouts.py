@@ -57,10 +57,7 @@ def look_at_session(session: dict[str, Any]) -> Difference | None:
     purchase = find_row(Purchase, session, stripe_data.PURCHASE_ID)
     is_paid = stripe_data.session_is_paid(session)
     if purchase is None:
-        user = find_user(stripe_data.metadata(session).get(stripe_data.USER_ID, ""))
-        if user is None or not is_paid:
-            return None
-        return Difference("unknown_purchase", session["id"], str(user.pk), "Paid, and no purchase of ours is known.")
+        return look_at_unknown_session(session) if is_paid else None
 
     def differ(kind: str, detail: str) -> Difference:
         return Difference(kind, session["id"], str(purchase.user_id), detail)
@@ -80,6 +77,26 @@ def look_at_session(session: dict[str, Any]) -> Difference | None:
     if FORWARD[state] > FORWARD[CheckoutState(purchase.state)]:
         return differ("checkout_state_mismatch", f"{purchase.state} here, {state} at Stripe.")
     return None
+
+
+def look_at_unknown_session(session: dict[str, Any]) -> Difference | None:
+    """A paid session whose purchase went with the database. Whose user went too is for a person, until refunded."""
+    named = stripe_data.metadata(session)
+    user_id = named.get(stripe_data.USER_ID, "")
+    if find_user(user_id) is not None:
+        return Difference("unknown_purchase", session["id"], user_id, "Paid, and no purchase of ours is known.")
+    if stripe_data.PURCHASE_ID not in named or is_refunded(session):
+        return None
+    paid = f"{session['amount_total']} cents paid by {session['customer']}"
+    return Difference("unknown_user", session["id"], user_id, f"{paid}, whose user is not known here.")
+
+
+def is_refunded(session: dict[str, Any]) -> bool:
+    """Whether all that was paid went back."""
+    payment_intent_id = stripe_data.session_payment_intent_id(session)
+    refunds = gateway.list_refunds({"payment_intent": payment_intent_id}) if payment_intent_id else ()
+    back = sum(refund["amount"] for refund in refunds if refund["status"] not in stripe_data.VOID_REFUND_STATUSES)
+    return bool(back >= session["amount_total"])
 
 
 def look_at_subscription_session(session: dict[str, Any]) -> Difference | None:
