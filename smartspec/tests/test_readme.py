@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def block(part: str) -> str:
 
 
 def test_every_block_is_run_or_named_with_its_reason() -> None:
-    run = ("api/credits/balance", "curl -T cat.png", "get_r2_client")
+    run = ("api/credits/balance", "curl -T cat.png", "get_r2_client", "sandbox refund")
     for _, text in BLOCKS:
         assert any(part in text for part in (*run, *NOT_RUN.values())), text
 
@@ -59,3 +60,8 @@ def test_the_shells_lines_run(product: Product, tmp_path: Path) -> None:
     assert answers[0]["available_credits"] >= 0
     assert "/checkout/" in answers[1]["url"]
     assert answers[2]["asset"]["status"] == "stored"
+    assert product.manage("sandbox", "pay", answers[1]["session_id"]).returncode == 0
+    commands = [shlex.split(line, comments=True)[1:] for line in block("sandbox refund").splitlines()]
+    for command in commands:
+        done = product.manage(*command)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)

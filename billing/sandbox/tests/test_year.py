@@ -26,9 +26,10 @@ def play(*arguments: str) -> str:
     return output.getvalue()
 
 
-def test_ends_as_it_was_worked_out_by_hand_and_leaves_everybody_where_the_clock_is(alice: Any) -> None:
+def test_ends_as_it_was_worked_out_by_hand_and_leaves_everybody_where_the_clock_is(alice: Any, capfd: Any) -> None:
     before = clock.now()
     told = play()
+    assert "request_started" not in capfd.readouterr().err  # between the tables nobody could read them
     assert told.count("As expected.") == len(CAST)
     assert "WRONG" not in told
     assert told.count("0 differences remain.") == len(CAST)
@@ -54,5 +55,12 @@ def test_says_what_is_not_as_expected() -> None:
 def test_is_not_begun_while_webhooks_go_wrong_on_purpose() -> None:
     faults.add_fault("drop")
     with pytest.raises(CommandError, match="webhooks clear"):
+        play()
+    assert not User.objects.filter(email__startswith="year-").exists()
+
+
+def test_is_not_begun_where_nothing_is_sold_yet() -> None:
+    store.rows("price").delete()
+    with pytest.raises(CommandError, match="seed_sandbox"):
         play()
     assert not User.objects.filter(email__startswith="year-").exists()

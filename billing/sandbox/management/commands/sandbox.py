@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import inspect
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,11 +16,15 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from psycopg.errors import UndefinedTable
 
-from billing.sandbox import year
+from billing.sandbox import store, year
 from billing.sandbox.errors import StripeError
 from billing.sandbox.services import acting, faults, moving
 from smartspec import clock
 
+NOT_PREPARED = (
+    "This database is not prepared yet. Run the product once (make run), or manage.py migrate and"
+    " manage.py seed_sandbox, and try again."
+)
 NOT_RUN = {"billing.sandbox.tasks.pass_time"}  # moving time does it itself
 
 
@@ -80,10 +85,7 @@ class Command(BaseCommand):
         except ProgrammingError as error:
             if not isinstance(error.__cause__, UndefinedTable):
                 raise
-            raise CommandError(
-                "This database is not prepared yet. Run the product once (make run), or manage.py migrate and"
-                " manage.py seed_sandbox, and try again."
-            ) from error
+            raise CommandError(NOT_PREPARED) from error
 
     def advance(self, options: dict[str, Any]) -> str:
         by = timedelta(days=options["days"])
@@ -97,11 +99,15 @@ class Command(BaseCommand):
 
     def year(self, options: dict[str, Any]) -> str:
         """Play it all as one transaction, then look at the books as anybody would."""
-        silent = options["summary"]
+        if not store.rows("price").exists():
+            raise CommandError(NOT_PREPARED)
+        logging.disable(logging.INFO)  # their requests log two lines each, which would stand between the tables
         try:
-            emails, wrong = year.play(now=clock.now(), say=self.stdout.write, is_short=silent)
+            emails, wrong = year.play(now=clock.now(), say=self.stdout.write, is_short=options["summary"])
         except year.WebhooksDisturbed as error:
             raise CommandError(str(error)) from error
+        finally:
+            logging.disable(logging.NOTSET)
         self.stdout.write("")
         checks = [("verify_ledger", []), *(("reconcile_stripe", ["--user", email]) for email in emails)]
         for name, arguments in checks:
