@@ -91,7 +91,7 @@ def is_on_free(person: Person, subscribe: Subscribe) -> str:
 
 def is_busy_on_pro(person: Person, subscribe: Subscribe) -> str:
     subscribe(person.api)
-    person.give("40.25", expires_at=clock.now() + timedelta(days=3, hours=1))
+    person.give("40.25", expires_at=clock.now() + timedelta(days=3))
     person.finish_job(7)
     person.start_job(30)
     return "in 3 days"
