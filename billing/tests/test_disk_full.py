@@ -16,7 +16,7 @@ from billing.tests.test_database_gone import LOSE, ask, deliver, read_undelivere
 from smartspec.testing import Product, run_product
 
 DISK_MB = 300
-FULL_SECONDS = 60
+FULL_SECONDS = 20
 FREE_SHARE_WHEN_LOW = 0.05
 BLOCK = b"\0" * 65_536
 
