@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
+from billing import gateway
 from billing.models import Purchase
 from billing.sandbox import store
 from billing.tests.conftest import open_credits, open_plan, pay
@@ -80,6 +81,23 @@ class TestAPersonWhoSignedUpAfterTheBackup:
         pay(session_id)
         forget("billing_purchase")
         store.save(store.get("checkout.session", session_id) | {"metadata": {"user_id": str(uuid4())}})
+        assert kinds() == []
+
+    def test_is_named_for_the_plan_they_pay_for_until_it_is_cancelled(self, alice_client: APIClient) -> None:
+        pay(open_plan(alice_client))
+        forget("billing_subscriptioncheckout")
+        forget("billing_customer")
+        (subscription,), unknown_id = store.find("subscription"), str(uuid4())
+        for thing in (subscription, store.get("customer", subscription["customer"])):
+            store.save(thing | {"metadata": thing["metadata"] | {"user_id": unknown_id}})
+
+        code, found = run("--repair")
+        assert (code, found["repaired"], found["remaining"]) == (1, 0, 1)
+        (difference,) = found["differences"]
+        assert (difference["kind"], difference["user_id"]) == ("unknown_user", unknown_id)
+        assert f"active, charged to {subscription['customer']}" in difference["detail"]
+
+        gateway.cancel_subscription(subscription["id"])
         assert kinds() == []
 
 

@@ -53,7 +53,7 @@ def queue_age(now: datetime) -> Condition:
     waiting = _read_queues()
     oldest = max((age for _, _, age in waiting), default=0.0)
     jobs = sum(count for _, count, _ in waiting)
-    detail = f"{jobs} jobs due, the oldest for {oldest:.0f} s" if jobs else "no job is due"
+    detail = f"jobs due: {jobs}, the oldest for {oldest:.0f} s" if jobs else "no job is due"
     return Condition("queue_age", holds=oldest <= QUEUE_AGE_SECONDS, detail=detail, remedy=RESTART_WORKER)
 
 
@@ -75,7 +75,7 @@ def failed_jobs(now: datetime) -> Condition:
     return Condition(
         "failed_jobs",
         holds=not failed,
-        detail=f"{failed} jobs have given up" if failed else "none has given up",
+        detail=f"given up: {failed}" if failed else "none has given up",
         remedy="Open the queue's jobs in the back-office, read the error, start them again.",
     )
 

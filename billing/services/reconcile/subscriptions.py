@@ -5,6 +5,7 @@ from typing import Any
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Subscription
+from billing.services.customers import find_user
 from billing.services.reconcile.comparing import (
     Checks,
     Difference,
@@ -56,7 +57,7 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
     known = Subscription.objects.filter(pk=fetched["id"]).select_related("customer").first()
     customer = known.customer if known else find_customer(stripe_data.object_id(fetched["customer"]))
     if customer is None:
-        return None
+        return look_at_unknown_subscription(fetched)
 
     def differ(detail: str) -> Difference:
         return Difference("subscription_state_mismatch", fetched["id"], str(customer.user_id), detail)
@@ -88,6 +89,20 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
         if state.source != "free":
             return differ(f"Ended, and the account is on {state.plan} of {state.source}.")
     return None
+
+
+def look_at_unknown_subscription(fetched: dict[str, Any]) -> Difference | None:
+    """A plan of ours, charged every month to somebody who went with the database: for a person, until cancelled."""
+    named = stripe_data.metadata(fetched)
+    user_id = named.get(stripe_data.USER_ID, "")
+    if (
+        stripe_data.CHECKOUT_ID not in named
+        or stripe_data.subscription_is_ended(fetched)
+        or find_user(user_id) is not None
+    ):
+        return None
+    charged = f"{fetched['status']}, charged to {stripe_data.object_id(fetched['customer'])}"
+    return Difference("unknown_user", fetched["id"], user_id, f"{charged}, whose user is not known here.")
 
 
 def is_paid_for(subscription: Subscription, moment: datetime) -> bool:

@@ -147,7 +147,7 @@ class TestGroundConditions:
         assert self.looked_at("queue_age", now).holds
         self.add_job(minutes_ago=6)
         look = self.looked_at("queue_age", now)
-        assert (look.holds, look.detail) == (False, "2 jobs due, the oldest for 360 s")
+        assert (look.holds, look.detail) == (False, "jobs due: 2, the oldest for 360 s")
 
     def test_a_job_for_later_does_not_wait(self, now: datetime) -> None:
         self.add_job(minutes_ago=-60)
