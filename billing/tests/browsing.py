@@ -94,21 +94,26 @@ def join(page: Page, product: Product, *, is_confirmed: bool = True) -> None:
 
 
 def look_at(page: Page, product: Product, screen: Screen, *paths: str) -> None:
-    """Look at pages one by one, and tell all that is wrong with any of them."""
+    """Look at pages one by one, each in a tab of its own, and tell all that is wrong with any of them."""
+    found = {path: looked_at(page, product.url + path, screen) for path in paths}
+    assert not any(found.values()), {path: wrong for path, wrong in found.items() if wrong}
+
+
+def looked_at(page: Page, url: str, screen: Screen) -> list[str]:
+    """Return what the browser complains of at one address, and what is found there."""
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    found = {}
-    for path in paths:
-        complaints.clear()
-        page.goto(product.url + path)
-        if page.locator("[hx-trigger=load]").count():
-            page.wait_for_load_state("networkidle")
-        broken = [text for text in complaints if "404" not in text]
-        found[path] = broken + findings(page, screen)
-        page.evaluate(
-            "0"
-        )  # axe itself writes styles, which the pages' policy refuses: let that be heard before the next
-    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+    # A tab of its own: axe writes styles, which the pages' policy refuses, and the next page must not hear of it.
+    tab = page.context.new_page()
+    tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    tab.goto(url)
+    if tab.locator("[hx-trigger=load]").count():
+        tab.wait_for_load_state("networkidle")
+    tab.evaluate("0")  # what the console said before this has been heard
+    broken = [text for text in complaints if "404" not in text]
+    try:
+        return broken + findings(tab, screen)
+    finally:
+        tab.close()
 
 
 def findings(page: Page, screen: Screen) -> list[str]:
