@@ -346,6 +346,42 @@ class TestBatches:
         changed = worker_client.post(BATCH, {"holds": [order, {**order, "quantity": 3}]}, headers=headers)
         assert [result["status"] for result in changed.json()["results"]] == [201, 409]
 
+    def test_hold_no_job_twice_when_a_refused_one_is_left_out(
+        self, order: dict[str, Any], worker_client: APIClient, alice_client: APIClient
+    ) -> None:
+        dear, cheap = {**order, "quantity": 101}, {**order, "reference_id": "job-2"}
+        headers = {"Idempotency-Key": "1"}
+        refused, held = worker_client.post(BATCH, {"holds": [dear, cheap]}, headers=headers).json()["results"]
+        assert (refused["status"], held["status"]) == (402, 201)
+        again = worker_client.post(BATCH, {"holds": [cheap]}, headers=headers)
+        assert again.json()["results"] == [held]
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert available(alice_client) == 99
+
+    def test_know_a_job_wherever_it_stands(
+        self, order: dict[str, Any], bob: Any, worker_client: APIClient, alice_client: APIClient
+    ) -> None:
+        give(bob, 5)
+        bobs, first, second = {**order, "user_id": str(bob.id)}, {**order, "quantity": 2}, {**order, "quantity": 3}
+        headers = {"Idempotency-Key": "1"}
+        results = worker_client.post(BATCH, {"holds": [bobs, first, second]}, headers=headers).json()["results"]
+        again = worker_client.post(BATCH, {"holds": [first, second, bobs]}, headers=headers)
+        assert again.json()["results"] == [*results[1:], results[0]]
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert available(alice_client) == 95
+
+    def test_count_the_malformed_order_of_a_job(
+        self, order: dict[str, Any], worker_client: APIClient, alice_client: APIClient
+    ) -> None:
+        """Mended and sent again, it takes the place that it had among the orders of its job."""
+        malformed, second, headers = {**order, "quantity": 1.5}, {**order, "quantity": 2}, {"Idempotency-Key": "1"}
+        refused, held = worker_client.post(BATCH, {"holds": [malformed, second]}, headers=headers).json()["results"]
+        assert (refused["status"], held["status"]) == (400, 201)
+        again = worker_client.post(BATCH, {"holds": [order, second]}, headers=headers)
+        assert [result["status"] for result in again.json()["results"]] == [201, 201]
+        assert again.json()["results"][1] == held
+        assert available(alice_client) == 97
+
     def test_capture_each_on_its_own(
         self, place: Place, worker_client: APIClient, bob: Any, alice_client: APIClient
     ) -> None:

@@ -1,7 +1,8 @@
 """Up to a hundred holds or captures in one call, each with its own outcome."""
 
 import hashlib
-from collections import defaultdict
+import json
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
@@ -81,15 +82,21 @@ class HoldBatchView(BatchView):
         responses=PlacedBatchSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Place up to 100 holds: one result each, in order. The same key with the same orders answers them again."""
+        """Place up to 100 holds: one result each, in order.
+
+        The key counts for each job (user and `reference_id`) by itself: under the same key, one that was held is
+        answered again, wherever it stands now and whatever else is ordered. Several orders of one job are told apart
+        by their order among each other.
+        """
         key = idempotency_key(request, required=True)
         assert key is not None  # noqa: S101 - narrows the type; it was required
         orders = validated(HoldBatchSerializer(data=request.data))["holds"]
+        keys = keys_of(key, orders)
         now = clock.now()
 
         def read(place: int, order: Any) -> tuple[UUID, services.HoldRequest]:
             wanted = read_order(order, HoldOrderSerializer)
-            return wanted.pop("user_id"), services.HoldRequest(idempotency_key=key_of(key, place), **wanted)
+            return wanted.pop("user_id"), services.HoldRequest(idempotency_key=keys[place], **wanted)
 
         def run(account_id: UUID, holds: list[services.HoldRequest]) -> list[services.PlacedHold | DomainError]:
             return services.hold_many(account_id=account_id, holds=holds, now=now)
@@ -123,6 +130,21 @@ class CaptureBatchView(BatchView):
         return self.answer(orders, status=200, read=read, run=run, show=captured)
 
 
-def key_of(batch_key: str, place: int) -> str:
-    """Return the key of one hold of a batch. A digest, so that it fits and meets no key that a client chose."""
-    return f"batch:{hashlib.sha256(batch_key.encode()).hexdigest()}:{place}"
+def keys_of(batch_key: str, orders: list[Any]) -> list[str]:
+    """Return the key of each order: the batch's, the job that it names, and which of the job's orders it is.
+
+    So no order loses its key when others are left out, added or moved. The malformed count too: they may come back
+    mended. Digests, so that it fits and meets no key that a client chose.
+    """
+    seen: Counter[str] = Counter()
+    keys = []
+    for order in orders:
+        named = order if isinstance(order, dict) else {}
+        job = digest(json.dumps([str(named.get("user_id")), str(named.get("reference_id"))]))
+        keys.append(f"batch:{digest(batch_key)}:{job}:{seen[job]}")
+        seen[job] += 1
+    return keys
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
