@@ -17,6 +17,10 @@ USER_ID = "user_id"
 CREDITS = "credits"
 BONUS_CREDITS = "bonus_credits"
 
+# What a price is for. Written by `setup_stripe` on the price itself, so that it stays true of one that was replaced.
+PRICE_PLAN = "smartspec_plan"
+PRICE_INTERVAL = "smartspec_interval"
+
 # Ended for good: Stripe never changes such a subscription again.
 ENDED_STATUSES = frozenset({"canceled", "incomplete_expired"})
 # The user has the plan; `past_due` while Stripe retries, without new allowance.
@@ -91,7 +95,7 @@ class SubscriptionItem:
 
     id: str
     price_id: str
-    lookup_key: str
+    price: StripeObject
     current_period_start: datetime
     current_period_end: datetime
 
@@ -102,7 +106,7 @@ def subscription_item(subscription: StripeObject) -> SubscriptionItem:
     return SubscriptionItem(
         id=items[0]["id"],
         price_id=price["id"],
-        lookup_key=price.get("lookup_key") or "",
+        price=price,
         current_period_start=required_moment(min(item["current_period_start"] for item in items)),
         current_period_end=required_moment(max(item["current_period_end"] for item in items)),
     )

@@ -14,6 +14,7 @@ from billing.gateway.catalogue import (
     retrieve_price,
     retrieve_product,
     update_portal_configuration,
+    update_price,
     update_webhook_endpoint,
 )
 from billing.gateway.client import API_VERSION, call, client, configure_library, is_configured
@@ -123,6 +124,7 @@ __all__ = [
     "retrieve_subscription",
     "update_customer",
     "update_portal_configuration",
+    "update_price",
     "update_schedule",
     "update_subscription",
     "update_webhook_endpoint",

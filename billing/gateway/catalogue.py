@@ -23,6 +23,10 @@ def create_price(values: Params) -> StripeObject:
     return call(lambda c: c.v1.prices.create(params(values)))
 
 
+def update_price(price_id: str, values: Params) -> StripeObject:
+    return call(lambda c: c.v1.prices.update(price_id, params(values)))
+
+
 def list_webhook_endpoints() -> list[StripeObject]:
     return list(pages(lambda c, page: c.v1.webhook_endpoints.list(params(page)), {}))
 

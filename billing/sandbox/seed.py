@@ -51,7 +51,7 @@ def _seed_plan(plan: str, name: str, cents: tuple[int, int], *, now: datetime) -
                 "unit_amount": amount,
                 "recurring": {"interval": stripe_interval},
                 "lookup_key": key,
-                "metadata": {"plan": plan, "interval": interval},
+                "metadata": {"smartspec_plan": plan, "smartspec_interval": interval},
             }
             products.create_price(params, now=now, price_id=f"price_{key}")
 

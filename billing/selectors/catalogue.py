@@ -1,8 +1,10 @@
 """What is for sale, and at which price."""
 
+from typing import Any
+
 from django.conf import settings
 
-from billing import gateway, pricing
+from billing import gateway, pricing, stripe_data
 from billing.models import Package
 
 LOOKUP_KEY_PREFIX = "smartspec"
@@ -30,14 +32,21 @@ def price_id_of_plan(*, plan: str, interval: str) -> str:
     return price_id
 
 
-def plan_of_price(*, price_id: str, lookup_key: str = "") -> tuple[str, str] | None:
-    """Return the (plan, interval) that a price stands for: by its id, or, for a price that has since been replaced, by
-    the lookup key that `setup_stripe` gave it. None for a price of somebody else's."""
+def plan_of_price(*, price_id: str, price: dict[str, Any] | None = None) -> tuple[str, str] | None:
+    """Return the (plan, interval) that a price stands for: by its id, if it is in use; else by what Stripe's `price`
+    says of itself, for who bought at a price that has since been replaced keeps it. None for somebody else's."""
     for plan_and_interval, known_id in settings.STRIPE_PRICES.items():
         if known_id == price_id:
             return (plan_and_interval[0], plan_and_interval[1])
+    return None if price is None else plan_named_by_price(price=price)
+
+
+def plan_named_by_price(*, price: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the (plan, interval) that a price names in its metadata, or by the lookup key that the one in use has."""
+    told = stripe_data.metadata(price)
+    named = (told.get(stripe_data.PRICE_PLAN, ""), told.get(stripe_data.PRICE_INTERVAL, ""))
     for plan, interval in settings.STRIPE_PRICES:
-        if lookup_key == lookup_key_of_plan(plan=plan, interval=interval):
+        if named == (plan, interval) or price.get("lookup_key") == lookup_key_of_plan(plan=plan, interval=interval):
             return plan, interval
     return None
 

@@ -92,6 +92,7 @@ def give_for_invoice(
     """
     period = stripe_data.invoice_paid_period(invoice)
     upgrade = find_upgrade(invoice)
+    paid_plan = None if upgrade else find_paid_plan(invoice)
     with transaction.atomic():
         locked = Customer.objects.select_for_update(of=("self",)).select_related("user")
         customer = locked.get(pk=subscription.customer_id)
@@ -114,7 +115,7 @@ def give_for_invoice(
             return recorded
         pay_until(subscription)
         if upgrade is None:
-            given = give_months(customer, subscription.pk, find_paid_plan(invoice), now, until)
+            given = give_months(customer, subscription.pk, paid_plan, now, until)
         else:
             given = give_months(customer, subscription.pk, upgrade.old_plan, now, upgrade.changed_at)
             recorded.upgrade_credits = give_upgrade(recorded, upgrade, now)

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
-from billing import gateway, selectors
+from billing import gateway, selectors, stripe_data
 from billing.models import Interval
 from credits import selectors as credits_selectors
 
@@ -102,12 +102,16 @@ def product_id_in_use(plan: str) -> str:
 
 
 def ensure_prices(setup: Setup, product_ids: dict[str, str]) -> None:
-    """Give every plan and interval a price. Prices cannot change: one that differs is replaced under its lookup key."""
+    """Give every plan and interval a price. Prices cannot change: one that differs is replaced under its lookup key.
+
+    Whoever subscribed at the old one goes on paying it, so it is told first which plan it stands for.
+    """
     for plan in paid_plans():
         for interval in Interval.values:
             key = selectors.lookup_key_of_plan(plan=plan.slug, interval=interval)
             variable = f"STRIPE_PRICE_{plan.slug}_{interval}".upper()
             found = gateway.list_prices([key])
+            label_prices(setup, plan.slug, interval, found)
             if found and price_fits(found[0], plan_cents(plan, interval), interval):
                 setup.environment[variable] = found[0]["id"]
                 continue
@@ -118,13 +122,41 @@ def ensure_prices(setup: Setup, product_ids: dict[str, str]) -> None:
                 "recurring": {"interval": STRIPE_INTERVALS[Interval(interval)]},
                 "lookup_key": key,
                 "transfer_lookup_key": True,
-                "metadata": MARK,
+                "metadata": MARK | price_label(plan.slug, interval),
             }
             created = setup.do(
                 f"{'replace' if found else 'create'} price {key}",
                 lambda values=values: gateway.create_price(values),  # type: ignore[misc]
             )
             setup.environment[variable] = created["id"] if created else "(created by the real run)"
+
+
+def label_prices(setup: Setup, plan: str, interval: str, found: list[dict[str, Any]]) -> None:
+    """Have the prices in use, `found` by lookup key or named by the environment, say which plan they stand for."""
+    prices = {price["id"]: price for price in (*found, *price_in_settings(plan, interval))}
+    for price_id, price in prices.items():
+        if stripe_data.PRICE_PLAN not in stripe_data.metadata(price):
+            setup.do(
+                f"label price {price_id}",
+                lambda price_id=price_id: gateway.update_price(price_id, {"metadata": price_label(plan, interval)}),  # type: ignore[misc]
+            )
+
+
+def price_in_settings(plan: str, interval: str) -> list[dict[str, Any]]:
+    """Return the price that the environment names, unless it is of another interval: then it is named by mistake."""
+    price_id = settings.STRIPE_PRICES.get((plan, interval))
+    if not price_id:
+        return []
+    try:
+        price = gateway.retrieve_price(price_id)
+    except gateway.StripeObjectMissing:
+        return []
+    recurring = price.get("recurring") or {}
+    return [price] if recurring.get("interval") == STRIPE_INTERVALS[Interval(interval)] else []
+
+
+def price_label(plan: str, interval: str) -> dict[str, str]:
+    return {stripe_data.PRICE_PLAN: plan, stripe_data.PRICE_INTERVAL: interval}
 
 
 def price_fits(price: dict[str, Any], cents: int, interval: str) -> bool:
@@ -263,12 +295,16 @@ def check_prices(plan: Any) -> list[PriceCheck]:
         except gateway.StripeObjectMissing:
             difference = f"{variable} names {price_id}, which does not exist at Stripe."
         else:
-            difference = (
-                ""
-                if price_fits(price, cents, interval)
-                else f"{variable} ({price_id}) is {price['unit_amount']} {price['currency']} at Stripe,"
-                f" but the plan costs {cents} {settings.STRIPE_CURRENCY} {interval}."
-            )
+            if not price_fits(price, cents, interval):
+                difference = (
+                    f"{variable} ({price_id}) is {price['unit_amount']} {price['currency']} at Stripe,"
+                    f" but the plan costs {cents} {settings.STRIPE_CURRENCY} {interval}."
+                )
+            elif stripe_data.PRICE_PLAN not in stripe_data.metadata(price):
+                # Whoever buys at it could not be served once another is put in its place.
+                difference = f"{variable} ({price_id}) does not say what it is for: run manage.py setup_stripe."
+            else:
+                difference = ""
         checks.append(PriceCheck(variable, price_id, difference))
     return checks
 

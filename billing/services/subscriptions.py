@@ -121,18 +121,20 @@ def fetch_pending_change(fetched: dict[str, Any]) -> tuple[str, str, datetime] |
     return plan, interval, starts_at
 
 
-def require_plan_of_price(price_id: str, lookup_key: str | None = None) -> tuple[str, str]:
-    """Return what a price stands for; a price that the settings do not name is looked at once at Stripe.
+def require_plan_of_price(price_id: str, price: dict[str, Any] | None = None) -> tuple[str, str]:
+    """Return what a price stands for; one that the settings do not name is fetched, unless the caller has it.
 
     :raises UnknownPrice: it stands for no plan.
     """
-    found = selectors.plan_of_price(price_id=price_id, lookup_key=lookup_key or "")
-    if found is None and lookup_key is None:
-        fetched = gateway.retrieve_price(price_id)
-        found = selectors.plan_of_price(price_id=price_id, lookup_key=fetched.get("lookup_key") or "")
+    found = selectors.plan_of_price(price_id=price_id, price=price)
+    if found is None and price is None:
+        found = selectors.plan_of_price(price_id=price_id, price=gateway.retrieve_price(price_id))
     if found is None:
         log.error("Unknown price", price_id=price_id)
-        raise UnknownPrice(f"The price {price_id} stands for no plan; check the STRIPE_PRICE_ variables.")
+        raise UnknownPrice(
+            f"The price {price_id} stands for no plan. Name it in a STRIPE_PRICE_ variable, or in the price's metadata"
+            f" at Stripe: {stripe_data.PRICE_PLAN} and {stripe_data.PRICE_INTERVAL}."
+        )
     return found
 
 
@@ -163,7 +165,7 @@ def row_of(
     :raises UnknownPrice: its price stands for no plan.
     """
     item = stripe_data.subscription_item(fetched)
-    plan, interval = require_plan_of_price(item.price_id, item.lookup_key)
+    plan, interval = require_plan_of_price(item.price_id, item.price)
     return {
         "customer_id": customer.pk,
         "user_id": customer.user_id,

@@ -132,7 +132,7 @@ def update_price(price_id: str, params: Data, *, now: datetime) -> Data:
         if key and key != before["lookup_key"]:
             _take_lookup_key(key, transfer=bool(params.get("transfer_lookup_key")), now=now)
         price["lookup_key"] = key
-    return events.update(price, before=before, event_type="price.updated", now=now)
+    return _save_price(price, before=before, now=now)
 
 
 @transaction.atomic
@@ -202,4 +202,15 @@ def _take_lookup_key(key: str, *, transfer: bool, now: datetime) -> None:
             code="resource_already_exists",
             param="lookup_key",
         )
-    events.update(holder | {"lookup_key": None}, before=holder, event_type="price.updated", now=now)
+    _save_price(holder | {"lookup_key": None}, before=holder, now=now)
+
+
+def _save_price(price: Data, *, before: Data, now: datetime) -> Data:
+    """Save a price that has changed, and show it so in the subscriptions that are on it."""
+    for row in store.rows("subscription", data__items__data__contains=[{"price": {"id": price["id"]}}]):
+        subscription = store.lock("subscription", row.id)
+        for item in subscription["items"]["data"]:
+            if item["price"]["id"] == price["id"]:
+                item["price"] = price
+        store.save(subscription)
+    return events.update(price, before=before, event_type="price.updated", now=now)
