@@ -42,6 +42,7 @@ from credits import services as credits_services
 from credits.models import Adjustment
 from media.models import Asset, StorageAccount, StorageDay, StorageEvent
 from smartspec.admin import ReadOnlyAdmin
+from smartspec.admin.lists import filter_name
 from smartspec.testing import make_user
 from smartspec.users import services as users_services
 from smartspec.users.models import SentMail, StaffAction
@@ -271,6 +272,18 @@ class TestEveryList:
         for field in ("password", "digest", "session_key", "body"):
             assert superuser.get(list_url(model), {f"{field}__startswith": "a"}).status_code == 400
 
+    def test_is_not_filtered_by_what_its_filters_lead_to(
+        self, superuser: Client, model: Any, rf: RequestFactory
+    ) -> None:
+        request = rf.get("/", {"q": "alice@smartspec.test"})
+        secrets = ["password__startswith", "user__password__startswith", "usersession__session_key__startswith"]
+        for name in map(filter_name, admin.site._registry[model].get_list_filter(request)):
+            field = next((field for field in model._meta.get_fields() if field.name == name), None)
+            beyond = field.related_model._meta.get_fields() if field is not None and field.is_relation else ()
+            for step in (*secrets, "pk__user__password__startswith", *(f"{other.name}__isnull" for other in beyond)):
+                asked = {"q": "alice@smartspec.test", f"{name}__{step}": "1"}
+                assert superuser.get(list_url(model), asked).status_code == 400, asked
+
     def test_asks_as_many_queries_for_many_rows_as_for_one(
         self, superuser: Client, model: Any, now: datetime, count_queries: Callable[[str], int]
     ) -> None:
@@ -302,6 +315,22 @@ class TestReadOnlyLists:
 
 
 class TestFilters:
+    @pytest.mark.usefixtures("some_life")
+    @pytest.mark.parametrize(
+        ("label", "lookup"),
+        [
+            ("users.user", "groups__user__usersession__session_key__startswith"),
+            ("users.user", "groups__user__password__startswith"),
+            ("billing.purchase", "package__purchases__user__password__startswith"),
+            ("users.apikey", "user__password__startswith"),
+        ],
+    )
+    def test_do_not_lead_an_auditor_to_anybodys_secrets(self, label: str, lookup: str) -> None:
+        call_command("sync_roles", verbosity=0)
+        user = make_user("auditor@smartspec.test", is_staff=True)
+        user.groups.add(Group.objects.get(name="Auditor"))
+        assert client_of(user).get(list_url(apps.get_model(label)), {lookup: "a"}).status_code == 400
+
     @pytest.mark.usefixtures("some_life")
     def test_work_on_every_list(self, rf: RequestFactory) -> None:
         request = rf.get("/", {"q": "alice@smartspec.test"})
