@@ -169,11 +169,12 @@ def compare(
 
 
 def look(bucket: R2Client, key: str) -> StoredFile | None:
-    """Return what lies under a key, or None."""
+    """Return what lies under a key, or None. An empty file is nothing: no asset is."""
     try:
-        return bucket.get_file_info(key)
+        found = bucket.get_file_info(key)
     except FileMissing:
         return None
+    return found if found.size_bytes else None
 
 
 def compare_counters(sums: StorageSums, *, now: datetime, found: Callable[..., None]) -> None:

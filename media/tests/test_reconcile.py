@@ -106,6 +106,13 @@ class TestMissingFile:
         assert (found.stored_bytes, found.objects) == (0, 0)
         assert differences() == []
 
+    def test_may_be_an_empty_one(self, asset: Asset, r2: R2Client, now: datetime) -> None:
+        lay(r2, asset.key, b"")
+        assert differences(is_repair=True) == [("missing_object", str(asset.pk), True)]
+        assert differences() == []
+        services.sweep(now=now + timedelta(days=1))
+        assert not r2.file_exists(asset.key)
+
 
 class TestOrphan:
     def test_is_named_and_deleted_when_repaired(self, orphan: str, upload: Store, r2: R2Client) -> None:
