@@ -8,7 +8,7 @@ from smartspec.logs import get_logger
 
 log = get_logger(__name__)
 
-ORPHANS_DELETED_A_DAY = 100
+REPAIRED_A_NIGHT = 100  # missing files, and files that belong to nobody, each
 
 
 @app.periodic(cron="11 * * * *")
@@ -33,8 +33,12 @@ def collect_arrears(timestamp: int) -> None:
 @app.periodic(cron="37 3 * * *")
 @app.task(queueing_lock="media.reconcile")
 def reconcile(timestamp: int) -> None:
-    """Compare the bucket with the table every day, and put right what can be; what remains is an error in the log."""
-    progress = services.reconcile_media(now=clock.now(), is_repair=True, orphan_limit=ORPHANS_DELETED_A_DAY)
+    """Compare the bucket with the table every day, and put right what can be; what remains is told to operators."""
+    try:
+        progress = services.reconcile_media(now=clock.now(), is_repair=True, limit=REPAIRED_A_NIGHT)
+    except services.NothingInCommon as error:  # nothing that trying again would change
+        log.error("Media not compared", error=error.detail)
+        return
     if progress.remaining:
         log.error("Media differ; run manage.py reconcile_media", remaining=progress.remaining)
     log.info("Media compared", objects=progress.objects, assets=progress.assets, repaired=progress.repaired)

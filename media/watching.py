@@ -10,6 +10,9 @@ from media.storage import check_ready
 from smartspec import watching
 from smartspec.errors import DomainError
 from smartspec.watching import Condition, Gauge
+from smartspec.watching import selectors as watching_selectors
+
+RECONCILED_WITHIN = timedelta(days=2)
 
 
 @watching.condition
@@ -33,6 +36,17 @@ def storage_billed(now: datetime) -> Condition:
         holds=late is None,
         detail="every day that is over is charged" if late is None else f"days of account {late} are not charged",
         remedy="See that the worker runs, or manage.py bill_storage, which says what fails.",
+    )
+
+
+@watching.condition
+def media_reconciled(now: datetime) -> Condition:
+    """What the nightly comparison of bucket and table leaves is for a person to see."""
+    return watching_selectors.proof(
+        name="media_reconciled",
+        now=now,
+        within=RECONCILED_WITHIN,
+        remedy="manage.py reconcile_media names what differs; with --repair it puts that right.",
     )
 
 

@@ -3,7 +3,7 @@
 from media.services.arrears import climb_ladder, collect_arrears, uploads_are_stopped
 from media.services.bills import Bills, DayNotOver, bill_account, bill_storage
 from media.services.deletions import Swept, UnknownAsset, delete_all_assets, delete_asset, forget_files, sweep
-from media.services.reconcile import Comparison, Difference, reconcile_media
+from media.services.reconcile import Comparison, Difference, NothingInCommon, reconcile_media
 from media.services.uploads import (
     FileTooLarge,
     QuotaExceeded,
@@ -23,6 +23,7 @@ __all__ = [
     "DayNotOver",
     "Difference",
     "FileTooLarge",
+    "NothingInCommon",
     "QuotaExceeded",
     "Swept",
     "TypeNotAllowed",

@@ -5,6 +5,7 @@ meanwhile: each difference is looked at again, alone, before it is one.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,9 @@ from media.models import Asset, AssetCount, StorageAccount, StorageDay
 from media.selectors import ASSETS_PER_BLOCK, KeyedAsset, StorageSums
 from media.services import accounts
 from media.storage import FileMissing, R2Client, StoredFile, get_r2_client
+from smartspec.errors import DomainError
 from smartspec.logs import get_logger
+from smartspec.watching import services as watching_services
 
 log = get_logger(__name__)
 
@@ -31,8 +34,17 @@ MISSING = "missing_object"
 ORPHAN = "orphan_object"
 SIZE = "wrong_size"
 COUNTERS = "wrong_counters"
+FINAL = (MISSING, ORPHAN)  # an asset that has ended, and a file that was deleted, do not come back
+PROOF = "media_reconciled"
 
 Pair = tuple[StoredFile | None, KeyedAsset | None]
+Repair = Callable[[], None]
+
+
+class NothingInCommon(DomainError):
+    """Not one file of the bucket belongs to an asset: one of them is another product's, or has lost everything."""
+
+    code, status, title = "nothing_in_common", 409, "Bucket and table have nothing in common"
 
 
 @dataclass(frozen=True)
@@ -53,50 +65,120 @@ class Comparison:
     objects: int = 0
     assets: int = 0
     foreign: int = 0
-    orphans: int = 0
     repaired: int = 0
     remaining: int = 0
+
+
+class Findings:
+    """What was found, each told when it is known whether it is put right.
+
+    With a limit, whatever is FINAL waits until all are counted: of more than so many of a kind none is put right. They
+    are a sign that one of the two sides has lost something, and which one is for a person to see.
+    """
+
+    def __init__(
+        self,
+        progress: Comparison,
+        *,
+        is_repair: bool,
+        limit: int | None,
+        on_difference: Callable[[Difference, bool], None] | None,
+    ) -> None:
+        self.progress, self.is_repair, self.limit, self.on_difference = progress, is_repair, limit, on_difference
+        self.counts: dict[str, int] = defaultdict(int)
+        self.waiting: dict[str, list[tuple[Difference, Repair]]] = defaultdict(list)  # no more than the limit
+
+    def add(self, difference: Difference, repair: Repair) -> None:
+        """This will put a difference right, leave it, or let it wait until all are counted."""
+        kind = difference.kind
+        if self.limit is None or kind not in FINAL:
+            self.settle(difference, repair, is_repaired=self.is_repair)
+            return
+        self.counts[kind] += 1
+        self.waiting[kind].append((difference, repair))
+        if self.counts[kind] > self.limit:
+            self.settle_waiting(kind, is_repaired=False)
+
+    def settle_waiting(self, kind: str, *, is_repaired: bool) -> None:
+        """This will put right what waits, or leave it."""
+        for difference, repair in self.waiting.pop(kind, []):
+            self.settle(difference, repair, is_repaired=is_repaired)
+
+    def settle(self, difference: Difference, repair: Repair, *, is_repaired: bool) -> None:
+        """This will put one difference right, or leave it, and tell of it."""
+        if is_repaired:
+            repair()
+        self.progress.repaired += is_repaired
+        self.progress.remaining += not is_repaired
+        log.warning("Media differ", is_repaired=is_repaired, kind=difference.kind, object_id=difference.object_id)
+        if self.on_difference is not None:
+            self.on_difference(difference, is_repaired)
 
 
 def reconcile_media(
     *,
     now: datetime,
     is_repair: bool = False,
-    orphan_limit: int | None = None,
+    is_all_lost: bool = False,
+    limit: int | None = None,
     on_difference: Callable[[Difference, bool], None] | None = None,
     on_progress: Callable[[Comparison], None] | None = None,
 ) -> Comparison:
-    """This will compare every file of the bucket with every asset, and every account's counters with its assets.
+    """This will compare every file of the bucket with every asset, and every account's counters with its assets. What
+    it found is kept for operators to see.
 
     With `is_repair`, an asset whose file is missing ends, a file without an asset is deleted, and sizes and counters
-    become what is really there. Not more than `orphan_limit` files are deleted: more are a sign that the table is the
-    one that lost something. A table that knows no file at all has lost everything: then none is.
+    become what is really there. With a `limit`, no asset ends when more than so many files are missing, and no file is
+    deleted when more than so many belong to nobody. `is_all_lost` says that an empty bucket is the right one.
 
+    :raises NothingInCommon: a repair would end every asset, or delete every file.
     :raises storage.StorageUnavailable: the bucket cannot be read.
     """
     progress = Comparison()
     bucket = get_r2_client()
-    if not Asset.objects.exists():
-        orphan_limit = 0
-
-    def found(difference: Difference, repair: Callable[[], None], *, may_repair: bool = True) -> None:
-        is_repaired = is_repair and may_repair
-        if is_repaired:
-            repair()
-        progress.repaired += is_repaired
-        progress.remaining += not is_repaired
-        log.warning("Media differ", is_repaired=is_repaired, kind=difference.kind, object_id=difference.object_id)
-        if on_difference is not None:
-            on_difference(difference, is_repaired)
-
+    if is_repair:
+        try:
+            require_common(bucket, is_all_lost=is_all_lost)
+        except NothingInCommon as error:
+            watching_services.record_proof(name=PROOF, holds=False, detail=error.detail, now=now)
+            raise
+    findings = Findings(progress, is_repair=is_repair, limit=limit, on_difference=on_difference)
     for file, asset in walk(bucket, progress):
-        compare(bucket, file, asset, now=now, progress=progress, orphan_limit=orphan_limit, found=found)
+        compare(bucket, file, asset, now=now, found=findings.add)
         if on_progress is not None:
             on_progress(progress)
+    for kind in FINAL:
+        findings.settle_waiting(kind, is_repaired=is_repair)
     for sums in selectors.iterate_storage_sums():
         if sums.counted != sums.summed:
-            compare_counters(sums, now=now, found=found)
+            compare_counters(sums, now=now, found=findings.add)
+    detail = (
+        f"{progress.objects} files and {progress.assets} assets compared: {progress.repaired} differences put right,"
+        f" {progress.remaining} remain"
+    )
+    watching_services.record_proof(name=PROOF, holds=not progress.remaining, detail=detail, now=now)
     return progress
+
+
+def require_common(bucket: R2Client, *, is_all_lost: bool) -> None:
+    """This will let a bucket pass that holds the file of any asset; one without need not, where nothing is stored.
+
+    :raises NothingInCommon: see `reconcile_media`.
+    """
+    files = stored = 0
+    for file, asset in walk(bucket, Comparison()):
+        if file is not None and asset is not None:
+            return  # as a rule within the first page
+        files += file is not None
+        stored += asset is not None and asset.is_stored
+    if files or (stored and not is_all_lost):
+        raise NothingInCommon(
+            f"The bucket {bucket.bucket} holds the file of no asset: there are {stored} stored assets, and {files}"
+            " files that belong to none. Nothing was put right. Is it the right bucket, and the right database?",
+            bucket=bucket.bucket,
+            files=files,
+            assets=stored,
+        )
 
 
 def walk(bucket: R2Client, progress: Comparison) -> Iterator[Pair]:
@@ -133,19 +215,15 @@ def compare(
     asset: KeyedAsset | None,
     *,
     now: datetime,
-    progress: Comparison,
-    orphan_limit: int | None,
-    found: Callable[..., None],
+    found: Callable[[Difference, Repair], None],
 ) -> None:
     """Look at one pair; what seems to differ is read again, from both sides, before it counts."""
     if file is not None and (asset is None or asset.is_cleaned):
         current = Asset.objects.filter(key=file.key).first()
         if (current is None or current.cleaned_at is not None) and bucket.file_exists(file.key):
-            progress.orphans += 1
             found(
                 Difference(ORPHAN, file.key, None, f"{file.size_bytes} bytes belong to no asset"),
                 lambda: bucket.delete_file(file.key),
-                may_repair=orphan_limit is None or progress.orphans <= orphan_limit,
             )
     elif asset is not None and asset.is_stored and (file is None or file.size_bytes != asset.size_bytes):
         seen = look(bucket, asset.key)
@@ -177,7 +255,7 @@ def look(bucket: R2Client, key: str) -> StoredFile | None:
     return found if found.size_bytes else None
 
 
-def compare_counters(sums: StorageSums, *, now: datetime, found: Callable[..., None]) -> None:
+def compare_counters(sums: StorageSums, *, now: datetime, found: Callable[[Difference, Repair], None]) -> None:
     """Look at an account's counters again, under its lock, and let them be corrected there."""
     with transaction.atomic():
         account = accounts.lock_account(user_id=sums.user_id)

@@ -10,10 +10,11 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
-from media import services
+from media import services, tasks, watching
 from media.models import Asset, AssetCount, StorageAccount, StorageDay
 from media.storage import R2Client
 from media.tests.conftest import PNG, Announce, Store, assert_counters, put
+from smartspec import clock
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +91,7 @@ class TestComparison:
 class TestMissingFile:
     @pytest.fixture(autouse=True)
     def asset(self, upload: Store, r2: R2Client) -> Asset:
-        asset = upload()
+        asset, _ = upload(), upload()
         r2.delete_file(asset.key)
         return asset
 
@@ -103,7 +104,7 @@ class TestMissingFile:
     def test_ends_the_asset_when_repaired(self, asset: Asset, usage: Callable[..., Any], now: datetime) -> None:
         assert differences(is_repair=True) == [("missing_object", str(asset.pk), True)]
         found = usage(now)
-        assert (found.stored_bytes, found.objects) == (0, 0)
+        assert (found.stored_bytes, found.objects) == (len(PNG), 1)
         assert differences() == []
 
     def test_may_be_an_empty_one(self, asset: Asset, r2: R2Client, now: datetime) -> None:
@@ -112,6 +113,62 @@ class TestMissingFile:
         assert differences() == []
         services.sweep(now=now + timedelta(days=1))
         assert not r2.file_exists(asset.key)
+
+    def test_of_many_are_left_to_a_person(self, upload: Store, asset: Asset, r2: R2Client) -> None:
+        more = [upload() for _ in range(2)]
+        for one in more:
+            r2.delete_file(one.key)
+        lost = sorted([asset, *more], key=lambda asset: asset.key)
+        assert differences(is_repair=True, limit=2) == [("missing_object", str(one.pk), False) for one in lost]
+        assert Asset.objects.filter(status="stored").count() == 4
+        assert differences(is_repair=True, limit=3) == [("missing_object", str(one.pk), True) for one in lost]
+
+
+class TestAnotherBucket:
+    """Whoever points the product at another bucket, or an empty one, loses nothing by it."""
+
+    @pytest.fixture
+    def assets(self, upload: Store, r2: R2Client) -> list[Asset]:
+        """Stored assets whose files lie elsewhere."""
+        assets = [upload(), upload()]
+        for asset in assets:
+            r2.delete_file(asset.key)
+        return assets
+
+    def test_is_refused_by_name_when_it_is_empty(self, assets: list[Asset]) -> None:
+        with pytest.raises(CommandError, match=r"smartspec-media holds .* no asset: there are 2 stored assets, and 0"):
+            run("--repair")
+        assert Asset.objects.filter(status="stored").count() == 2
+
+    def test_is_refused_when_all_of_its_files_are_anothers(
+        self, assets: list[Asset], orphan: str, r2: R2Client
+    ) -> None:
+        for arguments in (
+            {"is_repair": True},
+            {"is_repair": True, "limit": 9},
+            {"is_repair": True, "is_all_lost": True},
+        ):
+            with pytest.raises(services.NothingInCommon):
+                differences(**arguments)
+        assert Asset.objects.filter(status="stored").count() == 2
+        assert r2.file_exists(orphan)
+
+    def test_is_compared_without_repair(self, assets: list[Asset], orphan: str) -> None:
+        assert sorted(kind for kind, _, _ in differences()) == ["missing_object", "missing_object", "orphan_object"]
+
+    def test_may_be_said_to_be_the_right_one_that_lost_everything(self, assets: list[Asset]) -> None:
+        assert run("--repair", "--all-lost")[1] == 0
+        assert not Asset.objects.filter(status="stored").exists()
+
+    def test_is_none_where_nothing_is_stored(self, announce: Announce) -> None:
+        announce()
+        assert differences(is_repair=True) == []
+
+    def test_ends_nothing_by_night_and_is_told_to_operators(self, assets: list[Asset]) -> None:
+        tasks.reconcile(0)
+        assert Asset.objects.filter(status="stored").count() == 2
+        told = watching.media_reconciled(clock.now())
+        assert (told.holds, "Is it the right bucket" in told.detail) == (False, True)
 
 
 class TestOrphan:
@@ -133,18 +190,17 @@ class TestOrphan:
         assert not r2.file_exists(asset.key)
 
     def test_is_never_deleted_for_a_table_that_lost_everything(self, orphan: str, r2: R2Client) -> None:
-        assert run("--repair")[1] == 1  # somebody goes on after a restore that failed
+        with pytest.raises(CommandError, match="the right database"):
+            run("--repair")  # somebody goes on after a restore that failed
         assert r2.file_exists(orphan)
 
     def test_of_many_are_left_to_a_person(self, alice: Any, upload: Store, r2: R2Client) -> None:
         upload()
         keys = sorted(lay(r2, f"generations/{alice.pk}/{uuid4()}.png") for _ in range(3))
-        assert differences(is_repair=True, orphan_limit=2) == [
-            ("orphan_object", keys[0], True),
-            ("orphan_object", keys[1], True),
-            ("orphan_object", keys[2], False),
-        ]
-        assert r2.file_exists(keys[2])
+        assert differences(is_repair=True, limit=2) == [("orphan_object", key, False) for key in keys]
+        assert all(r2.file_exists(key) for key in keys)
+        assert differences(is_repair=True, limit=3) == [("orphan_object", key, True) for key in keys]
+        assert not any(r2.file_exists(key) for key in keys)
 
 
 class TestWrongSize:
@@ -172,6 +228,24 @@ class TestWrongCounters:
         assert differences(is_repair=True) == [("wrong_counters", str(alice.pk), True)]
         assert_counters(StorageAccount.objects.get())
         assert differences() == []
+
+
+class TestOperators:
+    def test_are_told_what_the_night_left(self, alice: Any, upload: Store, r2: R2Client) -> None:
+        upload()
+        keys = [lay(r2, f"generations/{alice.pk}/{uuid4()}.png") for _ in range(tasks.REPAIRED_A_NIGHT + 1)]
+        tasks.reconcile(0)
+        told = watching.media_reconciled(clock.now())
+        assert (told.holds, "0 differences put right, 101 remain" in told.detail) == (False, True)
+        assert all(r2.file_exists(key) for key in keys)
+        assert run("--repair")[1] == 0
+        assert watching.media_reconciled(clock.now()).holds
+
+    def test_are_told_when_nobody_compared(self, upload: Store) -> None:
+        upload()
+        tasks.reconcile(0)
+        assert watching.media_reconciled(clock.now() + timedelta(days=1)).holds
+        assert not watching.media_reconciled(clock.now() + timedelta(days=3)).holds
 
 
 class TestCommand:

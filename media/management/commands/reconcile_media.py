@@ -18,8 +18,8 @@ class Command(BaseCommand):
     help = (
         "Compare every file in the bucket with every asset, both ways (missing_object, orphan_object, wrong_size), and"
         " every account's counters with its assets (wrong_counters). Exit 1 while anything differs; with --repair,"
-        " while it still does. Files whose keys this product does not make are counted and left alone. It runs daily by"
-        " itself."
+        " while it still does. Files whose keys this product does not make are counted and left alone. With a bucket"
+        " that holds the file of no asset nothing is repaired: it is not the right one. It runs daily by itself."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,6 +27,11 @@ class Command(BaseCommand):
             "--repair",
             action="store_true",
             help="end assets without a file, delete files without an asset, take over real sizes, count anew",
+        )
+        parser.add_argument(
+            "--all-lost",
+            action="store_true",
+            help="with --repair: the bucket is empty, and still the right one; end every asset",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
 
@@ -51,7 +56,11 @@ class Command(BaseCommand):
 
         try:
             progress = services.reconcile_media(
-                now=clock.now(), is_repair=options["repair"], on_difference=hear, on_progress=show
+                now=clock.now(),
+                is_repair=options["repair"],
+                is_all_lost=options["all_lost"],
+                on_difference=hear,
+                on_progress=show,
             )
         except DomainError as error:
             raise CommandError(error.detail) from error
