@@ -8,12 +8,12 @@ from itertools import islice
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Q, Sum
+from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import TruncDate
 
 from credits import selectors as credits_selectors
 from media import metering
-from media.models import AssetCount, StorageAccount, StorageEvent
+from media.models import Asset, AssetCount, StorageAccount, StorageEvent
 
 BYTES_PER_MB = 10**6
 CHUNK = 1000
@@ -136,6 +136,13 @@ def iterate_unpaid_accounts(*, unpaid_before: datetime | None = None, with_credi
     ids = iter(accounts.order_by("unpaid_since").values_list("pk", flat=True))
     while chunk := list(islice(ids, CHUNK)):
         yield from credits_selectors.list_with_credits(account_ids=chunk) if with_credits else chunk
+
+
+def iterate_accounts_to_empty() -> Iterator[UUID]:
+    """Yield the accounts at the end of the ladder that still have files, or announced some."""
+    left = Asset.objects.filter(user_id=OuterRef("pk"), ended_at=None)
+    accounts = StorageAccount.objects.filter(step=StorageAccount.Step.FILES_DELETED, unpaid_since__isnull=False)
+    yield from accounts.filter(Exists(left)).order_by("unpaid_since").values_list("pk", flat=True)
 
 
 def count_unpaid_accounts() -> int:

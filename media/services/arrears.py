@@ -24,6 +24,11 @@ Step = StorageAccount.Step
 
 UPLOADS_STOP_AFTER = timedelta(days=7)
 FILES_DELETED_AFTER = timedelta(days=60)
+# Each step, the one before it, and how long after the first unpaid charge its time has come.
+LADDER = (
+    (Step.UPLOADS_STOPPED, Step.WARNED, UPLOADS_STOP_AFTER),
+    (Step.FILES_DELETED, Step.UPLOADS_STOPPED, FILES_DELETED_AFTER),
+)
 ZERO = Decimal(0)
 MAIL_TEMPLATES = {
     Step.WARNED: "storage_unpaid",
@@ -64,12 +69,17 @@ def collect(account: StorageAccount, *, now: datetime) -> Decimal:
 def collect_from(*, user_id: UUID, now: datetime) -> Decimal:
     """This will collect what one account owes, as far as it has credits, and return how much that was."""
     with transaction.atomic():
-        account = accounts.lock_account(user_id=user_id)
-        collected = collect(account, now=now)
-        step_on(account, now=now)
-        account.save()
+        return settle(accounts.lock_account(user_id=user_id), now=now)
+
+
+def settle(account: StorageAccount, *, now: datetime) -> Decimal:
+    """This will collect what an account owes, as far as it has credits, end its ladder when that is all, and return how
+    much it was. The account is locked."""
+    collected = collect(account, now=now)
+    step_on(account, now=now)
+    account.save()
     if collected:
-        log.info("Storage arrears collected", user_id=str(user_id), credits=str(collected))
+        log.info("Storage arrears collected", user_id=str(account.user_id), credits=str(collected))
     return collected
 
 
@@ -95,31 +105,33 @@ def step_on(account: StorageAccount, *, now: datetime) -> None:
 
 
 def climb_ladder(*, now: datetime) -> int:
-    """This will take the next step with every account whose time has come, and return how many steps that were."""
+    """This will take the next steps with every account whose time has come, and return how many steps that were.
+
+    A deletion that was interrupted goes on.
+    """
     steps = 0
     for user_id in selectors.iterate_unpaid_accounts(unpaid_before=now - UPLOADS_STOP_AFTER):
-        collect_from(user_id=user_id, now=now)  # nobody is punished who could have paid
-        steps += climb(user_id=user_id, to=Step.UPLOADS_STOPPED, after=Step.WARNED, now=now)
-    for user_id in selectors.iterate_unpaid_accounts(unpaid_before=now - FILES_DELETED_AFTER):
-        if StorageAccount.objects.filter(pk=user_id, step=Step.UPLOADS_STOPPED).exists():
-            try:
-                deletions.delete_all_assets(user_id=user_id, now=now)
-            except DomainError:  # the bucket's; the others' time has come all the same, and this one is tried again
-                log.exception("Unpaid files were not deleted", user_id=str(user_id))
-                continue
-            steps += climb(user_id=user_id, to=Step.FILES_DELETED, after=Step.UPLOADS_STOPPED, now=now)
+        steps += climb(user_id=user_id, now=now)
+    for user_id in selectors.iterate_accounts_to_empty():
+        try:
+            deletions.delete_unpaid_assets(user_id=user_id, now=now)
+        except DomainError:  # the bucket's; it is the others' turn all the same, and this one's again in an hour
+            log.exception("Unpaid files were not all deleted", user_id=str(user_id))
     return steps
 
 
-def climb(*, user_id: UUID, to: Step, after: Step, now: datetime) -> bool:
-    """This will take one step with an account that stands on the one before it, and tell whether it did."""
+def climb(*, user_id: UUID, now: datetime) -> int:
+    """This will take the steps whose time has come with one account, unless it can pay, and return how many."""
+    steps = 0
     with transaction.atomic():
         account = accounts.lock_account(user_id=user_id)
-        if account.step != after:
-            return False
-        take_step(account, to, now=now)
+        settle(account, now=now)  # nobody is punished who could have paid
+        for step, before, after in LADDER:
+            if account.step == before and account.unpaid_since is not None and account.unpaid_since + after <= now:
+                take_step(account, step, now=now)
+                steps += 1
         account.save()
-    return True
+    return steps
 
 
 def take_step(account: StorageAccount, step: Step, *, now: datetime) -> None:

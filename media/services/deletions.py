@@ -70,8 +70,22 @@ def delete_all_assets(*, user_id: UUID, now: datetime) -> int:
 
     :raises storage.StorageUnavailable: they are deleted here; the bucket will follow by itself.
     """
+    return delete_batches(user_id=user_id, now=now)
+
+
+def delete_unpaid_assets(*, user_id: UUID, now: datetime) -> int:
+    """This will delete the files of a user whose ladder has come to its end, and return how many; it stops as soon as
+    they have paid.
+
+    :raises storage.StorageUnavailable: some are deleted here, and the bucket will follow; call again for the others.
+    """
+    return delete_batches(user_id=user_id, now=now, on_step=StorageAccount.Step.FILES_DELETED)
+
+
+def delete_batches(*, user_id: UUID, now: datetime, on_step: str | None = None) -> int:
+    """This will delete files of a user, as long as there are any and the account is `on_step`, and return how many."""
     count = 0
-    while batch := end_batch(user_id=user_id, now=now):
+    while batch := end_batch(user_id=user_id, now=now, on_step=on_step):
         get_r2_client().delete_files(asset.key for asset in batch)
         clean_up([asset for asset in batch if asset.upload_expires_at <= now], now=now)
         count += len(batch)
@@ -87,11 +101,11 @@ def forget_files(*, user_id: UUID, now: datetime) -> None:
     delete_all_assets(user_id=user_id, now=now)
 
 
-def end_batch(*, user_id: UUID, now: datetime) -> list[Asset]:
-    """This will end up to BATCH assets of a user and return them."""
+def end_batch(*, user_id: UUID, now: datetime, on_step: str | None) -> list[Asset]:
+    """This will end up to BATCH assets of a user, if the account is `on_step`, and return them."""
     with transaction.atomic():
         account = StorageAccount.objects.select_for_update().filter(pk=user_id).first()
-        if account is None:
+        if account is None or on_step not in (None, account.step):
             return []
         batch = list(Asset.objects.filter(user_id=user_id, ended_at=None).order_by("number")[:BATCH])
         if batch:

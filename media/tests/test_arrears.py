@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from media import services, watching
+from media.bench import dataset
 from media.models import Asset, StorageAccount, StorageEvent
+from media.services import accounts
+from media.tests import outage
 from media.tests.conftest import GIGABYTE, Announce, Store, ledger_lines
 
 pytestmark = pytest.mark.django_db
 
 DAY = timedelta(days=1)
 ELEVENTH = datetime(2026, 3, 11, 0, 11, tzinfo=UTC)
+MANY = 501  # one more than are deleted at once
 
 
 @pytest.fixture
@@ -37,6 +41,16 @@ def pass_days(django_capture_on_commit_callbacks: Any) -> Callable[[int], None]:
                 services.climb_ladder(now=now)
 
     return run
+
+
+@pytest.fixture
+def many(alice: Any, on_plan: Callable[..., None], counters_add_up: None, now: datetime) -> None:
+    """Alice has stored so many files that they are deleted in two goes."""
+    on_plan("pro")
+    accounts.open_account(user_id=alice.pk, now=now)
+    dataset.load_assets(alice.pk, MANY, now=now)
+    size_bytes = MANY * dataset.FILE_BYTES
+    StorageAccount.objects.update(asset_count=MANY, used_bytes=size_bytes, stored_bytes=size_bytes)
 
 
 def arrears() -> Decimal:
@@ -183,3 +197,49 @@ class TestLadder:
         assert services.climb_ladder(now=ELEVENTH + 90 * DAY) == 2
         assert [kind for kind, _ in steps()] == ["warned", "uploads_stopped", "files_deleted"]
         assert services.climb_ladder(now=ELEVENTH + 91 * DAY) == 0
+
+
+class TestDeletion:
+    """The last step of the ladder, which takes a while."""
+
+    @pytest.fixture(autouse=True)
+    def unpaid(self, many: None, pass_days: Callable[..., None]) -> None:
+        pass_days(60)
+
+    def test_ends_as_soon_as_somebody_pays(
+        self, announce: Announce, give: Callable[..., None], settings: Any, usage: Callable[..., Any]
+    ) -> None:
+        due = ELEVENTH + 60 * DAY
+
+        def pay() -> None:
+            give("1", at=due)
+            assert services.collect_arrears(now=due) == 1
+            announce(now=due)
+
+        outage.happen_first.append(pay)
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.linger"
+        services.climb_ladder(now=due)
+        assert Asset.objects.filter(status="stored").count() == 1
+        assert Asset.objects.filter(status="uploading").count() == 1
+        assert steps()[-2:] == [("files_deleted", "05-10"), ("paid", "05-10")]
+        services.climb_ladder(now=due + timedelta(hours=1))
+        assert Asset.objects.filter(status="stored").count() == 1
+
+    def test_is_on_record_and_goes_on_by_itself_after_an_outage(
+        self, pass_days: Callable[..., None], settings: Any, mailoutbox: list[Any]
+    ) -> None:
+        transport = settings.R2_SANDBOX_TRANSPORT
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.refuse"
+        pass_days(61, first=60)
+        assert steps()[-1] == ("files_deleted", "05-10")
+        assert mailoutbox[-1].subject == "Your files at SmartSpec Pro were deleted"
+        assert Asset.objects.filter(status="stored").count() == 1
+        settings.R2_SANDBOX_TRANSPORT = transport
+        assert services.climb_ladder(now=ELEVENTH + 60 * DAY + timedelta(hours=1)) == 0
+        assert not Asset.objects.filter(status="stored").exists()
+        assert [kind for kind, _ in steps()] == ["warned", "uploads_stopped", "files_deleted"]
+
+    def test_spares_whoever_can_pay_just_before(self, give: Callable[..., None]) -> None:
+        give("1", at=ELEVENTH + 60 * DAY)
+        assert services.climb_ladder(now=ELEVENTH + 60 * DAY) == 0
+        assert Asset.objects.filter(status="stored").count() == MANY
