@@ -107,11 +107,13 @@ def step_on(account: StorageAccount, *, now: datetime) -> None:
 def climb_ladder(*, now: datetime) -> int:
     """This will take the next steps with every account whose time has come, and return how many steps that were.
 
-    A deletion that was interrupted goes on.
+    A mail that could not be handed over is sent again, and a deletion that was interrupted goes on.
     """
     steps = 0
     for user_id in selectors.iterate_unpaid_accounts(unpaid_before=now - UPLOADS_STOP_AFTER):
         steps += climb(user_id=user_id, now=now)
+    for user_id in selectors.iterate_unpaid_accounts():
+        remind(user_id=user_id)
     for user_id in selectors.iterate_accounts_to_empty():
         try:
             deletions.delete_unpaid_assets(user_id=user_id, now=now)
@@ -134,17 +136,30 @@ def climb(*, user_id: UUID, now: datetime) -> int:
     return steps
 
 
+def remind(*, user_id: UUID) -> None:
+    """This will send the mail of the step on which an account stands, if that has not been done."""
+    account = StorageAccount.objects.select_related("user").filter(pk=user_id, unpaid_since__isnull=False).first()
+    if account is not None:
+        tell(account)
+
+
 def take_step(account: StorageAccount, step: Step, *, now: datetime) -> None:
     """This will take a step: on the account, on record, and by mail when the transaction commits."""
+    assert account.unpaid_since is not None  # noqa: S101 - narrows the type; a ladder has begun
+    account.step = step
+    record(account, StorageEvent.Kind(step.value), since=account.unpaid_since, now=now)
+    tell(account)
+
+
+def tell(account: StorageAccount) -> None:
+    """This will send the mail of the step on which an account stands, once."""
     since = account.unpaid_since
     assert since is not None  # noqa: S101 - narrows the type; a ladder has begun
-    account.step = step
-    record(account, StorageEvent.Kind(step.value), since=since, now=now)
     if not account.user.is_active:
         return  # nobody reads it any more
     mail.send_mail_once(
         user=account.user,
-        template=MAIL_TEMPLATES[step],
+        template=MAIL_TEMPLATES[Step(account.step)],
         cause=f"storage unpaid since {since.isoformat()}",
         context={
             "arrears_credits": f"{account.arrears_credits.normalize():f}",

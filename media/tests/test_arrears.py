@@ -198,6 +198,28 @@ class TestLadder:
         assert [kind for kind, _ in steps()] == ["warned", "uploads_stopped", "files_deleted"]
         assert services.climb_ladder(now=ELEVENTH + 91 * DAY) == 0
 
+    def test_warns_again_when_the_mail_could_not_be_handed_over(
+        self, occupied: Asset, pass_days: Callable[..., None], settings: Any, mailoutbox: list[Any]
+    ) -> None:
+        settings.EMAIL_BACKEND = "smartspec.tests.test_mail.NoServer"
+        pass_days(1)
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        assert mailoutbox == []
+        pass_days(3, first=1)
+        assert [mail.subject for mail in mailoutbox] == ["Your SmartSpec Pro storage could not be paid"]
+        assert steps() == [("warned", "03-11")]
+
+    def test_is_told_no_more_when_it_has_ended(
+        self, occupied: Asset, give: Callable[..., None], pass_days: Callable[..., None], settings: Any,
+        mailoutbox: list[Any],
+    ) -> None:  # fmt: skip
+        settings.EMAIL_BACKEND = "smartspec.tests.test_mail.NoServer"
+        pass_days(1)
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        give("1", at=ELEVENTH)
+        pass_days(3, first=1)
+        assert mailoutbox == []
+
 
 class TestDeletion:
     """The last step of the ladder, which takes a while."""
