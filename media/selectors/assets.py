@@ -87,7 +87,7 @@ def list_unfinished_uploads(*, expired_before: datetime, limit: int) -> list[Ass
     return list(uploading.filter(upload_expires_at__lte=expired_before).order_by("upload_expires_at")[:limit])
 
 
-def list_assets_to_clean(*, now: datetime, limit: int) -> list[Asset]:
-    """Return assets that ended and whose upload URL is of no more use, the oldest first."""
+def list_assets_to_clean(*, expired_before: datetime, limit: int) -> list[Asset]:
+    """Return assets that ended and whose upload URL had expired at a moment, the oldest first."""
     ended = Asset.objects.filter(status__in=[Asset.Status.DELETED, Asset.Status.EXPIRED], cleaned_at=None)
-    return list(ended.filter(upload_expires_at__lte=now).order_by("upload_expires_at")[:limit])
+    return list(ended.filter(upload_expires_at__lte=expired_before).order_by("upload_expires_at")[:limit])

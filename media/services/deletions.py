@@ -18,7 +18,7 @@ from smartspec.logs import get_logger
 log = get_logger(__name__)
 
 BATCH = 500
-UNFINISHED_GRACE = timedelta(hours=1)  # a large file may still be on its way when its URL has expired
+LATE_GRACE = timedelta(hours=1)  # a large file may still be on its way when its upload URL has expired
 ENDED_KEPT = timedelta(days=30)  # what is known of an asset that is gone
 
 
@@ -43,8 +43,7 @@ class Swept:
 def delete_asset(*, asset_id: str, user_id: UUID, now: datetime) -> None:
     """This will delete a file: it is charged no more, and gone from the bucket. Deleting it again changes nothing.
 
-    It leaves the quota at once when its upload URL has expired, else with the first sweep after that: until then
-    whoever has the URL could send the file again.
+    It leaves the quota at once when its upload URL can no longer bring it back, else with the first sweep after that.
 
     :raises UnknownAsset: the user has no such file.
     :raises storage.StorageUnavailable: it is deleted here; the bucket will follow by itself.
@@ -60,7 +59,7 @@ def delete_asset(*, asset_id: str, user_id: UUID, now: datetime) -> None:
                 accounts.end(account, [asset], status=Asset.Status.DELETED, now=now)
     if asset.cleaned_at is None:
         get_r2_client().delete_file(asset.key)
-        if asset.upload_expires_at <= now:
+        if not may_come_back(asset, now=now):
             clean_up([asset], now=now)
 
 
@@ -87,7 +86,7 @@ def delete_batches(*, user_id: UUID, now: datetime, on_step: str | None = None) 
     count = 0
     while batch := end_batch(user_id=user_id, now=now, on_step=on_step):
         get_r2_client().delete_files(asset.key for asset in batch)
-        clean_up([asset for asset in batch if asset.upload_expires_at <= now], now=now)
+        clean_up([asset for asset in batch if not may_come_back(asset, now=now)], now=now)
         count += len(batch)
     return count
 
@@ -113,15 +112,20 @@ def end_batch(*, user_id: UUID, now: datetime, on_step: str | None) -> list[Asse
         return batch
 
 
+def may_come_back(asset: Asset, *, now: datetime) -> bool:
+    """Tell whether the file may be sent again, or arrive only now, by the asset's upload URL."""
+    return asset.upload_expires_at > now - LATE_GRACE
+
+
 # --- Sweeping -----------------------------------------------------------------------------------------------------
 
 
 def sweep(*, now: datetime, limit: int = BATCH) -> Swept:
     """This will give up uploads that were never finished, and take assets that ended out of bucket and quota, at most
     `limit` of each."""
-    unfinished = selectors.list_unfinished_uploads(expired_before=now - UNFINISHED_GRACE, limit=limit)
+    unfinished = selectors.list_unfinished_uploads(expired_before=now - LATE_GRACE, limit=limit)
     expired = sum(give_up(user_id=user_id, assets=assets, now=now) for user_id, assets in by_user(unfinished).items())
-    ended = selectors.list_assets_to_clean(now=now, limit=limit)
+    ended = selectors.list_assets_to_clean(expired_before=now - LATE_GRACE, limit=limit)
     kept_keys: set[str] = set()
     if ended:
         try:
@@ -143,8 +147,8 @@ def give_up(*, user_id: UUID, assets: list[Asset], now: datetime) -> int:
 
 
 def clean_up(assets: Iterable[Asset], *, now: datetime) -> int:
-    """This will take ended assets out of the quota whose files are gone from the bucket, and return how many. Their
-    upload URLs have expired, so nothing can come back."""
+    """This will take ended assets out of the quota whose files are gone from the bucket, and return how many. None of
+    them may come back."""
     bucket = get_r2_client()
     gone = [asset for asset in assets if not bucket.file_exists(asset.key)]
     count = 0

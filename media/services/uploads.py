@@ -107,7 +107,6 @@ def create_upload(
     bucket = get_r2_client()
     if not User.objects.filter(pk=user_id, is_active=True).exists():
         raise UnknownUser("There is no such user.")
-    require_paid(user_id=user_id, now=now)
 
     asset_id = uuid.uuid4()
     asset = Asset(
@@ -122,7 +121,7 @@ def create_upload(
         created_at=now,
         upload_expires_at=now + timedelta(seconds=UPLOAD_URL_SECONDS),
     )
-    announce(asset, quota_bytes=selectors.get_quota_bytes(user_id=user_id, now=now), now=now)
+    # Signed before anything that may wait for a lock, so that the URL lives no longer than the asset says.
     signed = bucket.generate_presigned_upload(
         key=asset.key,
         content_type=content_type,
@@ -130,6 +129,8 @@ def create_upload(
         expires_in=UPLOAD_URL_SECONDS,
         only_once=True,  # so that what `complete` has looked at is not replaced afterwards
     )
+    require_paid(user_id=user_id, now=now)
+    announce(asset, quota_bytes=selectors.get_quota_bytes(user_id=user_id, now=now), now=now)
     return Upload(asset, signed.method, signed.url, signed.headers, asset.upload_expires_at)
 
 

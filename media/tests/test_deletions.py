@@ -1,5 +1,6 @@
 """How assets end: deleted, given up, swept. What could come back stays in the quota."""
 
+import io
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from media.tests.conftest import PNG, Announce, Store, put
 pytestmark = pytest.mark.django_db
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+URL_USED_FOR = 15 * MINUTE + HOUR  # an upload may take an hour longer than its URL lives
 
 
 class TestDeleting:
@@ -36,23 +38,35 @@ class TestDeleting:
         services.delete_asset(asset_id=str(announced.asset.pk), user_id=alice.pk, now=now)
         # The URL lives: the file is sent again, for nobody to see and nobody to pay.
         assert put(announced.url, PNG, announced.headers).status_code == 200
-        services.sweep(now=now + 14 * MINUTE)
+        services.sweep(now=now + 15 * MINUTE)
+        # It has expired, and what was under way by it arrives.
+        r2.upload_fileobj(fileobj=io.BytesIO(PNG), key=announced.asset.key, content_type="image/png")
+        services.sweep(now=now + URL_USED_FOR - MINUTE)
         assert usage(now).used_bytes == len(PNG)
-        swept = services.sweep(now=now + 15 * MINUTE)
+        swept = services.sweep(now=now + URL_USED_FOR)
         assert (swept.cleaned, swept.kept) == (1, 0)
         assert not r2.file_exists(announced.asset.key)
         assert usage(now).used_bytes == 0
 
-    def test_frees_the_quota_at_once_when_the_upload_url_has_expired(
-        self, alice: Any, upload: Store, usage: Callable[..., Any], now: datetime
+    @pytest.mark.parametrize("is_all", [False, True])
+    def test_frees_the_quota_at_once_when_the_upload_url_is_of_no_more_use(
+        self, alice: Any, upload: Store, usage: Callable[..., Any], now: datetime, is_all: bool
     ) -> None:
-        asset = upload()
-        services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + HOUR)
+        def delete(at: datetime) -> None:
+            asset = upload()
+            if is_all:
+                services.delete_all_assets(user_id=alice.pk, now=at)
+            else:
+                services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=at)
+
+        delete(now + URL_USED_FOR)
         assert usage(now).used_bytes == 0
+        delete(now + URL_USED_FOR - MINUTE)
+        assert usage(now).used_bytes == len(PNG)
 
     def test_again_changes_nothing(self, alice: Any, upload: Store, usage: Callable[..., Any], now: datetime) -> None:
         asset, other = upload(), upload()
-        for moment in (now, now + MINUTE, now + HOUR, now + 2 * HOUR):
+        for moment in (now, now + MINUTE, now + 2 * HOUR, now + 3 * HOUR):
             services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=moment)
         assert Asset.objects.get(pk=asset.pk).ended_at == now
         found = usage(now)
@@ -62,7 +76,7 @@ class TestDeleting:
         announced = announce()
         services.delete_asset(asset_id=str(announced.asset.pk), user_id=alice.pk, now=now)
         assert usage(now).used_bytes == len(PNG)
-        services.sweep(now=now + HOUR)
+        services.sweep(now=now + URL_USED_FOR)
         assert usage(now).used_bytes == 0
 
     def test_is_the_owners_alone(self, bob: Any, upload: Store, r2: R2Client, now: datetime) -> None:
@@ -79,21 +93,21 @@ class TestDeleting:
         transport = settings.R2_SANDBOX_TRANSPORT
         settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.refuse"
         with pytest.raises(StorageUnavailable):
-            services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + HOUR)
+            services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + 2 * HOUR)
         found = usage(now)
         assert (found.stored_bytes, found.used_bytes) == (0, len(PNG))
         settings.R2_SANDBOX_TRANSPORT = transport
-        assert services.sweep(now=now + HOUR).cleaned == 1
+        assert services.sweep(now=now + 2 * HOUR).cleaned == 1
         assert usage(now).used_bytes == 0
 
     def test_of_everything_leaves_nothing(
         self, alice: Any, upload: Store, announce: Announce, r2: R2Client, usage: Callable[..., Any], now: datetime
     ) -> None:
         assets = [upload(), upload(), upload(kind="other", content_type="text/plain"), announce().asset]
-        assert services.delete_all_assets(user_id=alice.pk, now=now + HOUR) == 4
+        assert services.delete_all_assets(user_id=alice.pk, now=now + 2 * HOUR) == 4
         assert not [asset for asset in assets if r2.file_exists(asset.key)]
         assert usage(now).used_bytes == 0
-        assert services.delete_all_assets(user_id=alice.pk, now=now + HOUR) == 0
+        assert services.delete_all_assets(user_id=alice.pk, now=now + 2 * HOUR) == 0
 
     def test_of_everything_leaves_others_alone(self, bob: Any, upload: Store, now: datetime) -> None:
         asset = upload()
@@ -108,9 +122,9 @@ class TestSweep:
     ) -> None:
         announced = announce()
         put(announced.url, PNG, announced.headers)  # sent, and never completed
-        swept = services.sweep(now=now + 15 * MINUTE + HOUR - MINUTE)
+        swept = services.sweep(now=now + URL_USED_FOR - MINUTE)
         assert (swept.expired, swept.cleaned) == (0, 0)
-        swept = services.sweep(now=now + 15 * MINUTE + HOUR)
+        swept = services.sweep(now=now + URL_USED_FOR)
         assert (swept.expired, swept.cleaned, swept.kept) == (1, 1, 0)
         assert Asset.objects.get().status == "expired"
         assert not r2.file_exists(announced.asset.key)
@@ -126,9 +140,9 @@ class TestSweep:
 
     def test_forgets_a_name_at_once_and_the_rest_in_a_month(self, alice: Any, upload: Store, now: datetime) -> None:
         asset = upload(filename="my secret.png")
-        services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + HOUR)
+        services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + 2 * HOUR)
         assert Asset.objects.get().filename == ""
-        services.sweep(now=now + HOUR + timedelta(days=30) - MINUTE)
+        services.sweep(now=now + 2 * HOUR + timedelta(days=30) - MINUTE)
         assert Asset.objects.exists()
-        services.sweep(now=now + HOUR + timedelta(days=30))
+        services.sweep(now=now + 2 * HOUR + timedelta(days=30))
         assert not Asset.objects.exists()

@@ -1,16 +1,22 @@
 """Many at the same time: threads, each with its own connection, against real transactions."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from threading import Event
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
 from credits import selectors as credits_selectors
 from credits.tests.test_races import at_once
 from media import services
 from media.models import Asset, StorageAccount, StorageDay
+from media.services import accounts
 from media.storage import R2Client
 from media.tests.conftest import GIGABYTE, MEGABYTE, PNG, Announce, Store, ledger_lines, put
 
@@ -44,7 +50,7 @@ class TestRace:
     def test_of_deletions_deletes_once(
         self, alice: Any, upload: Store, usage: Callable[..., Any], r2: R2Client, now: datetime
     ) -> None:
-        asset, later = upload(), now + timedelta(hours=1)
+        asset, later = upload(), now + timedelta(hours=2)
         answers = at_once(6, lambda n: services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=later))
         assert answers == [None] * 6
         found = usage(now)
@@ -72,6 +78,28 @@ class TestRace:
             assert not r2.file_exists(announced.asset.key)
         found = usage(later)
         assert (found.used_bytes, found.stored_bytes, found.objects) == (0, 0, 0)
+
+    def test_of_an_upload_with_whoever_holds_its_account_does_not_let_the_url_outlive_the_asset(
+        self, alice: Any, announce: Announce
+    ) -> None:
+        announce()
+        is_held = Event()
+
+        def race(n: int) -> Any:
+            if n:
+                is_held.wait()
+                return announce(now=timezone.now())  # the clock by which URLs are signed
+            with transaction.atomic():
+                accounts.lock_account(user_id=alice.pk)
+                is_held.set()
+                time.sleep(3)
+            return None
+
+        _, announced = at_once(2, race)
+        assert isinstance(announced, services.Upload)
+        (signed_at,) = parse_qs(urlsplit(announced.url).query)["X-Amz-Date"]
+        expires_at = datetime.strptime(signed_at, "%Y%m%dT%H%M%S%z") + timedelta(seconds=900)
+        assert expires_at <= announced.expires_at + timedelta(seconds=1)
 
 
 class TestBillers:

@@ -184,7 +184,7 @@ class TestOrphan:
         self, alice: Any, upload: Store, r2: R2Client, now: datetime
     ) -> None:
         asset = upload()
-        services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + HOUR)
+        services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + 2 * HOUR)
         lay(r2, asset.key)
         assert differences(is_repair=True) == [("orphan_object", asset.key, True)]
         assert not r2.file_exists(asset.key)
