@@ -172,6 +172,11 @@ def is_still_due(row: StoredObject) -> bool:
     return locked.due_at == row.due_at and not locked.is_deleted
 
 
+def let_rest(row: StoredObject) -> None:
+    """This will take a due object out of time until its next change, unless it was changed in the meantime."""
+    StoredObject.objects.filter(pk=row.pk, due_at=row.due_at).update(due_at=None)
+
+
 def _row(
     kind: str,
     object_id: str,

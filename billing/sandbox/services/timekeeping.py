@@ -3,11 +3,14 @@
 https://docs.stripe.com/billing/subscriptions/overview and /billing/testing/test-clocks
 """
 
+import logging
 from datetime import datetime
 
 from django.db import transaction
 
 from billing.sandbox import store
+from billing.sandbox.errors import StripeError
+from billing.sandbox.models import StoredObject
 from billing.sandbox.services import checkout, discounts, disputes, invoices, refunds, schedules, subscriptions
 
 # What time does to each kind, called with the object's id and the moment at which it is due. Of what is due at the same
@@ -25,6 +28,9 @@ CHANGES = {
 }
 
 
+logger = logging.getLogger(__name__)
+
+
 class TimeStandsStill(RuntimeError):
     """An object stays due although its time was played: a fault of the sandbox itself."""
 
@@ -32,23 +38,33 @@ class TimeStandsStill(RuntimeError):
 def pass_time(*, now: datetime, clock: str = "") -> int:
     """This will play everything that is due up to `now` on one clock, in order, and return how much that was.
 
-    `clock` is a test clock's id; the empty one is the real clock.
-
-    :raises TimeStandsStill: when playing something does not change when it is due.
+    `clock` is a test clock's id; the empty one is the real clock. What cannot be played is logged and rests until it is
+    changed: nobody else waits for it.
     """
     played = 0
-    latest: tuple[str, datetime] | None = None
     while (due := store.find_next_due(now=now, clock=clock, kinds=CHANGES)) is not None:
-        moment = due.due_at or now
-        if latest == (due.id, moment):
-            raise TimeStandsStill(f"{due} stays due at {moment}")
-        with transaction.atomic():
-            if store.is_still_due(due):
-                # As of the moment itself, however long ago: events and the end of things carry that time.
-                CHANGES[due.kind](object_id=due.id, now=moment)
-                latest = due.id, moment
-                played += 1
+        try:
+            played += _play(due, now=due.due_at or now)
+        except (StripeError, TimeStandsStill):
+            logger.exception("%s could not be played and rests until it is changed", due)
+            store.let_rest(due)
     return played
+
+
+@transaction.atomic
+def _play(due: StoredObject, *, now: datetime) -> bool:
+    """Play one object as of its moment, however long ago: events and the end of things carry that time.
+
+    Return whether that was still to be done.
+
+    :raises TimeStandsStill: when it is no further then; nothing is kept of it.
+    """
+    if not store.is_still_due(due):
+        return False
+    CHANGES[due.kind](object_id=due.id, now=now)
+    if store.is_still_due(due):
+        raise TimeStandsStill(f"{due} stays due at {now}")
+    return True
 
 
 def find_next_moment(*, until: datetime, clock: str = "") -> datetime | None:
