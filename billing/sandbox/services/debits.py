@@ -28,5 +28,6 @@ def settle_debit(intent_id: str, *, outcome: Literal["succeed", "fail"], now: da
         return store.get("payment_intent", intent_id)
     with transaction.atomic():
         intent = payments.settle_bank_debit(intent_id, outcome=outcome, now=now)
-        invoices.settle_by_intent(intent, now=now)
+        # A debit that fails took the place of an automatic attempt: the next one follows it.
+        invoices.settle_by_intent(intent, is_automatic=True, now=now)
     return intent

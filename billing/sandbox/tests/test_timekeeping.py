@@ -7,10 +7,13 @@ import pytest
 import stripe
 
 from billing.sandbox import store
-from billing.sandbox.services import timekeeping
-from billing.sandbox.tests.test_renewals import latest_invoice, period_end
-from billing.sandbox.tests.test_subscriptions import subscribe
+from billing.sandbox.services import debits, timekeeping
+from billing.sandbox.tests.conftest import emitted_types
+from billing.sandbox.tests.test_renewals import latest_invoice, period_end, use_card
+from billing.sandbox.tests.test_subscriptions import ENTERPRISE, change, subscribe
 from smartspec import clock
+
+RETRY = timedelta(days=3, minutes=1)
 
 
 def draft_invoice(client: stripe.StripeClient, customer: str, **params: Any) -> Any:
@@ -54,3 +57,47 @@ class TestWhatCannotBePlayed:
         timekeeping.pass_time(now=period_end(later.id) + timedelta(hours=2))
         assert latest_invoice(later.id)["billing_reason"] == "subscription_cycle"
         assert f"{invoice['id']} stays due" in caplog.text
+
+
+class TestRetryOfAChange:
+    """The invoice of an upgrade is tried again like that of a renewal, whatever it is then paid with."""
+
+    @pytest.fixture
+    def owed(self, client_of_stripe: stripe.StripeClient) -> Any:
+        """A subscription whose upgrade was refused once."""
+        subscription = subscribe(client_of_stripe)
+        use_card(client_of_stripe, subscription.customer, "pm_card_chargeCustomerFail")
+        wanted = change(subscription, ENTERPRISE, proration_behavior="always_invoice")
+        client_of_stripe.v1.subscriptions.update(subscription.id, params=wanted)  # type: ignore[arg-type]
+        assert latest_invoice(subscription.id)["attempt_count"] == 1
+        return subscription
+
+    def test_by_a_card_that_asks_for_authentication_is_a_failed_attempt(
+        self, owed: Any, client_of_stripe: stripe.StripeClient
+    ) -> None:
+        use_card(client_of_stripe, owed.customer, "pm_card_threeDSecure2Required")
+        tried_at = latest_invoice(owed.id)["next_payment_attempt"]
+        timekeeping.pass_time(now=clock.now() + RETRY)
+        invoice = latest_invoice(owed.id)
+        assert (invoice["status"], invoice["attempt_count"]) == ("open", 2)
+        assert invoice["next_payment_attempt"] == tried_at + 5 * 86400
+        assert emitted_types()[-2:] == ["invoice.payment_failed", "invoice.payment_action_required"]
+
+    def test_by_a_bank_debit_waits_for_the_bank(self, owed: Any, client_of_stripe: stripe.StripeClient) -> None:
+        use_card(client_of_stripe, owed.customer, "pm_usBankAccount_success")
+        timekeeping.pass_time(now=clock.now() + RETRY)
+        invoice = latest_invoice(owed.id)
+        assert (invoice["status"], invoice["next_payment_attempt"]) == ("open", None)
+
+    def test_by_a_bank_debit_that_fails_is_followed_by_the_next(
+        self, owed: Any, client_of_stripe: stripe.StripeClient
+    ) -> None:
+        use_card(client_of_stripe, owed.customer, "pm_usBankAccount_insufficientFunds")
+        timekeeping.pass_time(now=clock.now() + RETRY)
+        answered_at = clock.now() + timedelta(days=4)
+        (debit,) = debits.list_open_debits()
+        debits.settle_debit(debit["id"], outcome="fail", now=answered_at)
+        invoice = latest_invoice(owed.id)
+        assert (invoice["status"], invoice["attempt_count"]) == ("open", 2)
+        assert invoice["next_payment_attempt"] == store.timestamp(answered_at + timedelta(days=5))
+        assert store.get("subscription", owed.id)["status"] == "past_due"

@@ -118,8 +118,11 @@ def settle_by_intent(intent: Data, *, now: datetime, is_automatic: bool = False)
         return
     if intent["status"] == "succeeded":
         closing.mark_paid(invoice["id"], amount=intent["amount_received"], now=now)
+    elif intent["status"] == "processing":
+        # Nothing more is tried until the bank has answered.
+        store.save(invoice | {"next_payment_attempt": None})
     elif intent["status"] == "requires_action":
-        if invoice["billing_reason"] == "subscription_cycle":
+        if is_automatic or invoice["billing_reason"] == "subscription_cycle":
             note_failure(invoice["id"], is_automatic=is_automatic, now=now)
             invoice = store.get("invoice", invoice["id"])
         else:
