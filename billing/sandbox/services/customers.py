@@ -80,13 +80,15 @@ def ensure_own_clock(customer_id: str, *, name: str, now: datetime) -> str:
 
 @transaction.atomic
 def delete_customer(customer_id: str, *, now: datetime) -> Data:
-    """This will delete a customer; its subscriptions end at once."""
+    """This will delete a customer; its subscriptions end at once, and nothing more is collected by itself."""
     from billing.sandbox.services import subscriptions
 
     customer = store.lock("customer", customer_id)
     for subscription in store.find("subscription", customer=customer_id):
         if subscription["status"] not in subscriptions.ENDED:
             subscriptions.cancel_subscription(subscription["id"], {}, now=now)
+    for invoice in store.find("invoice", customer=customer_id, status__in=("draft", "open")):
+        store.save(invoice | {"auto_advance": False, "next_payment_attempt": None})
     store.mark_deleted("customer", customer_id)
     events.emit("customer.deleted", customer, now=now)
     return {"id": customer_id, "object": "customer", "deleted": True}

@@ -159,7 +159,7 @@ def _enter(subscription_id: str, phase: Data, *, now: datetime) -> None:
     wanted: list[Data] = []
     for index, item in enumerate(phase["items"]):
         named = {"id": existing[index]} if index < len(existing) else {}
-        wanted.append(named | {"price": item["price"], "quantity": item["quantity"]})
+        wanted.append(named | {"price": store.get("price", item["price"]), "quantity": item["quantity"]})
     wanted += [{"id": item_id, "deleted": True} for item_id in existing[len(wanted) :]]
     subscriptions.enter_phase(
         subscription_id,

@@ -10,7 +10,7 @@ from billing.sandbox import store
 from billing.sandbox.services import debits, timekeeping
 from billing.sandbox.tests.conftest import emitted_types
 from billing.sandbox.tests.test_renewals import latest_invoice, period_end, use_card
-from billing.sandbox.tests.test_subscriptions import ENTERPRISE, change, subscribe
+from billing.sandbox.tests.test_subscriptions import ENTERPRISE, MONTHLY, change, subscribe
 from smartspec import clock
 
 RETRY = timedelta(days=3, minutes=1)
@@ -101,3 +101,62 @@ class TestRetryOfAChange:
         assert (invoice["status"], invoice["attempt_count"]) == ("open", 2)
         assert invoice["next_payment_attempt"] == store.timestamp(answered_at + timedelta(days=5))
         assert store.get("subscription", owed.id)["status"] == "past_due"
+
+
+class TestFirstInvoice:
+    def test_that_is_voided_ends_the_subscription(self, client_of_stripe: stripe.StripeClient) -> None:
+        """https://docs.stripe.com/billing/subscriptions/overview#void"""
+        subscription = subscribe(client_of_stripe, card="pm_card_chargeCustomerFail")
+        client_of_stripe.v1.invoices.void_invoice(subscription.latest_invoice)
+        ended = store.get("subscription", subscription.id)
+        assert ended["status"] == "incomplete_expired"
+        assert ended["ended_at"] is not None
+        assert emitted_types()[-2:] == ["invoice.voided", "customer.subscription.updated"]
+        assert timekeeping.pass_time(now=clock.now() + timedelta(days=2)) == 0
+
+
+class TestSchedule:
+    @pytest.mark.parametrize("ends_with_the_period", [True, False])
+    def test_enters_a_phase_whose_price_was_archived_since(
+        self, ends_with_the_period: bool, client_of_stripe: stripe.StripeClient
+    ) -> None:
+        api, subscription = client_of_stripe.v1, subscribe(client_of_stripe, ENTERPRISE)
+        schedule = api.subscription_schedules.create(params={"from_subscription": subscription.id})
+        start, end = schedule.phases[0].start_date, schedule.phases[0].end_date
+        end -= 0 if ends_with_the_period else 10 * 86400
+        phases: Any = [
+            {"items": [{"price": ENTERPRISE}], "start_date": start, "end_date": end},
+            {"items": [{"price": MONTHLY}], "duration": {"interval": "month"}},
+        ]
+        api.subscription_schedules.update(schedule.id, params={"phases": phases})
+        api.prices.update(MONTHLY, params={"active": False})
+        timekeeping.pass_time(now=store.moment(end) + timedelta(hours=2))
+        (item,) = store.get("subscription", subscription.id)["items"]["data"]
+        assert item["price"]["id"] == MONTHLY
+        with pytest.raises(stripe.InvalidRequestError, match="The price specified is inactive"):
+            subscribe(client_of_stripe)
+
+
+class TestInvoiceByHand:
+    def test_is_paid_with_nothing_but_the_customers_own(self, client_of_stripe: stripe.StripeClient) -> None:
+        """https://docs.stripe.com/api/invoices/create#create_invoice-default_payment_method"""
+        own, other = subscribe(client_of_stripe), subscribe(client_of_stripe)
+        draft = draft_invoice(client_of_stripe, own.customer)
+        of_another = client_of_stripe.v1.customers.payment_methods.list(other.customer).data[0].id
+        for method in ("pm_nonsense", "pm_card_visa", of_another):
+            for attempt in (
+                lambda method=method: draft_invoice(client_of_stripe, own.customer, default_payment_method=method),
+                lambda method=method: client_of_stripe.v1.invoices.update(
+                    draft.id, params={"default_payment_method": method}
+                ),
+            ):
+                with pytest.raises(stripe.InvalidRequestError) as raised:
+                    attempt()
+                assert (raised.value.code, raised.value.param) == ("resource_missing", "default_payment_method")
+
+    def test_rests_when_its_customer_is_deleted(self, client_of_stripe: stripe.StripeClient) -> None:
+        customer = subscribe(client_of_stripe).customer
+        draft = draft_invoice(client_of_stripe, customer)
+        client_of_stripe.v1.customers.delete(customer)
+        assert not store.get("invoice", draft.id)["auto_advance"]
+        assert timekeeping.pass_time(now=clock.now() + timedelta(days=2)) == 0

@@ -9,7 +9,7 @@ from django.db import transaction
 from billing.sandbox import changes, ids, store
 from billing.sandbox.errors import ParameterMissing
 from billing.sandbox.objects import invoice as invoice_objects
-from billing.sandbox.services import discounts, events
+from billing.sandbox.services import discounts, events, payment_methods
 from billing.sandbox.services.invoices import reading
 
 Data = dict[str, Any]
@@ -129,6 +129,8 @@ def add_up(invoice: Data, *, balance: int) -> None:
 def create_invoice(params: Data, *, now: datetime) -> Data:
     """This will create a draft by hand, from the pending invoice items when asked to include them: the customer's, or
     those of the `subscription` that it is for.
+
+    :raises ResourceMissing: for a payment method that is not the customer's.
     """
     if "customer" not in params:
         raise ParameterMissing("customer")
@@ -185,7 +187,10 @@ def line_of_item(item: Data) -> Data:
 
 @transaction.atomic
 def update_invoice(invoice_id: str, params: Data, *, now: datetime) -> Data:
-    """This will change how an invoice is collected, its notes, metadata or payment method."""
+    """This will change how an invoice is collected, its notes, metadata or payment method.
+
+    :raises ResourceMissing: for a payment method that is not the customer's.
+    """
     before = store.lock("invoice", invoice_id, param="invoice")
     invoice = copy.deepcopy(before)
     _change(invoice, params, now=now)
@@ -194,6 +199,8 @@ def update_invoice(invoice_id: str, params: Data, *, now: datetime) -> Data:
 
 def _change(invoice: Data, params: Data, *, now: datetime) -> None:
     """Set what a request names. A draft that advances by itself is finalised in an hour; one that is sent has a day."""
+    if method := params.get("default_payment_method"):
+        payment_methods.get_owned(method, customer=invoice["customer"], param="default_payment_method")
     changes.set_fields(invoice, params, INVOICE_FIELDS)
     changes.set_metadata(invoice, params)
     if "auto_advance" in params and invoice["status"] == "draft":

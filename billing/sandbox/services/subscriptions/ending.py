@@ -21,7 +21,9 @@ def do_what_is_due(*, object_id: str, now: datetime) -> Data:
     subscription = state.lock_subscription(object_id)
     seconds = store.timestamp(now)
     if subscription["status"] == "incomplete" and state.incomplete_until(subscription) <= seconds:
-        return _expire_incomplete(subscription, now=now)
+        # A first invoice that nobody paid for 23 hours is void, and the subscription over with it.
+        invoices.void_invoice(subscription["latest_invoice"], now=now)
+        return store.get("subscription", object_id)
     waiting = subscription["pending_update"]
     if waiting and waiting["expires_at"] <= seconds:
         pending.discard(object_id, now=now)
@@ -33,11 +35,3 @@ def do_what_is_due(*, object_id: str, now: datetime) -> Data:
         current = renewing.renew(current, now=now)
     store.set_due(object_id, state.due_at(current))
     return current
-
-
-def _expire_incomplete(before: Data, *, now: datetime) -> Data:
-    """A first invoice that nobody paid for 23 hours is void, and the subscription over."""
-    invoices.void_invoice(before["latest_invoice"], now=now)
-    subscription = state.copy_of(before)
-    subscription |= {"status": "incomplete_expired", "ended_at": store.timestamp(now)}
-    return state.update(subscription, before=before, now=now)

@@ -46,15 +46,21 @@ def note_invoice_failed(invoice: Data, *, now: datetime) -> None:
 
 
 def note_invoice_voided(invoice: Data, *, now: datetime) -> None:
-    """This will drop a change that waited for the invoice, and take a past due subscription out of its arrears."""
+    """This will drop a change that waited for the invoice, and take a past due subscription out of its arrears.
+
+    One whose first invoice it was is over before it began.
+    """
     subscription_id = invoices.subscription_of(invoice)
     if subscription_id is None:
         return
     before = state.lock_subscription(subscription_id)
     subscription = state.copy_of(before)
     pending.drop_pending(subscription, invoice)
-    if before["status"] == "past_due" and before["latest_invoice"] == invoice["id"]:
-        subscription["status"] = "active"
+    if before["latest_invoice"] == invoice["id"]:
+        if before["status"] == "past_due":
+            subscription["status"] = "active"
+        elif before["status"] == "incomplete":
+            subscription |= {"status": "incomplete_expired", "ended_at": store.timestamp(now)}
     state.update(subscription, before=before, now=now)
 
 

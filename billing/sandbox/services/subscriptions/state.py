@@ -102,7 +102,13 @@ def resolve_items(wanted: list[Data], *, now: datetime, param: str = "items") ->
 
 
 def resolve_price(item: Data, *, param: str, now: datetime) -> Data:
-    """This will return the recurring price of an item, made at once when it came as `price_data`."""
+    """This will return the recurring price of an item, made at once when it came as `price_data`.
+
+    :raises ParameterInvalid: for one that was archived, or is no subscription's.
+    """
+    if isinstance(item.get("price"), dict):
+        # The phase of a schedule, agreed on when its price was still sold.
+        return dict(item["price"])
     if "price_data" in item:
         price, _ = products.create_inline_price(item["price_data"], now=now)
     elif price_id := item.get("price") or item.get("plan"):
