@@ -56,7 +56,7 @@ def settle_later_allowances(timestamp: int) -> None:
 
 
 @app.periodic(cron="53 * * * *")
-@app.task(queueing_lock="billing.clear_old")
+@app.task(queueing_lock="billing.clear_old", retry=BackOff())
 def clear_old(timestamp: int) -> None:
     """Delete, every hour, what webhooks left behind and nobody needs any more."""
     log.info("Old webhook rows cleared", **services.clear_old_webhooks(now=clock.now()))

@@ -4,6 +4,7 @@ from procrastinate.contrib.django import app
 
 from credits import services
 from smartspec import clock
+from smartspec.jobs import BackOff
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -25,7 +26,7 @@ def expire_due(timestamp: int) -> None:
 
 
 @app.periodic(cron="5 * * * *")
-@app.task(queueing_lock="credits.give_due_allowances")
+@app.task(queueing_lock="credits.give_due_allowances", retry=BackOff())
 def give_due_allowances(timestamp: int) -> None:
     """Give the allowances whose time has come: Free's, and the months inside a paid year."""
     given = services.give_due_allowances(now=clock.now())
@@ -41,7 +42,7 @@ def count_days(timestamp: int) -> None:
 
 
 @app.periodic(cron="47 2 * * *")
-@app.task(queueing_lock="credits.prove_ledger")
+@app.task(queueing_lock="credits.prove_ledger", retry=BackOff())
 def prove_ledger(timestamp: int) -> None:
     """Recompute every account, every night; a fault is an error in the log and a mail to operators."""
     faults = services.prove_ledger(now=clock.now())
@@ -50,7 +51,7 @@ def prove_ledger(timestamp: int) -> None:
 
 
 @app.periodic(cron="17 * * * *")
-@app.task(queueing_lock="credits.warn")
+@app.task(queueing_lock="credits.warn", retry=BackOff())
 def warn(timestamp: int) -> None:
     """Tell by mail, every hour, whose credits are low or about to expire."""
     now = clock.now()

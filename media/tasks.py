@@ -4,6 +4,7 @@ from procrastinate.contrib.django import app
 
 from media import services
 from smartspec import clock
+from smartspec.jobs import BackOff
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -12,7 +13,7 @@ REPAIRED_A_NIGHT = 100  # missing files, and files that belong to nobody, each
 
 
 @app.periodic(cron="11 * * * *")
-@app.task(queueing_lock="media.bill_storage")
+@app.task(queueing_lock="media.bill_storage", retry=BackOff())
 def bill_storage(timestamp: int) -> None:
     """Bill the days that are over. Every hour, so that a pause is caught up with soon."""
     bills = services.bill_storage(now=clock.now())
@@ -31,7 +32,7 @@ def collect_arrears(timestamp: int) -> None:
 
 
 @app.periodic(cron="37 3 * * *")
-@app.task(queueing_lock="media.reconcile")
+@app.task(queueing_lock="media.reconcile", retry=BackOff())
 def reconcile(timestamp: int) -> None:
     """Compare the bucket with the table every day, and put right what can be; what remains is told to operators."""
     try:

@@ -1,6 +1,6 @@
 """The queue's jobs: when they are tried again, why they failed, and starting or ignoring them by hand."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from traceback import format_exception
 from typing import Any
@@ -23,6 +23,7 @@ CLEAR_ENDED = """
 DELETE FROM procrastinate_jobs j WHERE j.status IN ('succeeded', 'cancelled', 'aborted')
    AND NOT EXISTS (SELECT FROM procrastinate_events e WHERE e.job_id = j.id AND e.at >= %s)
 """
+FORGET_FAILED_RUNS = "DELETE FROM procrastinate_jobs WHERE status = 'failed' AND task_name = %(task_name)s"
 FIRST_RETRY_SECONDS = 5
 LAST_RETRY_SECONDS = 3600
 # About three days of trying: as long as Stripe itself goes on sending.
@@ -53,7 +54,9 @@ class NothingToIgnore(DomainError):
 
 class BackOff(BaseRetryStrategy):
     """Waits twice as long each time, up to an hour. Behind newer jobs: with the lock that the jobs of a customer share,
-    one that keeps failing would otherwise hold up all that come after it."""
+    one that keeps failing would otherwise hold up all that come after it.
+
+    What runs every few minutes needs none: its next run does all that is due."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if job.attempts >= MAX_ATTEMPTS:
@@ -66,8 +69,12 @@ class BackOff(BaseRetryStrategy):
 
 
 def prepare(queue: App) -> None:
-    """This will let every worker note why jobs fail (PROCRASTINATE_ON_APP_READY)."""
-    queue.worker_defaults = {**queue.worker_defaults, "task_middleware": [note_failure]}
+    """This will let every worker note why jobs fail, and forget what was made up for (PROCRASTINATE_ON_APP_READY)."""
+    queue.worker_defaults = {
+        **queue.worker_defaults,
+        "task_middleware": [note_failure],
+        "worker_middleware": [forget_failed_runs],
+    }
 
 
 def note_failure(run: Callable[[], Any], context: JobContext, worker: Any = None) -> Any:
@@ -77,6 +84,17 @@ def note_failure(run: Callable[[], Any], context: JobContext, worker: Any = None
     except Exception as error:
         keep_failure(job_id=context.job.id or 0, error=error, now=clock.now())
         raise
+
+
+async def forget_failed_runs(run: Callable[[], Awaitable[Any]], context: JobContext, worker: Any = None) -> Any:
+    """Run a job and, if it is a run of a periodic task that succeeds, take those off the queue that were given up.
+
+    Every run does all that is due, so there is nothing left for a person to start again.
+    """
+    result = await run()
+    if context.job.task_name in {task_name for task_name, _ in context.app.periodic_registry.periodic_tasks}:
+        await context.app.connector.execute_query_async(FORGET_FAILED_RUNS, task_name=context.job.task_name)
+    return result
 
 
 def keep_failure(*, job_id: int, error: BaseException, now: datetime) -> None:

@@ -26,6 +26,7 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
 @app.periodic(cron="37 2 * * *")
 @app.task(
     queueing_lock="smartspec.clear_old",
+    retry=jobs.BackOff(),
     pass_context=False,
     aliases=["smartspec.tasks.clear_failures"],  # what it was called: a job from before an upgrade still runs
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from procrastinate.contrib.django import app as queue
@@ -70,6 +71,7 @@ class TestFailures:
 
     def test_are_noted_by_every_worker(self) -> None:
         assert queue.worker_defaults["task_middleware"] == [jobs.note_failure]
+        assert queue.worker_defaults["worker_middleware"] == [jobs.forget_failed_runs]
 
     def test_are_forgotten_after_a_month(self, job_id: int) -> None:
         fail(job_id)
@@ -102,6 +104,41 @@ class TestClearing:
         assert "smartspec.tasks.clear_old" in {
             task.task.name for task in queue.periodic_registry.periodic_tasks.values()
         }
+
+
+class TestPeriodicTasks:
+    @pytest.fixture
+    def failed(self) -> list[int]:
+        """Two jobs that were given up: a run of a periodic task, and something that happens once."""
+        run = queue.configure_task("smartspec.users.tasks.clear_expired", queueing_lock=None).defer(timestamp=0)
+        once = queue.configure_task("smartspec.users.tasks.erase").defer(user_id="nobody")
+        for job_id in (run, once):
+            set_status(job_id, "failed")
+        return [run, once]
+
+    def run_worker(self) -> None:
+        call_command("procrastinate", "worker", "--one-shot")
+
+    @pytest.mark.django_db(transaction=True)
+    def test_that_succeed_make_up_for_the_runs_that_were_given_up(self, failed: list[int]) -> None:
+        queue.configure_task("smartspec.users.tasks.clear_expired").defer(timestamp=1)
+        self.run_worker()
+        assert [job.pk for job in ProcrastinateJob.objects.all()] == failed[1:]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_that_fail_again_are_still_shown(self, failed: list[int]) -> None:
+        queue.configure_task("smartspec.users.tasks.clear_expired").defer(no_such_argument=1)
+        self.run_worker()
+        assert ProcrastinateJob.objects.filter(pk__in=failed, status="failed").count() == 2
+
+    def test_that_do_not_run_again_within_minutes_are_tried_again_before(self) -> None:
+        seldom = [
+            entry.task
+            for entry in queue.periodic_registry.periodic_tasks.values()
+            if not entry.cron.startswith(("* ", "*/5 "))
+        ]
+        assert len(seldom) > 10
+        assert [task.name for task in seldom if not isinstance(task.retry_strategy, jobs.BackOff)] == []
 
 
 class TestStartingAgain:

@@ -12,7 +12,7 @@ log = get_logger(__name__)
 
 
 @app.periodic(cron="23 * * * *")
-@app.task(queueing_lock="users.clear_expired", pass_context=False)
+@app.task(queueing_lock="users.clear_expired", pass_context=False, retry=BackOff())
 def clear_expired(timestamp: int) -> None:
     """Delete expired sessions, links, rate counters and cache rows, every hour."""
     log.info("Expired rows cleared", **services.clear_expired(now=clock.now()))
@@ -27,7 +27,7 @@ def erase(user_id: str) -> None:
 
 
 @app.periodic(cron="17 5 * * *")
-@app.task(queueing_lock="users.look_after_erasures", pass_context=False)
+@app.task(queueing_lock="users.look_after_erasures", pass_context=False, retry=BackOff())
 def look_after_erasures(timestamp: int) -> None:
     """Erase again, every day, what was not finished, and what has reached us since of people who are gone."""
     for user in selectors.list_erasures_to_look_after(now=clock.now()):
