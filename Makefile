@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # What production looks like to the checks; the values are placeholders of the right form.
 PRODUCTION_LIKE := SMARTSPEC_ENVIRONMENT=production SMARTSPEC_SITE_URL=https://pay.example.com \
-	SMARTSPEC_ALLOWED_HOSTS=pay.example.com EMAIL_URL=smtp+tls://user:password@mail.example.com:587 \
+	SMARTSPEC_ALLOWED_HOSTS=pay.example.com SMARTSPEC_OPERATOR_EMAILS=ops@example.com \
+	EMAIL_URL=smtp+tls://user:password@mail.example.com:587 \
 	SMARTSPEC_SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
 	SMARTSPEC_ADDRESS_HASH_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
 	DATABASE_URL=postgres://user:password@db.example.com/smartspec \

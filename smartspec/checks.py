@@ -1,9 +1,9 @@
-"""System checks: what nobody may be served with in production. The web server refuses to start with any of these."""
+"""System checks of production: with an error the web server refuses to start; a warning is shown by `doctor`."""
 
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 KEY_LENGTH = 50
 
@@ -28,4 +28,11 @@ def check_production_settings(app_configs: Any, **kwargs: Any) -> list[CheckMess
         and "STRIPE_SECRET_KEY is a test key: credits would be given for payments that nobody made. Set the live key;"
         " on a server that is for trying out, set SMARTSPEC_ALLOW_TEST_KEYS=true.",
     }
-    return [Error(sentence, id=f"smartspec.{number}") for number, sentence in wrong.items() if sentence]
+    messages: list[CheckMessage] = [
+        Error(sentence, id=f"smartspec.{number}") for number, sentence in wrong.items() if sentence
+    ]
+    if not settings.OPERATOR_EMAILS:
+        messages.append(
+            Warning("SMARTSPEC_OPERATOR_EMAILS is not set: nobody is told when something breaks.", id="smartspec.W001")
+        )
+    return messages

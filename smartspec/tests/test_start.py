@@ -42,6 +42,7 @@ class TestUnsafeSettings:
         settings.PRODUCTION, settings.DEBUG = True, False
         settings.SECRET_KEY = settings.ADDRESS_HASH_KEY = "k" * 60
         settings.SITE_URL, settings.ALLOWED_HOSTS = "https://pay.example.com", ["pay.example.com"]
+        settings.OPERATOR_EMAILS = ["ops@example.com"]
         settings.STRIPE_SECRET_KEY, settings.STRIPE_LIVE_MODE = "a live key", True
 
     def test_are_none_of_these(self) -> None:
@@ -64,6 +65,12 @@ class TestUnsafeSettings:
         assert message.msg.startswith(variable)
         assert message.is_serious()
         assert str(value) not in message.msg or name != "SECRET_KEY"
+
+    def test_include_that_nobody_would_be_told_of_them(self, settings: Any) -> None:
+        settings.OPERATOR_EMAILS = []
+        (message,) = checks.check_production_settings(None)
+        assert (message.id, message.is_serious()) == ("smartspec.W001", False)
+        assert message.msg.startswith("SMARTSPEC_OPERATOR_EMAILS")
 
     def test_of_a_server_for_trying_out_are_its_own_affair(self, settings: Any) -> None:
         settings.STRIPE_LIVE_MODE, settings.TEST_KEYS_ALLOWED = False, True

@@ -17,6 +17,17 @@ def look(*, now: datetime) -> list[Condition]:
     return [_look_at(name, now) for name in sorted(all_conditions())]
 
 
+def broken_database(error: DatabaseError, what: str) -> Condition:
+    """Return the condition that stands for all others while the database answers with an error."""
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return Condition(
+        "database",
+        holds=False,
+        detail=f"{what}: {said[0]}",
+        remedy="Is Postgres running, is its disk full, is DATABASE_URL right?",
+    )
+
+
 def _look_at(name: str, now: datetime) -> Condition:
     try:
         return all_conditions()[name](now)

@@ -1,9 +1,11 @@
 """Telling operators, and keeping what slow proofs found."""
 
 from datetime import datetime
+from pathlib import Path
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db import DatabaseError
 from django.template.loader import render_to_string
 
 from smartspec.logs import get_logger
@@ -14,12 +16,36 @@ from smartspec.watching.words import Condition
 log = get_logger(__name__)
 
 
-def alert(*, now: datetime) -> list[Condition]:
-    """This will look at every condition and mail the operators about what broke, and about what holds again, once each.
+def alert(*, now: datetime) -> None:
+    """This will look at every condition and `tell` operators."""
+    tell(conditions=selectors.look(now=now), now=now)
 
-    Returns the conditions that do not hold. What could not be mailed is mailed by the next call.
+
+def tell(*, conditions: list[Condition], now: datetime) -> None:
+    """This will mail operators about what broke, and about what holds again, once each.
+
+    What could not be mailed is mailed by the next call. When the database keeps nothing, a file does.
+
+    :raises OSError: the mail server does not take the mail.
     """
-    broken = [condition for condition in selectors.look(now=now) if not condition.holds]
+    broken = [condition for condition in conditions if not condition.holds]
+    try:
+        _note(broken, now)
+    except DatabaseError as error:
+        _tell_without_database(broken, error)
+        return
+    names = [condition.name for condition in broken]
+    untold = set(Alert.objects.filter(pk__in=names, is_told=False).values_list("pk", flat=True))
+    over = list(Alert.objects.exclude(pk__in=names).order_by("pk").values_list("pk", flat=True))
+    if _mail([condition for condition in broken if condition.name in untold], over):
+        Alert.objects.filter(pk__in=untold).update(is_told=True)
+    Alert.objects.filter(pk__in=over).delete()
+    for name in over:
+        log.info("Condition holds again", condition=name)
+
+
+def _note(broken: list[Condition], now: datetime) -> None:
+    """Keep what does not hold, and that the database did not: now it does."""
     for condition in broken:
         _, is_new = Alert.objects.update_or_create(
             pk=condition.name,
@@ -28,26 +54,35 @@ def alert(*, now: datetime) -> list[Condition]:
         )
         if is_new:
             log.error("Condition broken", condition=condition.name, detail=condition.detail)
-    names = [condition.name for condition in broken]
-    untold = set(Alert.objects.filter(pk__in=names, is_told=False).values_list("pk", flat=True))
-    over = list(Alert.objects.exclude(pk__in=names).order_by("pk").values_list("pk", flat=True))
-    if untold or over:
-        _mail([condition for condition in broken if condition.name in untold], over)
-    Alert.objects.filter(pk__in=untold).update(is_told=True)
-    Alert.objects.filter(pk__in=over).delete()
-    for name in over:
-        log.info("Condition holds again", condition=name)
-    return broken
+    if _told_without_database().exists():
+        Alert.objects.update_or_create(
+            pk="database", defaults={"detail": "was away", "broken_at": now, "is_told": True}
+        )
+        _told_without_database().unlink(missing_ok=True)
 
 
-def _mail(news: list[Condition], over: list[str]) -> None:
-    if not settings.OPERATOR_EMAILS:
-        return
-    EmailMessage(
+def _tell_without_database(broken: list[Condition], error: DatabaseError) -> None:
+    if all(condition.name != "database" for condition in broken):
+        broken = [selectors.broken_database(error, "cannot be written"), *broken]
+    if not _told_without_database().exists() and _mail(broken, []):
+        _told_without_database().touch()
+
+
+def _told_without_database() -> Path:
+    """Return the file that is there while operators have been told that the database is not."""
+    return Path(settings.DATA_DIR) / "database-alert-told"
+
+
+def _mail(news: list[Condition], over: list[str]) -> bool:
+    """Tell whether anything was sent."""
+    if not settings.OPERATOR_EMAILS or not (news or over):
+        return False
+    message = EmailMessage(
         subject=render_to_string("mail/operators.subject.txt", {"news": news, "over": over}).strip(),
         body=render_to_string("mail/operators.txt", {"news": news, "over": over, "site_url": settings.SITE_URL}),
         to=settings.OPERATOR_EMAILS,
-    ).send()
+    )
+    return bool(message.send())
 
 
 def record_proof(*, name: str, holds: bool, detail: str, now: datetime) -> None:

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
@@ -81,9 +83,75 @@ class TestAlert:
         self, ship: dict[str, Any], now: datetime, mailoutbox: list[EmailMessage]
     ) -> None:
         ship["error"] = RuntimeError("secret detail")
-        (broken,) = services.alert(now=now)
-        assert broken.detail == "could not be looked at: RuntimeError"
+        services.alert(now=now)
+        assert "could not be looked at: RuntimeError" in mailoutbox[0].body
         assert "secret detail" not in mailoutbox[0].body
+
+    def test_is_mailed_to_who_is_named_later(
+        self, ship: dict[str, Any], now: datetime, settings: Any, mailoutbox: list[EmailMessage]
+    ) -> None:
+        ship["holds"] = False
+        settings.OPERATOR_EMAILS = []
+        services.alert(now=now)
+        settings.OPERATOR_EMAILS = ["ops@smartspec.test"]
+        services.alert(now=now + timedelta(minutes=5))
+        assert len(mailoutbox) == 1
+
+
+@pytest.fixture
+def data_dir(settings: Any, tmp_path: Path) -> Path:
+    settings.DATA_DIR = tmp_path
+    return tmp_path
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWithoutDatabase:
+    def doctor(self) -> str:
+        screen = StringIO()
+        with suppress(SystemExit):
+            call_command("doctor", "--mail", stdout=screen)
+        return screen.getvalue()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        connection.close()
+        at = connection.settings_dict
+        host, at["HOST"] = at["HOST"], "/nowhere"
+        yield
+        at["HOST"] = host
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """As a server that found its disk full, or a standby."""
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")
+            yield
+            cursor.execute("SET default_transaction_read_only = off")
+
+    def test_operators_are_told_once_that_it_is_away_and_once_that_it_is_back(
+        self, ship: dict[str, Any], data_dir: Path, mailoutbox: list[EmailMessage]
+    ) -> None:
+        with self.away():
+            assert "WRONG  database  cannot be reached" in self.doctor()
+            self.doctor()
+        assert [mail.subject for mail in mailoutbox] == ["SmartSpec Pro: database is wrong"]
+        self.doctor()
+        self.doctor()
+        assert [mail.subject for mail in mailoutbox[1:]] == ["SmartSpec Pro: database is right again"]
+
+    def test_they_are_told_what_is_wrong_when_it_cannot_be_written(
+        self, ship: dict[str, Any], data_dir: Path, mailoutbox: list[EmailMessage]
+    ) -> None:
+        ship["holds"] = False
+        with self.read_only():
+            assert "WRONG  ship_floats" in self.doctor()
+            self.doctor()
+        (mail,) = mailoutbox
+        assert mail.subject == "SmartSpec Pro: database is wrong and 1 more"
+        assert "cannot be written" in mail.body
+        assert "ship_floats: 2 m of water" in mail.body
+        self.doctor()
+        assert "RIGHT AGAIN  database" in mailoutbox[1].body
 
 
 class TestProof:
@@ -128,6 +196,15 @@ class TestDoctor:
             with pytest.raises(SystemExit):
                 call_command("doctor", "--mail", stdout=StringIO())
         assert len(mailoutbox) == 1
+
+    def test_shows_its_screen_when_mail_is_down(self, ship: dict[str, Any], settings: Any) -> None:
+        ship["holds"] = False
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_PORT = 1  # nothing listens there
+        screen = StringIO()
+        with pytest.raises(CommandError, match=r"could not be told: .*refused"):
+            call_command("doctor", "--mail", stdout=screen)
+        assert "WRONG  ship_floats" in screen.getvalue()
 
 
 class TestGroundConditions:

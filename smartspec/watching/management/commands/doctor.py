@@ -1,8 +1,9 @@
 import json
 import sys
+from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from smartspec import clock
@@ -14,7 +15,7 @@ class Command(BaseCommand):
     help = (
         "Say on one screen what is wrong and what to type: database, queue, worker, webhooks, books, disk."
         " Exit 1 while anything is wrong. With --mail the operators are told as well, once per cause: for a timer of"
-        " the machine, which goes on when the worker does not."
+        " the machine, which goes on when worker and database do not."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,24 +23,24 @@ class Command(BaseCommand):
         parser.add_argument("--mail", action="store_true", help="mail SMARTSPEC_OPERATOR_EMAILS about what is new")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        now = clock.now()
         try:
             connection.ensure_connection()
         except DatabaseError as error:
-            unreachable = Condition(
-                "database",
-                holds=False,
-                detail=f"cannot be reached: {str(error).strip().splitlines()[0]}",
-                remedy="Start Postgres, or correct DATABASE_URL.",
-            )
-            self.show([unreachable], as_json=options["json"])
-            sys.exit(1)
-        now = clock.now()
-        if options["mail"]:
-            services.alert(now=now)
-        conditions = selectors.look(now=now)
+            conditions = [selectors.broken_database(error, "cannot be reached")]
+        else:
+            conditions = selectors.look(now=now)
         self.show(conditions, as_json=options["json"])
+        if options["mail"]:
+            self.mail(conditions, now)
         if not all(condition.holds for condition in conditions):
             sys.exit(1)
+
+    def mail(self, conditions: list[Condition], now: datetime) -> None:
+        try:
+            services.tell(conditions=conditions, now=now)
+        except OSError as error:
+            raise CommandError(f"Operators could not be told: {error}") from error
 
     def show(self, conditions: list[Condition], *, as_json: bool) -> None:
         if as_json:
