@@ -7,11 +7,13 @@ them with the database afterwards, as `reconcile_stripe` does with Stripe's side
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import psycopg
 from django.conf import settings
@@ -19,6 +21,7 @@ from django.db import connection, connections
 
 from smartspec import local
 from smartspec.errors import DomainError
+from smartspec.users.models import User
 
 # Postgres's own workers (autovacuum) come and go, and make way for what is dropped.
 OTHERS = """SELECT count(*) FROM pg_stat_activity
@@ -44,16 +47,22 @@ def back_up(*, path: Path, on_progress: Progress) -> int:
     The file appears under its name when it is complete, readable by its owner alone.
 
     :raises BackupFailed: Postgres's tools are of another version, the disk is full, the file exists or may not be
-        written there, the way to the database leads through PgBouncer.
+        written there, the way to the database leads through PgBouncer, or to one without our tables.
     """
     if path.exists():
         raise BackupFailed(f"{path} exists already; a backup never overwrites another.")
     _refuse_a_pooler()
+    _refuse_a_strange_database()
     partial = path.with_name(f"{path.name}.partial")
     _make_private(partial)
     try:
         with partial.open("wb") as file:
-            _run([_tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", "--verbose"], file, on_progress)
+            _run(
+                [_tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", "--verbose"],
+                file,
+                on_progress,
+                environment=_environment(),
+            )
             os.fsync(file.fileno())  # what bears the name of a backup is one, also after the power failed
         partial.rename(path)
     except OSError as error:
@@ -84,22 +93,35 @@ def restore(*, path: Path, on_progress: Progress) -> None:
             connections=others,
         )
     connections.close_all()
-    # One transaction, in which the empty schema comes first: pg_restore alone can empty only what the backup knows of.
-    script = path.with_name(f"{path.name}.sql")
-    _make_private(script)
-    try:
-        with script.open("wb") as file:
-            file.write(EMPTY_SCHEMA.encode())
-            file.flush()
-            read = [_tool("pg_restore"), "--file=-", "--no-owner", "--no-privileges", "--exit-on-error", str(path)]
-            _run(read, file, on_progress, needs_database=False)
-        write = [_tool("psql"), "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]
-        on_progress("restoring")
-        _run([*write, f"--file={script}", "--output=/dev/null"], None, on_progress)
-    except OSError as error:
-        raise BackupFailed(f"{script.absolute()} cannot be written: {error.strerror}.") from error
-    finally:
-        script.unlink(missing_ok=True)
+    _pour(path, on_progress)
+
+
+def _pour(path: Path, on_progress: Progress) -> None:
+    """Lead what pg_restore reads out of the file into psql, as one transaction: COMMIT comes when all of it was read.
+
+    The empty schema comes first: pg_restore alone can empty only what the backup knows of.
+    """
+    read = [_tool("pg_restore"), "--file=-", "--no-owner", "--no-privileges", "--exit-on-error", "--verbose", str(path)]
+    write = [_tool("psql"), "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]
+    failure: Exception | None = None
+    with tempfile.TemporaryFile() as said:
+        psql = subprocess.Popen(  # noqa: S603 - a fixed program with arguments of our own
+            write, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, env=_environment()
+        )
+        with psql, suppress(BrokenPipeError), cast(IO[bytes], psql.stdin) as pipe:  # it may end early, and says why
+            pipe.write(f"BEGIN; {EMPTY_SCHEMA}".encode())
+            pipe.flush()
+            try:
+                _run(read, pipe, on_progress, environment=dict(os.environ))
+            except BackupFailed as error:
+                failure = error
+            else:
+                pipe.write(b"COMMIT;\n")
+        if psql.returncode:
+            said.seek(0)
+            raise BackupFailed(f"psql: {' '.join(said.read().decode(errors='replace').split())}") from failure
+    if failure:
+        raise failure
 
 
 def _refuse_a_pooler() -> None:
@@ -117,6 +139,20 @@ def _refuse_a_pooler() -> None:
         raise BackupFailed(
             "The way to the database leads through PgBouncer: set DATABASE_DIRECT_URL to the way past it."
         )
+
+
+def _refuse_a_strange_database() -> None:
+    """A backup of nothing would be missed on the day when it is needed.
+
+    :raises BackupFailed: the database has none of our tables.
+    """
+    with psycopg.connect(**_way()) as session:
+        (table,) = session.execute("SELECT to_regclass(%s)", [User._meta.db_table]).fetchone() or (None,)
+        if table is None:
+            raise BackupFailed(
+                f"The database {session.info.dbname} on {session.info.host} has none of our tables: does this shell"
+                " have the server's environment?"
+            )
 
 
 def _make_private(path: Path) -> None:
@@ -143,16 +179,24 @@ def _tool(name: str) -> str:
     return (settings.DATABASE_GIVEN and shutil.which(name)) or str(local.program(name))
 
 
-def _run(command: list[str], output: Any, on_progress: Progress, *, needs_database: bool = True) -> None:
+def _environment() -> dict[str, str]:
+    """Return what tells Postgres's programs the way, where nobody reads it: the list of processes shows arguments."""
     variables = {f"PG{'DATABASE' if name == 'dbname' else name.upper()}": value for name, value in _way().items()}
-    environment = os.environ | (variables if needs_database else {})
+    return os.environ | variables
+
+
+def _run(command: list[str], output: Any, on_progress: Progress, *, environment: dict[str, str]) -> None:
+    """Run a program and tell which table it is at.
+
+    :raises BackupFailed: with its last words.
+    """
     said: deque[str] = deque(maxlen=5)
     with subprocess.Popen(  # noqa: S603 - a fixed program with arguments of our own
         command, stdout=output, stderr=subprocess.PIPE, env=environment, text=True, errors="replace"
     ) as process:
         for line in process.stderr or ():
             said.append(line.strip())
-            if "dumping contents of table" in line:
+            if "dumping contents of table" in line or "processing data for table" in line:
                 on_progress(line.split()[-1].strip('"'))
     if process.returncode:
         raise BackupFailed(f"{Path(command[0]).name}: {' '.join(said) or 'it ended without a word.'}")

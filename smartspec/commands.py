@@ -1,10 +1,10 @@
-"""What `manage.py` commands share: a help text of several paragraphs, and arguments that are whole numbers."""
+"""What `manage.py` commands share: long help texts, whole numbers as arguments, a line that shows progress."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter, OutputWrapper
 
 
 class ParagraphsKept(DjangoHelpFormatter):
@@ -30,3 +30,13 @@ def number_from(least: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def progress_on(stream: OutputWrapper) -> Callable[[str], None]:
+    """Return what shows a word in place of the one before, where somebody looks on; a log gets none."""
+
+    def show(word: str) -> None:
+        if stream.isatty():
+            stream.write(f"\r\033[K{word}", ending="")
+
+    return show

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from smartspec import backups, clock
+from smartspec.commands import progress_on
 from smartspec.errors import DomainError
 
 
@@ -23,14 +24,11 @@ class Command(BaseCommand):
         default = Path(settings.DATA_DIR) / "backups" / f"smartspec-{clock.now():%Y%m%dT%H%M%SZ}.dump"
         path: Path = options["path"] or default
         started = time.monotonic()
-
-        def show(table: str) -> None:
-            if self.stderr.isatty():
-                self.stderr.write(f"\r\033[K{table}", ending="")
-
+        show = progress_on(self.stderr)
         try:
             size_bytes = backups.back_up(path=path, on_progress=show)
         except DomainError as error:
             raise CommandError(error.detail) from error
+        show("")
         seconds = time.monotonic() - started
         self.stdout.write(f"{path}: {size_bytes / 1e6:,.1f} MB in {seconds:.1f} s")

@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from smartspec import backups
+from smartspec.commands import progress_on
 from smartspec.errors import DomainError
 from smartspec.users.models import User
 
@@ -20,8 +21,8 @@ NEXT = """Restored. What happened after the backup is still known to Stripe and 
 class Command(BaseCommand):
     help = (
         "Put the database back to what it was when `manage.py backup` wrote the file: everything or, if anything goes"
-        " wrong, nothing. Stop web server, worker and PgBouncer first. A database that has users is replaced only with"
-        " --replace."
+        " wrong, nothing. Until it is done the database's disk holds what was and what comes. Stop web server, worker"
+        " and PgBouncer first. A database that has users is replaced only with --replace."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,10 +32,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["replace"] and self.has_users():
             raise CommandError("This database has users. Nothing was changed; --replace gives up what it holds now.")
+        show = progress_on(self.stderr)
         try:
-            backups.restore(path=options["path"], on_progress=self.stderr.write)
+            backups.restore(path=options["path"], on_progress=show)
         except DomainError as error:
             raise CommandError(error.detail) from error
+        show("")
         self.stdout.write(NEXT)
 
     def has_users(self) -> bool:
