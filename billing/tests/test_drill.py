@@ -11,12 +11,15 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing.models import Purchase
 from billing.tests.conftest import open_credits, open_plan, pay
 from billing.tests.test_refunds import ALL, balance
 from billing.tests.worlds import StripeSnapshot
+from credits import selectors as credits_selectors
 from credits import services as credits_services
 from credits.models import Entry
 from smartspec import clock
@@ -62,6 +65,27 @@ def worker(alice: Any) -> Iterator[Worker]:
     working.stopped.set()
 
 
+@pytest.fixture
+def server_role(db: None) -> Iterator[str]:
+    """A database role that owns nothing, and that nothing was granted to."""
+    name = "drill_server"
+    execute(f"CREATE ROLE {name}")
+    yield name
+    connect_as(None)
+    execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def connect_as(role: str | None) -> None:
+    """Let every new connection to the database, the worker's too, work under a role; None: as the owner of all."""
+    connection.settings_dict["OPTIONS"]["options"] = f"-c role={role}" if role else ""
+    connections.close_all()
+
+
+def execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
 def manage(command: str, *arguments: str) -> str:
     said = StringIO()
     call_command(command, *arguments, stdout=said, stderr=StringIO())
@@ -92,8 +116,7 @@ def upload(client: APIClient) -> str:
 def lose_the_database() -> StripeSnapshot:
     """Destroy every table. Stripe is another company, and keeps what it knows."""
     stripe = StripeSnapshot("stripe_elsewhere")
-    with connection.cursor() as cursor:
-        cursor.execute("DROP SCHEMA public CASCADE")
+    execute("DROP SCHEMA public CASCADE")
     connections.close_all()
     return stripe
 
@@ -148,3 +171,24 @@ def test_nothing_that_was_paid_for_is_lost_with_the_database(
     assert bob_client.get("/api/payment/subscription").json()["plan"] == "pro"
     assert alice_client.get(f"/api/media/assets/{kept}").status_code == 200
     assert alice_client.get(f"/api/media/assets/{orphaned}").status_code == 404
+
+
+def test_a_server_under_a_role_of_its_own_goes_on_after_a_restore(
+    alice: Any, alice_client: APIClient, server_role: str, tmp_path: Path
+) -> None:
+    """Requests, the worker and every periodic task: a restore forgets all rights, and one command gives them again."""
+    manage("backup", str(tmp_path / "nightly.dump"))
+    manage("restore", str(tmp_path / "nightly.dump"), "--replace")
+    manage("grant_ledger_role", server_role)
+
+    connect_as(server_role)
+    pay(open_credits(alice_client, 100))
+    pay(open_plan(alice_client))
+    call_command("procrastinate", "worker", "--one-shot", "--concurrency", "1")
+    assert balance(alice) == ALL + 500
+    for periodic in app.periodic_registry.periodic_tasks.values():
+        periodic.task.configure().defer(timestamp=0)
+    call_command("procrastinate", "worker", "--one-shot", "--concurrency", "1")
+    assert list(ProcrastinateJob.objects.exclude(status="succeeded").values_list("task_name", flat=True)) == []
+    upload(alice_client)
+    assert [role.faults for role in credits_selectors.list_ledger_roles()] == [()]

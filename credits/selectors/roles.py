@@ -1,4 +1,4 @@
-"""Database roles of their own: whether they may do with the ledger what they should, and nothing else."""
+"""Database roles of their own: whether they may do what they should, and with the ledger nothing else."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,14 @@ FAULTS = """
 WITH tables AS (
   SELECT c.oid, c.relname AS name, c.relowner AS owner FROM pg_class c
    WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (%(tables)s)),
+others AS (  -- what else the server works with
+  SELECT c.oid, c.relname AS name FROM pg_class c
+   WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+     AND c.relowner IN (SELECT owner FROM tables) AND c.oid NOT IN (SELECT oid FROM tables)),
+sequences AS MATERIALIZED (  -- what is no sequence must not be asked about as one
+  SELECT c.oid, c.relname AS name FROM pg_class c
+   WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'S'
+     AND c.relowner IN (SELECT owner FROM tables)),
 functions AS (
   SELECT p.oid, p.proname AS name, p.proowner AS owner, p.proacl AS granted,
          p.proname = ANY (%(operations)s) AS is_operation,
@@ -30,6 +38,12 @@ SELECT r.name, fault.what
          SELECT 'may write ' || t.name FROM tables t
           WHERE has_table_privilege(r.oid, t.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
              OR has_any_column_privilege(r.oid, t.oid, 'INSERT, UPDATE, REFERENCES')
+         UNION ALL
+         SELECT 'cannot read and write ' || o.name FROM others o
+          WHERE NOT (has_table_privilege(r.oid, o.oid, 'SELECT') AND has_table_privilege(r.oid, o.oid, 'INSERT')
+                 AND has_table_privilege(r.oid, o.oid, 'UPDATE') AND has_table_privilege(r.oid, o.oid, 'DELETE'))
+         UNION ALL
+         SELECT 'cannot use ' || s.name FROM sequences s WHERE NOT has_sequence_privilege(r.oid, s.oid, 'USAGE')
          UNION ALL
          SELECT CASE WHEN f.is_operation THEN 'cannot' ELSE 'may' END || ' call ' || f.name FROM functions f
           WHERE has_function_privilege(r.oid, f.oid, 'EXECUTE') <> f.is_operation

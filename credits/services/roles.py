@@ -1,5 +1,7 @@
 """The server under a database role of its own."""
 
+from collections.abc import Iterable
+
 from django.db import connection, transaction
 from psycopg import sql as query
 
@@ -27,39 +29,58 @@ class NotTheOwner(DomainError):
 
 
 OWNERSHIP = """
-SELECT pg_has_role(r.oid, t.relowner, 'USAGE'), pg_has_role(current_user, t.relowner, 'USAGE'), current_user, o.rolname
+SELECT pg_has_role(r.oid, t.relowner, 'USAGE'), pg_has_role(current_user, t.relowner, 'USAGE'), current_user, o.rolname,
+       t.relnamespace::regnamespace::text
   FROM pg_roles r CROSS JOIN pg_class t JOIN pg_roles o ON o.oid = t.relowner
  WHERE r.rolname = %s AND t.oid = 'credits_account'::regclass
 """
 
 
+# All that web and worker need; what of it is too much on the ledger is taken back in the same transaction.
+SERVING = (
+    "GRANT USAGE ON SCHEMA {schema} TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+    "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}",
+)
+NARROWING = (
+    "REVOKE ALL ON {tables} FROM {role}, PUBLIC",
+    "GRANT SELECT ON {tables} TO {role}",
+    "REVOKE ALL ON FUNCTION {inner} FROM {role}, PUBLIC",
+    "REVOKE ALL ON FUNCTION {operations} FROM PUBLIC",
+)
+
+
 def grant_ledger_role(*, role: str) -> None:
-    """This will leave a role two ways to the ledger's tables: reading, and the functions. Run it by the tables' owner.
+    """This will let a role serve: read and write every table but the ledger's, which it may only read, and change by
+    the ledger's operations. Run it by the tables' owner.
 
     :raises UnknownRole: the database has no such role.
     :raises RoleOwnsLedger: it owns the tables, or is a superuser.
     :raises NotTheOwner: whoever runs this does not own them.
     """
-    tables = query.SQL(", ").join(query.Identifier(model._meta.db_table) for model in LEDGER)
-    names = query.SQL(", ").join(query.Identifier(f"credits_{name}") for name in sql.OPERATIONS)
-    inner = query.SQL(", ").join(
-        query.Identifier(f"credits_{name}") for name in sql.FUNCTIONS if name not in sql.OPERATIONS
-    )
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(OWNERSHIP, [role])
         found = cursor.fetchone()
         if found is None:
             raise UnknownRole(f"The database has no role “{role}”.")
-        is_owner, may_grant, current_role, owner = found
+        is_owner, may_grant, current_role, owner, schema = found
         if is_owner:
             raise RoleOwnsLedger(
                 f"“{role}” owns the ledger's tables or is a superuser: let the server use another role."
             )
         if not may_grant:
             raise NotTheOwner(f"“{current_role}” cannot do this: connect as “{owner}”, who owns the ledger's tables.")
-        to = query.Identifier(role)
-        cursor.execute(query.SQL("REVOKE ALL ON {} FROM {}, PUBLIC").format(tables, to))
-        cursor.execute(query.SQL("GRANT SELECT ON {} TO {}").format(tables, to))
-        cursor.execute(query.SQL("REVOKE ALL ON FUNCTION {} FROM {}, PUBLIC").format(inner, to))
-        cursor.execute(query.SQL("REVOKE ALL ON FUNCTION {} FROM PUBLIC").format(names))
-        cursor.execute(query.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(names, to))
+        names = {
+            "role": query.Identifier(role),
+            "schema": query.Identifier(schema),
+            "tables": _names(model._meta.db_table for model in LEDGER),
+            "operations": _names(f"credits_{name}" for name in sql.OPERATIONS),
+            "inner": _names(f"credits_{name}" for name in sql.FUNCTIONS if name not in sql.OPERATIONS),
+        }
+        for statement in (*SERVING, *NARROWING):
+            cursor.execute(query.SQL(statement).format(**names))
+
+
+def _names(names: Iterable[str]) -> query.Composed:
+    return query.SQL(", ").join(query.Identifier(name) for name in names)

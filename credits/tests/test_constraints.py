@@ -269,8 +269,6 @@ class TestRole:
     def server(self, history: UUID) -> Iterator[None]:
         """Everything that follows runs as a role that may use the database but does not own the ledger."""
         execute("CREATE ROLE ledger_test_server")
-        execute("GRANT USAGE ON SCHEMA public TO ledger_test_server")
-        execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO ledger_test_server")
         services.grant_ledger_role(role="ledger_test_server")
         execute("SET ROLE ledger_test_server")
         yield
@@ -307,6 +305,9 @@ class TestRole:
             ("GRANT UPDATE ON credits_entry TO ledger_test_server", "may write credits_entry"),
             ("GRANT UPDATE (held) ON credits_account TO PUBLIC", "may write credits_account"),
             ("GRANT TRIGGER ON credits_hold TO ledger_test_server", "may write credits_hold"),
+            ("REVOKE DELETE ON credits_rate FROM ledger_test_server", "cannot read and write credits_rate"),
+            ("CREATE TABLE made_later (id int)", "cannot read and write made_later"),
+            ("CREATE SEQUENCE made_later", "cannot use made_later"),
             ("REVOKE EXECUTE ON FUNCTION credits_charge FROM ledger_test_server", "cannot call credits_charge"),
             ("GRANT EXECUTE ON FUNCTION credits_give TO ledger_test_server", "may call credits_give"),
             # As a migration leaves a function that it makes anew.

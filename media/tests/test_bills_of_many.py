@@ -71,7 +71,6 @@ class TestBillOfOneRoundTrip:
         (somebody, *_) = load_crowd(1)
         with connection.cursor() as cursor:
             cursor.execute("CREATE ROLE media_test_server")
-            cursor.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO media_test_server")
             credits_services.grant_ledger_role(role="media_test_server")
             cursor.execute("SET ROLE media_test_server")
             assert bill_as_read(somebody)

@@ -8,8 +8,9 @@ from smartspec.errors import DomainError
 
 class Command(BaseCommand):
     help = (
-        "Let a database role read the ledger and call its functions, and write its tables in no other way."
-        " Run it again after every migrate: functions may be new. `manage.py doctor` tells when that was forgotten."
+        "Let a database role serve: read and write every table but the ledger's, which it may only read, and change by"
+        " the ledger's functions. Run it as the tables' owner, again after every migrate and restore: tables and"
+        " functions are new. `manage.py doctor` tells when that was forgotten."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -20,4 +21,4 @@ class Command(BaseCommand):
             services.grant_ledger_role(role=options["role"])
         except DomainError as refusal:
             raise CommandError(refusal.detail) from refusal
-        self.stdout.write(f"{options['role']} may read the ledger and call its functions, nothing else.")
+        self.stdout.write(f"{options['role']} may serve; the ledger it may read, and change by its functions alone.")
