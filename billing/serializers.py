@@ -1,4 +1,4 @@
-"""What the Payment endpoints take and give, field by field as API.md fixes it."""
+"""What the Payment endpoints take and give, field by field: the app relies on these names."""
 
 from decimal import Decimal
 from typing import Any

@@ -152,7 +152,7 @@ def problem(status: int, code: str, detail: str, *, title: str | None = None, **
 
 
 def plain_number(value: Any) -> Any:
-    """Return a Decimal as API.md prints credits (no trailing zeros), anything else unchanged."""
+    """Return a Decimal as the API prints credits (no trailing zeros), anything else unchanged."""
     return CreditsField().to_representation(value) if isinstance(value, Decimal) else value
 
 

@@ -1,4 +1,4 @@
-"""The packages for sale (DESIGN 4). Staff may edit them afterwards; this runs once."""
+"""The packages for sale as the product was launched with them. Staff may edit them afterwards; this runs once."""
 
 from django.apps.registry import Apps
 from django.db import migrations

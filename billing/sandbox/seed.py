@@ -13,7 +13,7 @@ from billing.sandbox.services import endpoints, products
 ACCOUNT_ID = "acct_1SmartSpecSandbox"
 ENDPOINT_ID = "we_1SmartSpecSandbox"
 
-# plan, its product's name, cents a month, cents a year (DESIGN 4)
+# plan, its product's name, cents a month, cents a year: what the plans of credits cost
 PLANS = (
     ("pro", "SmartSpec Pro: Pro", 2900, 29000),
     ("enterprise", "SmartSpec Pro: Enterprise", 19900, 199000),

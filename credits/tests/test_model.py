@@ -56,7 +56,7 @@ class Held:
 
 @dataclass
 class Model:
-    """The rules of DESIGN 5, as short as they can be said."""
+    """The rules of `credits/sql/README.md`, as short as they can be said."""
 
     debt: Decimal = ZERO
     lots: list[Lot] = field(default_factory=list)

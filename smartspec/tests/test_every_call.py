@@ -37,7 +37,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# What a refusal may be (API.md, “Conventions”); 410 is allauth's word for a session that has ended.
+# What a refusal may be (the ways of the whole API); 410 is allauth's word for a session that has ended.
 REFUSALS = {400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 422, 429, 502, 503}
 
 

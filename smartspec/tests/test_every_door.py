@@ -18,7 +18,7 @@ from smartspec.users import services as users_services
 
 METHODS = ("get", "post", "put", "patch", "delete")
 PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
-# API.md marks these as public; the webhook has its signature, the document and its reader are for everybody.
+# These are public by intent; the webhook has its signature, the document and its reader are for everybody.
 PUBLIC = {
     "api/credits/plans",
     "api/credits/rates",

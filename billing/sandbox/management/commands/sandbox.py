@@ -53,7 +53,7 @@ class Command(BaseCommand):
         )
         year = verbs.add_parser(
             "year",
-            help="play a year of seven people in a minute, print it, and check it",
+            help="play a year of seven people in about a minute, print it, and check it",
             description=(
                 "Play the year that ends now for seven new people: one pays Pro by the year, one's card fails and"
                 " recovers, one's never does, one changes up, one changes down, one is refunded, one disputes."
