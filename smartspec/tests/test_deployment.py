@@ -3,6 +3,7 @@
 import configparser
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,48 @@ def test_the_units_are_in_production() -> None:
 
 def test_there_are_units_for_web_and_worker() -> None:
     assert [path.stem for path in UNITS] == ["smartspec-web", "smartspec-worker"]
+
+
+class TestCommandsWithoutDocker:
+    """`smartspec-manage`, with its folders in one of the test's own."""
+
+    def run(self, root: Path, *arguments: str) -> dict[str, str]:
+        """Return the variables that the command would have, and what would be run, by whom and where."""
+        for folder in ("bin", "etc/smartspec", "srv/smartspec/docs/systemd", "var/lib/smartspec"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        places = [f"{place}/smartspec" for place in ("/etc", "/srv", "/var/lib")]
+        for source, target in (("smartspec-manage", "bin"), ("smartspec.env", "srv/smartspec/docs/systemd")):
+            text = (BASE_DIR / "docs/systemd" / source).read_text()
+            for place in places:
+                text = text.replace(place, f"{root}{place}")
+            (root / target / source).write_text(text)
+        (root / "bin/runuser").write_text('#!/bin/sh\nenv\necho "RUN=$*"\necho "IN=$(pwd)"\n')
+        (root / "bin/runuser").chmod(0o700)
+        done = subprocess.run(
+            ["/bin/sh", str(root / "bin/smartspec-manage"), *arguments],
+            env={"PATH": f"{root}/bin:/usr/bin:/bin", "XDG_RUNTIME_DIR": "/run/user/0"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return dict(line.split("=", 1) for line in done.stdout.splitlines())
+
+    def test_have_the_environment_of_the_units_and_their_user(self, tmp_path: Path) -> None:
+        (tmp_path / "etc/smartspec").mkdir(parents=True)
+        (tmp_path / "etc/smartspec/environment").write_text(
+            "SMARTSPEC_ENVIRONMENT=local\nDATABASE_URL='postgres://web:a $b@db/s'\n"
+        )
+        found = self.run(tmp_path, "restore", "nightly.dump", "--replace")
+        assert (found["SMARTSPEC_ENVIRONMENT"], found["DATABASE_URL"]) == ("production", "postgres://web:a $b@db/s")
+        code = f"{tmp_path}/srv/smartspec"
+        assert (
+            found["RUN"] == f"-u smartspec -- {code}/.venv/bin/python {code}/manage.py restore nightly.dump --replace"
+        )
+        assert found["IN"] == found["SMARTSPEC_DATA_DIR"] == f"{tmp_path}/var/lib/smartspec"
+        assert "XDG_RUNTIME_DIR" not in found
+
+    def test_reach_the_database_as_the_tables_owner_where_the_server_does_not(self, tmp_path: Path) -> None:
+        (tmp_path / "etc/smartspec").mkdir(parents=True)
+        for name in ("environment", "owner"):
+            (tmp_path / "etc/smartspec" / name).write_text(f"DATABASE_URL=postgres://{name}@db/s\n")
+        assert self.run(tmp_path, "migrate")["DATABASE_URL"] == "postgres://owner@db/s"

@@ -24,7 +24,7 @@ BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 ON_THE_SERVER = "# on the server"
 READ_ONLY = {"text", "caddyfile", "cron"}
 # Words that stand for something of the reader's.
-STANDS_FOR = {"PATH": "nightly.dump", "ROLE": "smartspec_web", "<the backup's time>": "2026-03-01T04:00:00Z"}
+STANDS_FOR = {"PATH": "nightly.dump", "ROLE": "smartspec_web"}
 
 
 def blocks(language: str) -> list[Any]:
@@ -46,10 +46,10 @@ def lines_of(text: str) -> list[str]:
 
 
 def commands_in(text: str) -> list[list[str]]:
-    """Return what follows `manage.py`, word by word, wherever it stands in a text."""
+    """Return what follows `manage.py`, or its wrapper's name, word by word, wherever it stands in a text."""
     for word, instead in STANDS_FOR.items():
         text = text.replace(word, instead)
-    found = re.findall(r"manage\.py ([a-z_]+(?:[^`\n;|>&()]*[^`\n;|>&()\s])?)", text)
+    found = re.findall(r"(?:manage\.py|smartspec-manage) ([a-z_]+(?:[^`\n;|>&()]*[^`\n;|>&()\s])?)", text)
     return [shlex.split(words, comments=True) for words in found]
 
 
@@ -115,7 +115,7 @@ def test_a_block_for_the_server_names_what_exists(text: str) -> None:
         elif words[0] == "cp":
             assert list(BASE_DIR.glob(words[1])), line
         else:
-            assert words[0] in {"cd", "set", "export", "useradd"} or "manage.py" in line, line
+            assert words[0] in {"cd", "set", "useradd", "install", "smartspec-manage"}, line
     for command in commands_in(text):
         assert_parses(command)
 
@@ -136,6 +136,9 @@ def test_every_block_is_of_a_kind_that_is_run_or_read() -> None:
 
 
 @pytest.mark.parametrize("text", blocks("cron"))
-def test_a_timers_line_has_its_five_fields_and_a_command_of_ours(text: str) -> None:
-    (line,) = text.split("\n")[:1]
-    assert re.match(r" *(\S+ ){5} *cd /srv/smartspec && .venv/bin/python manage.py ", line)
+def test_a_timers_line_has_its_five_fields_and_a_command_with_the_servers_environment(text: str) -> None:
+    (line,) = lines_of(text)
+    with_docker = "cd /srv/smartspec && docker compose --env-file production.env exec -T web "
+    assert re.match(rf" *(\S+ ){{5}} *({with_docker}|/usr/local/bin/smartspec-manage )", line)
+    (command,) = commands_in(line)
+    assert_parses(command)
