@@ -10,7 +10,7 @@ from billing.selectors.catalogue import (
     price_id_of_plan,
 )
 from billing.selectors.checkouts import CheckoutStatus, find_checkout, find_checkout_by_id, get_checkout_status
-from billing.selectors.mirror import iterate_mirrored
+from billing.selectors.mirror import iterate_mirrored, mirrored_models
 from billing.selectors.office import (
     PlanCount,
     Revenue,
@@ -114,6 +114,7 @@ __all__ = [
     "list_webhooks",
     "list_webhooks_in_trouble",
     "lookup_key_of_plan",
+    "mirrored_models",
     "needs_review",
     "plan_of_price",
     "portal_return_url",

@@ -2,11 +2,9 @@
 
 import json
 from datetime import datetime
-from typing import Any
 
-from django.apps import apps
 from django.db import transaction
-from django.db.models import Q, QuerySet, TextField
+from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 from djstripe import models as djstripe_models
 
@@ -15,6 +13,7 @@ from billing.models import Customer, Purchase, SubscriptionCheckout
 from billing.services.cancellations import cancel_subscription
 from billing.services.checkouts import end_open_checkouts
 from smartspec.logs import get_logger
+from smartspec.mentions import mentions
 from smartspec.users.models import User
 
 log = get_logger(__name__)
@@ -52,9 +51,7 @@ def delete_at_stripe(customer: Customer) -> None:
 
 def mask_webhooks(user: User, customer: Customer | None) -> None:
     """Take the person out of stored webhooks: those known to be about them, and any that names them."""
-    about = Q(webhook__user=user) | Q(body__icontains=user.email)
-    if customer is not None:
-        about |= Q(body__contains=customer.pk)
+    about = Q(webhook__user=user) | naming("body", user, customer)
     for trigger in djstripe_models.WebhookEventTrigger.objects.filter(about).iterator(chunk_size=100):
         event = trigger.json_body
         trigger.body = json.dumps(stripe_data.without_person(event)) if isinstance(event, dict) else ""
@@ -63,18 +60,21 @@ def mask_webhooks(user: User, customer: Customer | None) -> None:
 
 
 def delete_mirrored(user: User, customer: Customer | None) -> None:
-    """Delete dj-stripe's rows of the customer, and any other that names their address."""
-    for model in apps.get_app_config("djstripe").get_models():
-        names = {field.name for field in model._meta.get_fields()}
-        if customer is not None and "customer" in names:
-            model._default_manager.filter(customer__id=customer.pk).delete()
-        for name in {"stripe_data", "data"} & names:
-            naming(model._default_manager.all(), name, user, customer).delete()
-
-
-def naming(rows: QuerySet[Any], field: str, user: User, customer: Customer | None) -> QuerySet[Any]:
-    """Return the rows whose JSON names the person's address or customer id."""
-    found = Q(as_text__icontains=user.email)
+    """Delete dj-stripe's rows of the customer, and any other that names them."""
     if customer is not None:
-        found |= Q(as_text__contains=customer.pk)
-    return rows.annotate(as_text=Cast(field, TextField())).filter(found)
+        for model in selectors.mirrored_models("customer", "payment_method"):
+            # A card that was taken off, or paid once and was never kept, belongs to no customer.
+            used = model._default_manager.filter(customer__id=customer.pk).values("payment_method")
+            djstripe_models.PaymentMethod.objects.filter(id__in=used).delete()
+        for model in selectors.mirrored_models("customer"):
+            model._default_manager.filter(customer__id=customer.pk).delete()
+    for name in ("stripe_data", "data"):
+        for model in selectors.mirrored_models(name):
+            texts = model._default_manager.annotate(as_text=Cast(name, TextField()))
+            texts.filter(naming("as_text", user, customer)).delete()
+
+
+def naming(field: str, user: User, customer: Customer | None) -> Q:
+    """Return the condition that a text names the person's address or customer id."""
+    named = mentions(field, user.email)
+    return named if customer is None else named | mentions(field, customer.pk)

@@ -12,6 +12,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, connections
+from djstripe.models import Account as StripeAccount
 from djstripe.models import Invoice, WebhookEventTrigger
 from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
@@ -21,6 +22,7 @@ from billing.models import Purchase, Subscription
 from billing.sandbox import store
 from billing.sandbox.services import acting, checkout
 from billing.tests.conftest import GOOD_CARD, open_credits, open_plan
+from billing.tests.conftest import pay as pay_as_alice
 from billing.tests.test_backoffice.desk import WHY, page_of, staff_client, text_of
 from billing.tests.test_webhooks import post
 from credits import services as credits_services
@@ -28,6 +30,7 @@ from credits.models import Account, Entry
 from media import services as media_services
 from media.tests.conftest import PNG, put
 from smartspec import clock, mail
+from smartspec.models import JobFailure
 from smartspec.testing import PASSWORD, make_client, make_user
 from smartspec.users import services, tasks
 from smartspec.users.models import Erasure, StaffAction, User
@@ -305,6 +308,39 @@ class TestErasure:
         run_jobs(mirror=True)
         assert Erasure.objects.get().finished_at == finished_at
         assert rows_that_name(*TRACES) == []
+
+
+class TestOthers:
+    def test_keep_what_names_an_address_that_ends_like_hers(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
+    ) -> None:
+        """`quillfeather@…` stands in `zephyrine.quillfeather@…`; whoever has the short address takes nothing away."""
+        short = EMAIL.split(".", 1)[1]
+        failure = {"error": "…", "traceback": f"Mail to '{EMAIL}' failed", "attempts": 1}
+        JobFailure.objects.create(job_id=1, failed_at=clock.now(), **failure)
+        named = rows_that_name(EMAIL)
+        assert len({row.split(":")[0] for row in named}) > 10
+        make_client(make_user(short)).delete("/api/me")
+        run_jobs(mirror=True)
+        assert rows_that_name(EMAIL) == named
+
+    def test_keep_their_copies_and_we_our_own_account(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int], alice_client: APIClient
+    ) -> None:
+        pay_as_alice(open_credits(alice_client, 100))
+        run_jobs(mirror=True)
+        StripeAccount.objects.update(stripe_data={"email": EMAIL})
+        alices = rows_that_name("alice@smartspec.test")
+        assert len(alices) > 10
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        assert rows_that_name("alice@smartspec.test") == alices
+        assert StripeAccount.objects.count() == 1
+
+    def test_are_not_shown_our_own_account(self, her_client: APIClient, her_life: User) -> None:
+        data = json.loads(b"".join(her_client.get("/api/me/export").streaming_content))  # type: ignore[attr-defined]
+        assert StripeAccount.objects.count() == 1
+        assert "account" not in {copy["object"] for copy in data["copied_from_stripe"]}
 
 
 class TestAFailureHalfWay:

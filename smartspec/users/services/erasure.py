@@ -12,6 +12,7 @@ from procrastinate.contrib.django import app
 
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
+from smartspec.mentions import mentions
 from smartspec.models import JobFailure
 from smartspec.users.models import ApiKey, Erasure, SentMail, User, WebSessionLink
 from smartspec.users.services.staff import Staff, record_action, require_right
@@ -91,8 +92,8 @@ def finish_erasure(*, user: User, now: datetime) -> None:
         SentMail.objects.filter(user=user).delete()
         Authenticator.objects.filter(user=user).delete()
         LogEntry.objects.filter(object_id=str(user.pk)).update(object_repr=GONE)
-        LogEntry.objects.filter(object_repr__icontains=email).update(object_repr=GONE)
-        JobFailure.objects.filter(traceback__icontains=email).update(error=GONE, traceback=GONE)
+        LogEntry.objects.filter(mentions("object_repr", email)).update(object_repr=GONE)
+        JobFailure.objects.filter(mentions("traceback", email)).update(error=GONE, traceback=GONE)
         user.email, user.name, user.last_login = f"{user.pk}@erased.invalid", "", None
         user.groups.clear()
         user.user_permissions.clear()
