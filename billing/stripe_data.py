@@ -54,8 +54,12 @@ def event_object(event: StripeObject) -> StripeObject:
 
 
 def event_customer_id(event: StripeObject) -> str:
+    """Return the customer that an event is about, or was until then: a card that is taken off names nobody."""
     obj = event_object(event)
-    return str(obj["id"]) if obj.get("object") == "customer" else object_id(obj.get("customer"))
+    if obj.get("object") == "customer":
+        return str(obj["id"])
+    before = event["data"].get("previous_attributes") or {}
+    return object_id(obj.get("customer")) or object_id(before.get("customer"))
 
 
 # --- Checkout sessions --------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from traceback import format_exc
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 from djstripe.enums import APIKeyType
-from djstripe.models import APIKey, Event, WebhookEventTrigger
+from djstripe.models import APIKey, Event, PaymentMethod, WebhookEventTrigger
 
 from billing.models import Customer, Webhook, WebhookRefusal
 from billing.selectors.webhooks import NOT_DONE
@@ -34,6 +34,7 @@ def mirror_event(*, trigger_id: int) -> None:
         WebhookEventTrigger.objects.filter(pk=trigger_id).update(exception=str(error)[:128], traceback=format_exc())
         log.warning("Mirror failed", trigger_id=trigger_id, error=str(error))
         raise
+    forget_detached_card(trigger_id)
 
 
 def is_of_somebody_erased(trigger_id: int) -> bool:
@@ -43,6 +44,12 @@ def is_of_somebody_erased(trigger_id: int) -> bool:
         return False
     owner_id = Customer.objects.filter(pk=webhook.customer_id).values_list("user_id", flat=True).first()
     return any(users_selectors.is_erased(user_id=user_id) for user_id in (webhook.user_id, owner_id))
+
+
+def forget_detached_card(trigger_id: int) -> None:
+    """Delete the copy of a card that was taken off its customer: it never pays again, and would outlive an erasure."""
+    told = Webhook.objects.filter(pk=trigger_id, event_type__startswith="payment_method.").values("object_id")
+    PaymentMethod.objects.filter(id__in=told, customer=None).delete()
 
 
 def forget_old_keys() -> None:

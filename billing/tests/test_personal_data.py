@@ -13,7 +13,7 @@ from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, connections
 from djstripe.models import Account as StripeAccount
-from djstripe.models import Invoice, WebhookEventTrigger
+from djstripe.models import Invoice, PaymentMethod, WebhookEventTrigger
 from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
@@ -377,19 +377,57 @@ class TestWhatStripeTellsAfterwards:
         assert not Invoice.objects.exists()
         assert WebhookEventTrigger.objects.filter(processed=False).count() == 0
 
+    def test_of_a_card_that_is_taken_off_is_kept_without_her(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
+    ) -> None:
+        detached = card_taken_off()
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        post(json.dumps(detached).encode())
+        assert rows_that_name(*TRACES) == []
+        run_jobs(mirror=True)
+        assert rows_that_name(*TRACES) == []
+
     def test_is_taken_out_where_it_names_her_aside(
         self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
     ) -> None:
+        aside = card_taken_off()
+        aside["data"]["object"]["metadata"] = {"was of": aside["data"].pop("previous_attributes")["customer"]}
         her_client.delete("/api/me")
         run_jobs(mirror=True)
-        detached = next(event for event in store.find("event") if event["type"] == "payment_method.attached")
-        customer_id, detached["data"]["object"]["customer"] = detached["data"]["object"]["customer"], None
-        detached["data"]["previous_attributes"] = {"customer": customer_id}
-        post(json.dumps(detached | {"type": "payment_method.detached"}).encode())
+        post(json.dumps(aside).encode())
+        run_jobs(mirror=True)
         assert rows_that_name(EMAIL)
         tasks.look_after_erasures(0)
-        run_jobs()
+        run_jobs(mirror=True)
         assert rows_that_name(EMAIL) == []
+
+
+def card_taken_off() -> dict[str, Any]:
+    """Return what Stripe tells when a card is taken off its customer."""
+    event = next(event for event in store.find("event") if event["type"] == "payment_method.attached")
+    customer_id, event["data"]["object"]["customer"] = event["data"]["object"]["customer"], None
+    event["data"]["previous_attributes"] = {"customer": customer_id}
+    return dict(event | {"type": "payment_method.detached"})
+
+
+class TestCards:
+    def test_that_are_taken_off_are_not_kept(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
+    ) -> None:
+        card_id = her_client.get("/api/payment/payment-methods").json()["payment_methods"][0]["id"]
+        assert PaymentMethod.objects.filter(id=card_id).exists()
+        assert her_client.delete(f"/api/payment/payment-methods/{card_id}").status_code == 204
+        run_jobs(mirror=True)
+        assert not PaymentMethod.objects.filter(id=card_id).exists()
+
+    def test_that_paid_once_under_another_address_go_with_her(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
+    ) -> None:
+        PaymentMethod.objects.update(customer=None, stripe_data={"billing_details": {"name": NAME}})
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        assert rows_that_name(*TRACES) == []
 
 
 class TestByStaff:
