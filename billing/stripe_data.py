@@ -177,7 +177,9 @@ def invoice_paid_at(invoice: StripeObject) -> datetime:
 
 
 def invoice_lines(invoice: StripeObject) -> list[InvoiceLine]:
-    """Return the lines that belong to a subscription's price, prorations included."""
+    """Return the lines of a subscription's items: their periods and their prorations. What staff put on its invoice
+    besides, from the catalogue or by amount, is not among them.
+    """
     return [
         InvoiceLine(
             amount_cents=line["amount"],
@@ -187,8 +189,13 @@ def invoice_lines(invoice: StripeObject) -> list[InvoiceLine]:
             ends_at=required_moment(line["period"]["end"]),
         )
         for line in invoice["lines"]["data"]
-        if line_price_id(line)
+        if line_price_id(line) and line_is_of_subscription(line)
     ]
+
+
+def line_is_of_subscription(line: StripeObject) -> bool:
+    """A period's line belongs to a subscription's item; a proration that waited for its invoice, to an invoice item."""
+    return (line.get("parent") or {}).get("type") == "subscription_item_details" or line_is_proration(line)
 
 
 def line_price_id(line: StripeObject) -> str:

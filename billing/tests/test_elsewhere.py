@@ -24,6 +24,7 @@ pytestmark = pytest.mark.django_db
 Subscribe = Callable[..., str]
 RunJobs = Callable[[], int]
 ENTERPRISE, PRO = "price_smartspec_enterprise_monthly", "price_smartspec_pro_monthly"
+WAITING: Any = {"pending_invoice_items_behavior": "include"}
 
 
 def view(client: APIClient) -> dict[str, Any]:
@@ -47,6 +48,24 @@ def portal(alice_client: APIClient, settings: Any) -> Callable[[], str]:
 def switch(portal: str, subscription_id: str, price: str) -> Any:
     """Press the button of the page that confirms a switch."""
     return Client().post(f"{portal}/plans/{subscription_id}/{price}")
+
+
+@pytest.fixture
+def onboarding(alice_client: APIClient, subscribe: Subscribe) -> Callable[..., str]:
+    """Return a function that puts something sold once, from the catalogue, on the next invoice of Alice's plan, as
+    staff do in the dashboard, and returns the subscription's id."""
+    subscription_id = subscribe(alice_client)
+    api = gateway.client().v1
+    product = api.products.create(params={"name": "Onboarding call"})
+    price = api.prices.create(params={"currency": "usd", "unit_amount": 5000, "product": product.id})
+
+    def add(**values: Any) -> str:
+        customer_id = Subscription.objects.get().customer_id
+        item: Any = {"customer": customer_id, "pricing": {"price": price.id}, **values}
+        api.invoice_items.create(params=item)
+        return subscription_id
+
+    return add
 
 
 def update_at_stripe(subscription_id: str, price: str, **values: Any) -> dict[str, Any]:
@@ -218,8 +237,7 @@ class TestDashboard:
         assert allowances(alice) == [500]
         api = gateway.client().v1.invoices
         customer_id = Subscription.objects.get().customer_id
-        waiting: Any = {"pending_invoice_items_behavior": "include"}
-        draft = api.create(params={"customer": customer_id, "subscription": subscription_id, **waiting})
+        draft = api.create(params={"customer": customer_id, "subscription": subscription_id, **WAITING})
         paid = api.pay(api.finalize_invoice(draft.id).id)
         assert (paid.status, paid.billing_reason) == ("paid", "manual")
         run_jobs()
@@ -289,3 +307,45 @@ class TestDashboard:
         assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
         assert tier(alice) == "enterprise"
         assert 4_990 <= sum(allowances(alice)) <= 5_000
+
+
+class TestSomethingElseOnAPlansInvoice:
+    """https://docs.stripe.com/billing/invoices/subscription#adding-upcoming-invoice-items"""
+
+    def test_leaves_the_renewals_what_they_are(
+        self, alice: Any, onboarding: Callable[..., str], travel: Travel
+    ) -> None:
+        subscription_id = onboarding()
+        for _ in range(2):
+            travel(Subscription.objects.get().current_period_end + timedelta(hours=2))
+        assert allowances(alice) == [500, 500, 500]
+        first = PaidInvoice.objects.order_by("paid_at")[1]
+        assert (first.paid_cents, first.period_end) == (7900, PaidInvoice.objects.order_by("paid_at")[2].period_start)
+        lines = store.get("invoice", first.pk)["lines"]["data"]
+        assert [line["parent"]["type"] for line in lines] == ["invoice_item_details", "subscription_item_details"]
+        assert services.reconcile(now=clock.now()).remaining == 0
+        assert tier(alice) == "pro"
+        assert subscription_id == Subscription.objects.get().pk
+
+    def test_does_not_stand_in_for_a_change_of_plan(
+        self, alice: Any, alice_client: APIClient, onboarding: Callable[..., str], travel: Travel
+    ) -> None:
+        subscription_id = onboarding()
+        travel(Subscription.objects.get().current_period_end + timedelta(hours=2))
+        answer = change(alice_client, subscription_id, "enterprise")
+        assert (answer.status_code, answer.json()["status"]) == (200, "done")
+        assert 500 + 4_980 <= sum(allowances(alice)) <= 500 + 5_000
+
+    def test_billed_by_itself_gives_nothing_and_breaks_nothing(
+        self, alice: Any, onboarding: Callable[..., str], run_jobs: RunJobs
+    ) -> None:
+        subscription_id = onboarding(subscription=Subscription.objects.get().pk)
+        api = gateway.client().v1.invoices
+        customer_id = Subscription.objects.get().customer_id
+        draft = api.create(params={"customer": customer_id, "subscription": subscription_id, **WAITING})
+        api.pay(api.finalize_invoice(draft.id).id)
+        run_jobs()
+        assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        recorded = PaidInvoice.objects.get(pk=draft.id)
+        assert (recorded.paid_cents, recorded.period_end, recorded.allowance_credits) == (5000, None, 0)
+        assert allowances(alice) == [500]
