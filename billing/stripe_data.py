@@ -209,10 +209,15 @@ def line_is_proration(line: StripeObject) -> bool:
     return bool(details.get("proration"))
 
 
-def invoice_paid_period(invoice: StripeObject) -> tuple[datetime, datetime] | None:
-    """Return what the invoice pays for: its lines that are no proration. A trial's line costs nothing and pays for
+def invoice_period_lines(invoice: StripeObject) -> list[InvoiceLine]:
+    """Return the lines that pay for a period: those that are no proration. A trial's line costs nothing and pays for
     nothing; one that a coupon makes free still has its price as the line's amount."""
-    paid = [line for line in invoice_lines(invoice) if not line.is_proration and line.amount_cents > 0]
+    return [line for line in invoice_lines(invoice) if not line.is_proration and line.amount_cents > 0]
+
+
+def invoice_paid_period(invoice: StripeObject) -> tuple[datetime, datetime] | None:
+    """Return the period that the invoice pays for, None when it pays for none."""
+    paid = invoice_period_lines(invoice)
     if not paid:
         return None
     return min(line.starts_at for line in paid), max(line.ends_at for line in paid)

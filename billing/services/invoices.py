@@ -1,5 +1,6 @@
 """What a paid invoice of a subscription gives: the months that it pays for, and the credits of an upgrade."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,13 +12,14 @@ from billing import gateway, stripe_data
 from billing.models import Customer, PaidInvoice, Subscription
 from billing.services import letters
 from billing.services.subscriptions import (
+    UnknownPrice,
     apply_plan,
     end_surplus,
     paid_from,
     require_plan_of_price,
     sync_subscription,
 )
-from billing.services.upgrades import find_upgrade, give_upgrade
+from billing.services.upgrades import Upgrade, find_upgrade, give_upgrade
 from credits import services as credits_services
 from smartspec.logs import get_logger
 
@@ -27,11 +29,22 @@ ZERO = Decimal(0)
 RENEWAL = "subscription_cycle"
 
 
+@dataclass(frozen=True)
+class Bill:
+    """What a paid invoice says: the period that it pays for and that period's plan, and the upgrade that it bills."""
+
+    invoice: dict[str, Any]
+    period: tuple[datetime, datetime] | None
+    plan: str | None
+    upgrade: Upgrade | None
+
+
 def record_invoice(*, invoice_id: str, now: datetime) -> PaidInvoice | None:
     """This will bring the subscription of an invoice up to date and, if it is paid, give what it pays for, once.
 
     Returns None for an invoice that is not paid, of no subscription of ours, or of a second subscription.
 
+    :raises UnknownPrice: it bills a price that stands for no plan.
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
     invoice = gateway.retrieve_invoice(invoice_id)
@@ -64,10 +77,38 @@ def record_all(subscription: Subscription, invoice: dict[str, Any], now: datetim
     unknown = [found for found in reversed(newest_first) if found["id"] not in known]
     if invoice["id"] not in {found["id"] for found in unknown}:
         unknown.append(invoice)
-    upgrades = [find_upgrade(found) for found in unknown]
-    for number, found in enumerate(unknown):
-        following = [upgrade.changed_at for upgrade in upgrades[number + 1 :] if upgrade is not None]
-        give_for_invoice(subscription=subscription, invoice=found, now=now, until=min(following, default=None))
+    bills = read_bills(unknown, asked_for=invoice["id"])
+    for number, bill in enumerate(bills):
+        following = [later.upgrade.changed_at for later in bills[number + 1 :] if later.upgrade is not None]
+        give_for_bill(subscription=subscription, bill=bill, now=now, until=min(following, default=None))
+
+
+def read_bills(invoices: list[dict[str, Any]], *, asked_for: str) -> list[Bill]:
+    """Return what invoices say. Another than the one that is asked for, with a price that stands for no plan, keeps
+    nobody from what they paid for since: it stays unknown here, where reconcile names it.
+
+    :raises UnknownPrice: the one that is asked for bills such a price.
+    """
+    bills = []
+    for invoice in invoices:
+        try:
+            bills.append(read_bill(invoice))
+        except UnknownPrice as error:
+            if invoice["id"] == asked_for:
+                raise
+            log.error("Paid invoice left out", invoice_id=invoice["id"], reason=error.detail)
+    return bills
+
+
+def read_bill(invoice: dict[str, Any]) -> Bill:
+    """:raises UnknownPrice: it bills a price that stands for no plan."""
+    plan_lines = stripe_data.invoice_period_lines(invoice)
+    return Bill(
+        invoice=invoice,
+        period=stripe_data.invoice_paid_period(invoice),
+        plan=require_plan_of_price(plan_lines[0].price_id)[0] if plan_lines else None,
+        upgrade=find_upgrade(invoice),
+    )
 
 
 def note_failed_renewal(subscription: Subscription, invoice: dict[str, Any], now: datetime) -> None:
@@ -84,15 +125,11 @@ def note_failed_renewal(subscription: Subscription, invoice: dict[str, Any], now
         letters.tell_failed_renewal(subscription, invoice)
 
 
-def give_for_invoice(
-    *, subscription: Subscription, invoice: dict[str, Any], now: datetime, until: datetime | None
-) -> PaidInvoice:
+def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, until: datetime | None) -> PaidInvoice:
     """This will note a paid invoice and what it paid for, and give the allowances and the upgrade that it makes due:
     those that begin by `until`, from when on a later invoice changes the plan.
     """
-    period = stripe_data.invoice_paid_period(invoice)
-    upgrade = find_upgrade(invoice)
-    paid_plan = None if upgrade else find_paid_plan(invoice)
+    invoice, period, upgrade = bill.invoice, bill.period, bill.upgrade
     with transaction.atomic():
         locked = Customer.objects.select_for_update(of=("self",)).select_related("user")
         customer = locked.get(pk=subscription.customer_id)
@@ -115,7 +152,7 @@ def give_for_invoice(
             return recorded
         pay_until(subscription)
         if upgrade is None:
-            given = give_months(customer, subscription.pk, paid_plan, now, until)
+            given = give_months(customer, subscription.pk, bill.plan, now, until)
         else:
             given = give_months(customer, subscription.pk, upgrade.old_plan, now, upgrade.changed_at)
             recorded.upgrade_credits = give_upgrade(recorded, upgrade, now)
@@ -169,9 +206,3 @@ def pay_until(subscription: Subscription) -> None:
     kept = PaidInvoice.objects.filter(subscription=subscription, is_returned=False)
     paid_until = kept.aggregate(end=Max("period_end"))["end"]
     Subscription.objects.filter(pk=subscription.pk).update(paid_until=paid_until)
-
-
-def find_paid_plan(invoice: dict[str, Any]) -> str | None:
-    """Return the plan of the period that an invoice pays for, None when it pays for none."""
-    paid = [line for line in stripe_data.invoice_lines(invoice) if not line.is_proration and line.amount_cents > 0]
-    return require_plan_of_price(paid[0].price_id)[0] if paid else None

@@ -349,3 +349,26 @@ class TestSomethingElseOnAPlansInvoice:
         recorded = PaidInvoice.objects.get(pk=draft.id)
         assert (recorded.paid_cents, recorded.period_end, recorded.allowance_credits) == (5000, None, 0)
         assert allowances(alice) == [500]
+
+
+class TestAPriceOfNoPlan:
+    def test_keeps_nobody_from_what_they_pay_for_afterwards(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, travel: Travel
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        values = {"currency": "usd", "unit_amount": 9900, "product": "prod_smartspec_pro"}
+        unknown = gateway.create_price({**values, "recurring": {"interval": "month"}})["id"]
+        for price in (unknown, PRO):
+            update_at_stripe(subscription_id, price, proration_behavior="always_invoice")
+        ProcrastinateJob.objects.all().delete()
+        travel(Subscription.objects.get().current_period_end + timedelta(hours=2))
+        assert allowances(alice) == [500, 500]
+        found: list[tuple[str, str]] = []
+        services.reconcile(
+            now=clock.now(), is_repair=True, on_difference=lambda one, _: found.append((one.kind, one.object_id))
+        )
+        assert sorted(found) == sorted(
+            ("paid_not_granted", invoice["id"])
+            for invoice in store.find("invoice", subscription=subscription_id)
+            if invoice["billing_reason"] == "subscription_update"
+        )
