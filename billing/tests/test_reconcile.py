@@ -175,6 +175,23 @@ class TestFinding:
         assert kinds("--repair") == ["amount_mismatch"]
 
 
+class TestRepairing:
+    def test_goes_on_past_what_the_database_refuses(
+        self, alice: Any, bob: Any, alice_client: APIClient, bob_client: APIClient
+    ) -> None:
+        pay(open_credits(alice_client, 100))
+        pay(open_plan(bob_client))
+        lose_webhooks()
+        subscription = store.find("subscription")[0]
+        item = subscription["items"]["data"][0]
+        item["current_period_end"] = item["current_period_start"]
+        store.save(subscription)
+        code, found = run("--repair")
+        left = {difference["user_id"] for difference in found["differences"] if not difference["repaired"]}
+        assert (code, left) == (1, {str(bob.pk)})
+        assert balance(alice) == ALL
+
+
 class TestEverythingLost:
     def test_is_made_good_by_one_run(self, alice: Any, alice_client: APIClient, set_clock: SetClock) -> None:
         first = open_credits(alice_client, 100)

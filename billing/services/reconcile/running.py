@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from django.db import IntegrityError
+
 from billing import gateway
 from billing.models import ReconcileRun
 from billing.services.reconcile.checkouts import check_sessions
@@ -101,7 +103,8 @@ def put_right(finding: Finding) -> bool:
         finding.repair()
     except gateway.StripeUnavailable:
         raise
-    except DomainError as error:
-        log.error("Could not be repaired", object_id=finding.difference.object_id, reason=error.detail)
+    except (DomainError, IntegrityError) as error:  # what cannot be put right keeps nothing else from it
+        reason = str(error).splitlines()[0]  # the database tells the whole row after it
+        log.error("Could not be repaired", object_id=finding.difference.object_id, reason=reason)
         return False
     return finding.look() is None
