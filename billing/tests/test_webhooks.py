@@ -67,6 +67,7 @@ class TestRefusal:
             ("bad_signature", {"header": "nonsense"}),
             ("bad_signature", {"header": "t=abc,v1=00"}),
             ("bad_signature", {"header": "v1=00"}),
+            ("bad_signature", {"header": "t=1,v1=\xff"}),
             ("bad_signature", {"secret": "whsec_of_somebody_else"}),
             ("stale", {"age_seconds": 301}),
             ("stale", {"age_seconds": 86_400}),
