@@ -18,6 +18,7 @@ from smartspec.errors import DomainError
 
 # How long the return page waits before it looks again, by state; what is not listed will not change by itself.
 REFRESH_SECONDS = {CheckoutState.OPEN: 5, CheckoutState.PROCESSING: 10}
+CAME_TO_NOTHING = (CheckoutState.EXPIRED, CheckoutState.FAILED)
 # How long the result stands before it leads on by itself.
 LEAD_ON_SECONDS = 5
 SESSION_ID_PLACEHOLDER = "{CHECKOUT_SESSION_ID}"
@@ -40,6 +41,8 @@ def pay_return(request: HttpRequest) -> HttpResponse:
     status = selectors.get_checkout_status(checkout)
     is_fulfilled = state == CheckoutState.FULFILLED
     lead_on_url = checkout.success_url.replace(SESSION_ID_PLACEHOLDER, session_id)
+    if state in CAME_TO_NOTHING:
+        lead_on_url = checkout.cancel_url or lead_on_url
     context = {
         "checkout": checkout,
         "session_id": session_id,
@@ -49,7 +52,7 @@ def pay_return(request: HttpRequest) -> HttpResponse:
         "is_purchase": isinstance(checkout, Purchase),
         "is_stale": is_stale,
         "refresh_seconds": REFRESH_SECONDS.get(state),
-        "lead_on_url": lead_on_url if is_fulfilled else checkout.cancel_url or lead_on_url,
+        "lead_on_url": lead_on_url,
         "lead_on_seconds": LEAD_ON_SECONDS if is_fulfilled and lead_on_url else None,
     }
     return render(request, "billing/return.html", context)

@@ -1,5 +1,6 @@
 """The pages that a person without the app buys on, and those that Stripe leads back to."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from rest_framework.test import APIClient
 
 from billing.models import Purchase, Subscription
 from billing.sandbox import store
-from billing.tests.conftest import open_credits, open_plan, pay, pay_later
+from billing.tests.conftest import open_credits, open_plan, pay, pay_later, settle_debit
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +191,20 @@ class TestReturnPage:
         pay_later(session_id)
         page = Client().get("/pay/return", {"session_id": session_id}).content.decode()
         assert 'data-state="processing"' in page
+
+    @pytest.mark.parametrize(
+        ("outcome", "leads_to"),
+        [(None, "smartspec://paid"), ("succeed", "smartspec://paid"), ("fail", "smartspec://no")],
+    )
+    def test_leads_to_where_cancelling_leads_only_when_nothing_came_of_it(
+        self, alice_client: APIClient, outcome: str | None, leads_to: str
+    ) -> None:
+        session_id = open_credits(alice_client, 100, success_url="smartspec://paid", cancel_url="smartspec://no")
+        pay_later(session_id)
+        if outcome:
+            settle_debit(session_id, outcome)
+        page = Client().get("/pay/return", {"session_id": session_id}).content.decode()
+        assert re.findall('id="lead-on" href="([^"]*)"', page) == [leads_to]
 
     def test_is_asked_by_htmx_whether_anything_changed(self, alice_client: APIClient) -> None:
         session_id = open_credits(alice_client)
