@@ -2,8 +2,15 @@
 
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef, Q
+
 from billing.models import PaidInvoice, Purchase, Webhook
 from billing.selectors.webhooks import NOT_DONE
+
+# That a session is complete says nothing yet of a payment that takes days.
+TELLS_OF_PURCHASE = Q(event_type="payment_intent.succeeded", object_id=OuterRef("payment_intent_id")) | Q(
+    event_type="checkout.session.async_payment_succeeded", object_id=OuterRef("session_id")
+)
 
 
 def count_unfinished_webhooks(*, received_before: datetime) -> int:
@@ -12,10 +19,12 @@ def count_unfinished_webhooks(*, received_before: datetime) -> int:
 
 
 def count_payments_without_webhook(*, now: datetime, within: timedelta) -> int:
-    """Return how many payments became credits, `within` ago or earlier, since the last webhook of any kind."""
+    """Return how many payments became credits, `within` ago or earlier, since the last webhook of any kind; less those
+    of which a webhook had told us, and whose credits came late for another reason."""
     last_at = Webhook.objects.order_by("-pk").values_list("received_at", flat=True).first()
     since = {"gt": last_at} if last_at else {}
     until = {"lt": now - within}
     purchases = Purchase.objects.filter(**{f"fulfilled_at__{name}": at for name, at in (since | until).items()})
+    purchases = purchases.exclude(Exists(Webhook.objects.filter(TELLS_OF_PURCHASE)))
     invoices = PaidInvoice.objects.filter(**{f"paid_at__{name}": at for name, at in (since | until).items()})
     return purchases.count() + invoices.count()

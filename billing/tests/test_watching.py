@@ -15,6 +15,7 @@ from billing.models import Purchase, ReconcileRun, Webhook
 from billing.sandbox.tasks import deliver_event
 from billing.tests.conftest import open_credits, pay
 from smartspec import clock
+from smartspec.testing import SetClock
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +51,18 @@ class TestWebhooks:
         assert watching.webhooks_arrive(now).holds
         missed = watching.webhooks_arrive(now + HOUR + SECOND)
         assert (missed.holds, missed.detail) == (False, "none for an hour, and 1 payments since")
+
+    def test_are_not_missed_when_it_was_our_work_that_came_late(
+        self, alice_client: APIClient, run_jobs: Callable[[], int], set_clock: SetClock
+    ) -> None:
+        session_id = buy(alice_client)
+        for delivery in ProcrastinateJob.objects.filter(task_name="billing.sandbox.tasks.deliver_event"):
+            deliver_event(**delivery.args)
+        set_clock(clock.now() + 2 * SECOND)
+        alice_client.get(f"/api/payment/checkout/{session_id}")  # the app's poll fulfils before the queue does
+        fulfilled = Purchase.objects.get()
+        assert fulfilled.fulfilled_at and fulfilled.fulfilled_at > Webhook.objects.latest("received_at").received_at
+        assert watching.webhooks_arrive(clock.now() + HOUR + SECOND).holds
 
     def test_may_be_silent_while_nobody_pays(self) -> None:
         assert watching.webhooks_arrive(clock.now() + timedelta(days=30)).holds
