@@ -159,7 +159,7 @@ def open_subscription_checkout(
     require_not_frozen(user)
     price_id = selectors.price_id_of_plan(plan=plan, interval=interval)
     customer = ensure_customer(user=user, now=now)
-    end_open_checkouts(user=user, model=SubscriptionCheckout, now=now)
+    end_open_checkouts(user=user, model=SubscriptionCheckout, now=now, kept_key=idempotency_key)
     require_not_subscribed(user=user, customer=customer, now=now)
     if checkout is None:
         checkout = claim_key(
@@ -190,11 +190,18 @@ def subscription_session_values(checkout: SubscriptionCheckout, customer: Custom
     }
 
 
-def end_open_checkouts(*, user: User, model: type[Purchase] | type[SubscriptionCheckout], now: datetime) -> None:
-    """Expire the user's open checkouts; one that was paid meanwhile is settled instead."""
+def end_open_checkouts(
+    *, user: User, model: type[Purchase] | type[SubscriptionCheckout], now: datetime, kept_key: str | None = None
+) -> None:
+    """Expire the user's open checkouts; one that was paid meanwhile is settled instead.
+
+    That of `kept_key` stays: another request with this key has opened it meanwhile, and has answered with it.
+    """
     others = model.objects.filter(user=user, state=CheckoutState.OPEN, session_id__isnull=False).order_by(
         "created_at", "pk"
     )
+    if kept_key is not None:
+        others = others.exclude(idempotency_key=kept_key)
     for other in others:
         session_id = str(other.session_id)
         try:
@@ -236,7 +243,12 @@ def common_session_values(checkout: Checkout, customer: Customer) -> dict[str, A
 
 
 def open_session(checkout: Purchase | SubscriptionCheckout, values: dict[str, Any]) -> OpenedCheckout:
-    """Open the session of a row. When Stripe refuses, the row gives up its key, so that the key may succeed later."""
+    """Open the session of a row, or answer with the one that another request with the same key has opened meanwhile.
+
+    When Stripe refuses, the row gives up its key, so that the key may succeed later.
+    """
+    if checkout.session_id:
+        return OpenedCheckout(checkout.session_id, checkout.session_url, is_replay=True)
     try:
         # The row's id as Stripe's key: two requests that found the same row get the same session.
         session = gateway.create_checkout_session(values=values, idempotency_key=f"checkout:{checkout.pk}")

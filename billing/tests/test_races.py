@@ -74,6 +74,32 @@ class TestFulfilment:
         assert Subscription.objects.count() == PaidInvoice.objects.count() == 1
 
 
+class TestCheckouts:
+    def test_under_one_key_are_one_that_can_be_paid(self, alice: Any, alice_client: APIClient) -> None:
+        """A request that is overtaken, after it saw that its key is new, ends not what the other one opened."""
+        answers: list[Any] = []
+
+        def ask() -> Any:
+            headers = {"Idempotency-Key": "key"}
+            return alice_client.post("/api/payment/checkout/subscription", {"plan": "pro"}, headers=headers)
+
+        def overtake(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+            found = execute(sql, *rest)
+            if not answers and SubscriptionCheckout._meta.db_table in sql:
+                answers.append(None)  # once
+                answers[0] = ask()
+            return found
+
+        with connection.execute_wrapper(overtake):
+            answers.append(ask())
+        first, overtaken, again = *answers, ask()
+        assert first.json() == overtaken.json() == again.json()
+        assert store.get("checkout.session", first.json()["session_id"])["status"] == "open"
+        assert SubscriptionCheckout.objects.get().state == "open"
+        replayed = [answer.headers.get("Idempotent-Replayed") for answer in (first, overtaken, again)]
+        assert replayed == [None, "true", "true"]
+
+
 class TestTwoSubscriptions:
     def test_paid_and_settled_at_once_end_as_one_and_a_refund(self, alice: Any, alice_client: APIClient) -> None:
         first = open_plan(alice_client)
