@@ -37,9 +37,10 @@ class CheckoutNotFound(DomainError):
 
 
 class ConfigView(APIView):
+    authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(operation_id="get_payment_config", responses=serializers.ConfigSerializer)
+    @extend_schema(operation_id="get_payment_config", auth=[], responses=serializers.ConfigSerializer)
     def get(self, request: Request) -> Response:
         """What the app needs to show Stripe's forms."""
         if not gateway.is_configured():
@@ -53,9 +54,10 @@ class ConfigView(APIView):
 
 
 class PackagesView(APIView):
+    authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(operation_id="list_packages", responses=serializers.PackageListSerializer)
+    @extend_schema(operation_id="list_packages", auth=[], responses=serializers.PackageListSerializer)
     def get(self, request: Request) -> Response:
         """The packages for sale, and the limits of a custom amount."""
         custom = {

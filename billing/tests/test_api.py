@@ -75,7 +75,10 @@ class TestDoors:
     def test_stand_open_where_the_contract_says_so(
         self, anonymous_client: APIClient, method: str, path: str, body: Any
     ) -> None:
-        assert getattr(anonymous_client, method)(BASE + path).status_code == 200
+        ended = APIClient(HTTP_AUTHORIZATION="Bearer long-ended")
+        lapsed = APIClient(HTTP_AUTHORIZATION="Api-Key long-lapsed")
+        for client in (anonymous_client, ended, lapsed):
+            assert getattr(client, method)(BASE + path).status_code == 200
 
     @pytest.mark.parametrize(
         ("method", "path", "body"),
