@@ -337,6 +337,8 @@ CORS_ALLOW_HEADERS = (
     "authorization",
     "content-type",
     "idempotency-key",
+    "x-email-verification-key",
+    "x-password-reset-key",
     "x-request-id",
     "x-session-token",
 )
