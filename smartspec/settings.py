@@ -207,6 +207,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "smartspec.watching.metrics.RequestMetricsMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "smartspec.logs.RequestIdMiddleware",  # before whatever may answer in the place of a view
     "django.middleware.security.SecurityMiddleware",
     "smartspec.compression.PageGZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -218,8 +220,6 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
-    "smartspec.logs.RequestIdMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "smartspec.users.problems.HeadlessProblemMiddleware",

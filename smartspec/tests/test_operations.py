@@ -46,6 +46,26 @@ class TestEveryAnswer:
         assert first["X-Request-Id"]
         assert first["X-Request-Id"] != second["X-Request-Id"]
 
+    @pytest.mark.parametrize(
+        ("request_", "status"),
+        [
+            ({"REQUEST_METHOD": "OPTIONS", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "GET"}, 200),
+            ({"HTTP_HOST": "elsewhere.test"}, 400),
+            ({"PATH_INFO": "/api/nothing/here"}, 404),
+            ({"PATH_INFO": "/static/smartspec/style.css"}, 200),
+        ],
+        ids=["preflight", "wrong host", "unknown address", "static file"],
+    )
+    def test_carries_a_request_id_whoever_gives_it(self, client: Client, request_: Any, status: int) -> None:
+        asked = {"PATH_INFO": "/api/me", "HTTP_ORIGIN": "tauri://localhost", **request_}
+        answer = client.request(**asked)
+        assert (answer.status_code, bool(answer.get("X-Request-Id"))) == (status, True)
+
+    def test_carries_a_request_id_when_it_leads_to_https(self, settings: Any) -> None:
+        settings.SECURE_SSL_REDIRECT = True
+        answer = Client().get("/api/me")
+        assert (answer.status_code, bool(answer.get("X-Request-Id"))) == (301, True)
+
 
 @pytest.mark.django_db
 class TestSentMail:
