@@ -65,6 +65,10 @@ class Adjustment(models.Model):
                 name="adjustment_decided_by_somebody_else",
             ),
             models.CheckConstraint(
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("user")),
+                name="adjustment_not_decided_by_who_gets_it",
+            ),
+            models.CheckConstraint(
                 condition=Q(expires_at__isnull=True) | Q(credits__gt=0), name="adjustment_expires_if_given"
             ),
         )

@@ -107,7 +107,7 @@ def decide_adjustment(*, staff: Staff, adjustment_id: UUID, is_approved: bool, n
 
     The same decision by the same person again changes nothing.
 
-    :raises smartspec.users.services.NotPermitted: the role does not allow approvals.
+    :raises smartspec.users.services.NotPermitted: the role does not allow approvals, or the credits are their own.
     :raises OwnAdjustment: they asked for it themselves.
     :raises AlreadyDecided: it was decided otherwise, or by somebody else.
     :raises UnknownAdjustment: there is none.
@@ -118,6 +118,7 @@ def decide_adjustment(*, staff: Staff, adjustment_id: UUID, is_approved: bool, n
         adjustment = Adjustment.objects.select_for_update().filter(pk=adjustment_id).first()
         if adjustment is None:
             raise UnknownAdjustment("There is no such adjustment.")
+        users_services.forbid_own(staff, adjustment.user)
         refuse_own(adjustment, staff)
         decided = Adjustment.State.DONE if is_approved else Adjustment.State.REJECTED
         if adjustment.state != Adjustment.State.AWAITING:
@@ -137,7 +138,7 @@ def decide_adjustment(*, staff: Staff, adjustment_id: UUID, is_approved: bool, n
 def find_decidable(*, staff: Staff, user: User, adjustment_id: str) -> Adjustment:
     """Return a person's adjustment about which a member of staff may decide, or has decided.
 
-    :raises smartspec.users.services.NotPermitted: the role does not allow approvals.
+    :raises smartspec.users.services.NotPermitted: the role does not allow approvals, or the credits are their own.
     :raises UnknownAdjustment: the person has none such.
     :raises OwnAdjustment: this member of staff asked for it.
     """
@@ -148,6 +149,7 @@ def find_decidable(*, staff: Staff, user: User, adjustment_id: str) -> Adjustmen
         found = None
     if found is None:
         raise UnknownAdjustment("There is no such adjustment.")
+    users_services.forbid_own(staff, user)
     refuse_own(found, staff)
     return found
 

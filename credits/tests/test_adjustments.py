@@ -189,6 +189,17 @@ class TestSecondPerson:
                 self.decide(billing, asked, is_approved)
         assert balance(alice) == 0
 
+    @pytest.mark.parametrize("is_approved", [True, False])
+    def test_is_not_who_gets_or_loses_the_credits(self, db: None, is_approved: bool) -> None:
+        billing = staff_of("Billing")
+        asked = adjust(staff_of("Support"), billing.user, "5000")
+        with pytest.raises(users_services.NotPermitted):
+            services.find_decidable(staff=billing, user=billing.user, adjustment_id=str(asked.pk))
+        with pytest.raises(users_services.NotPermitted):
+            self.decide(billing, asked, is_approved)
+        assert balance(billing.user) == 0
+        assert self.decide(staff_of("Admin"), asked).state == "done"
+
     def test_has_the_right(self, asked: Adjustment) -> None:
         with pytest.raises(users_services.NotPermitted):
             self.decide(staff_of("Support", "other"), asked)
@@ -235,6 +246,7 @@ class TestTheDatabase:
             "entry_number = 1",
             "state = 'rejected', decided_by_id = requested_by_id, decided_at = now(), decision_note = 'x'",
             "state = 'rejected', decided_by_id = user_id, decided_at = now()",
+            "state = 'rejected', decided_by_id = user_id, decided_at = now(), decision_note = 'x'",
         ],
     )
     def test_refuses_what_cannot_be(self, alice: User, change: str) -> None:
