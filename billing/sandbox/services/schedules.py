@@ -13,7 +13,7 @@ from billing.sandbox import changes, periods, store
 from billing.sandbox.errors import ParameterInvalid, ParameterMissing, UnexpectedState
 from billing.sandbox.objects import schedule as schedule_objects
 from billing.sandbox.services import events, subscriptions
-from billing.sandbox.services.subscriptions import state
+from billing.sandbox.services.subscriptions import planning, state
 
 Data = dict[str, Any]
 
@@ -155,17 +155,9 @@ def do_what_is_due(*, object_id: str, now: datetime) -> Data:
 def _enter(subscription_id: str, phase: Data, *, now: datetime) -> None:
     """Give the subscription what a phase says. At the end of a period the renewal that follows bills it."""
     before = store.lock("subscription", subscription_id)
-    existing = [item["id"] for item in before["items"]["data"]]
-    wanted: list[Data] = []
-    for index, item in enumerate(phase["items"]):
-        named = {"id": existing[index]} if index < len(existing) else {}
-        wanted.append(named | {"price": store.get("price", item["price"]), "quantity": item["quantity"]})
-    wanted += [{"id": item_id, "deleted": True} for item_id in existing[len(wanted) :]]
-    subscriptions.enter_phase(
-        subscription_id,
-        {"items": wanted, "proration_behavior": phase["proration_behavior"], "metadata": phase["metadata"]},
-        now=now,
-    )
+    wanted = planning.items_of_phase(before, phase)
+    terms = {"proration_behavior": phase["proration_behavior"], "metadata": phase["metadata"]}
+    subscriptions.enter_phase(subscription_id, {"items": wanted} | terms, now=now)
 
 
 def _let_go(subscription_id: str, *, now: datetime) -> None:

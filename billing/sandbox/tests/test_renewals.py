@@ -39,6 +39,21 @@ def newest_number() -> int:
     return StoredObject.objects.order_by("-number").first().number  # type: ignore[union-attr]
 
 
+def pay_yearly_from_the_period_end(client: stripe.StripeClient, subscription: Any) -> Any:
+    """Schedule Pro by the year for when the subscription's period ends, and return the phase until then."""
+    schedules = client.v1.subscription_schedules
+    schedule = schedules.create(params={"from_subscription": subscription.id})
+    current = schedule.phases[0]
+    present = {
+        "items": [{"price": current["items"][0].price}],
+        "start_date": current.start_date,
+        "end_date": current.end_date,
+    }
+    following = {"items": [{"price": "price_smartspec_pro_yearly"}], "duration": {"interval": "year"}}
+    schedules.update(schedule.id, params={"end_behavior": "release", "phases": [present, following]})  # type: ignore[list-item]
+    return current
+
+
 class TestRenewal:
     """https://docs.stripe.com/billing/subscriptions/webhooks"""
 
@@ -159,24 +174,8 @@ class TestSchedules:
     """https://docs.stripe.com/billing/subscriptions/subscription-schedules"""
 
     def test_change_the_plan_when_their_phase_ends(self, client_of_stripe: stripe.StripeClient) -> None:
-        api = client_of_stripe.v1
         subscription = subscribe(client_of_stripe, ENTERPRISE)
-        schedule = api.subscription_schedules.create(params={"from_subscription": subscription.id})
-        current = schedule.phases[0]
-        api.subscription_schedules.update(
-            schedule.id,
-            params={
-                "end_behavior": "release",
-                "phases": [
-                    {
-                        "items": [{"price": ENTERPRISE}],
-                        "start_date": current.start_date,
-                        "end_date": current.end_date,
-                    },
-                    {"items": [{"price": "price_smartspec_pro_yearly"}], "duration": {"interval": "year"}},
-                ],
-            },
-        )
+        current = pay_yearly_from_the_period_end(client_of_stripe, subscription)
         end = store.moment(current.end_date)
         timekeeping.pass_time(now=end + timedelta(hours=2))
         changed = store.get("subscription", subscription.id)
@@ -186,7 +185,7 @@ class TestSchedules:
         assert item["current_period_end"] == periods.add_interval(current.end_date, interval="year", count=1)
         assert [line["amount"] for line in latest_invoice(subscription.id)["lines"]["data"]] == [29000]
         timekeeping.pass_time(now=end + timedelta(days=366))
-        assert store.get("subscription_schedule", schedule.id)["status"] == "released"
+        assert [schedule["status"] for schedule in store.find("subscription_schedule")] == ["released"]
         assert store.get("subscription", subscription.id)["schedule"] is None
 
     def test_end_the_subscription_where_told_to(self, client_of_stripe: stripe.StripeClient) -> None:
@@ -197,6 +196,81 @@ class TestSchedules:
         timekeeping.pass_time(now=period_end(subscription.id) + timedelta(hours=2))
         assert store.get("subscription", subscription.id)["status"] == "canceled"
         assert store.get("subscription_schedule", schedule.id)["status"] == "completed"
+
+
+class TestPreview:
+    """https://docs.stripe.com/api/invoices/create_preview: the next invoice of one subscription, as it will be."""
+
+    def test_holds_nothing_of_another_subscription(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = subscribe(client_of_stripe)
+        api, customer = client_of_stripe.v1, subscription.customer
+        other = api.subscriptions.create(params={"customer": customer, "items": [{"price": ENTERPRISE}]})
+        api.invoice_items.create(
+            params={"customer": customer, "subscription": other.id, "amount": 500, "currency": "usd"}
+        )
+        api.invoice_items.create(params={"customer": customer, "amount": 100, "currency": "usd"})
+        preview = api.invoices.create_preview(params={"subscription": subscription.id})
+        assert sorted(line.amount for line in preview.lines.data) == [100, 2900]
+        timekeeping.pass_time(now=period_end(subscription.id) + timedelta(hours=2))
+        assert latest_invoice(subscription.id)["amount_due"] == preview.amount_due == 3000
+
+    def test_follows_the_schedule(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = subscribe(client_of_stripe, ENTERPRISE)
+        pay_yearly_from_the_period_end(client_of_stripe, subscription)
+        end = period_end(subscription.id)
+        preview = client_of_stripe.v1.invoices.create_preview(params={"subscription": subscription.id})
+        assert preview.amount_due == 29000
+        line = preview.lines.data[0].period
+        assert (line.start, line.end) == (
+            store.timestamp(end),
+            periods.add_interval(store.timestamp(end), interval="year", count=1),
+        )
+        timekeeping.pass_time(now=end - timedelta(days=6))
+        said = StoredObject.objects.filter(kind="event", name="invoice.upcoming").get()
+        assert said.data["data"]["object"]["amount_due"] == 29000
+        timekeeping.pass_time(now=end + timedelta(hours=2))
+        assert latest_invoice(subscription.id)["amount_due"] == 29000
+
+    def test_is_of_nothing_where_the_subscription_ends_before(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = subscribe(client_of_stripe)
+        end = store.timestamp(period_end(subscription.id))
+        client_of_stripe.v1.subscriptions.update(subscription.id, params={"cancel_at": end - 86400})
+        with pytest.raises(stripe.InvalidRequestError) as raised:
+            client_of_stripe.v1.invoices.create_preview(params={"subscription": subscription.id})
+        assert raised.value.code == "invoice_upcoming_none"
+
+
+class TestPendingProrations:
+    """https://docs.stripe.com/api/subscriptions/cancel"""
+
+    def test_are_collected_when_the_period_ends(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = subscribe(client_of_stripe)
+        item = subscription["items"]["data"][0].id
+        client_of_stripe.v1.subscriptions.update(
+            subscription.id,
+            params={"items": [{"id": item, "price": ENTERPRISE}], "proration_behavior": "create_prorations"},
+        )
+        client_of_stripe.v1.subscriptions.update(subscription.id, params={"cancel_at_period_end": True})
+        preview = client_of_stripe.v1.invoices.create_preview(params={"subscription": subscription.id})
+        timekeeping.pass_time(now=period_end(subscription.id) + timedelta(hours=2))
+        assert store.get("subscription", subscription.id)["status"] == "canceled"
+        last = latest_invoice(subscription.id)
+        assert (last["status"], last["amount_paid"]) == ("paid", preview.amount_due)
+        assert preview.amount_due > 0
+
+    def test_are_dropped_by_a_cancellation_at_once(self, client_of_stripe: stripe.StripeClient) -> None:
+        subscription = subscribe(client_of_stripe)
+        item = subscription["items"]["data"][0].id
+        client_of_stripe.v1.subscriptions.update(
+            subscription.id,
+            params={"items": [{"id": item, "price": ENTERPRISE}], "proration_behavior": "create_prorations"},
+        )
+        own = client_of_stripe.v1.invoice_items.create(
+            params={"customer": subscription.customer, "amount": 100, "currency": "usd"}
+        )
+        client_of_stripe.v1.subscriptions.cancel(subscription.id)
+        pending = client_of_stripe.v1.invoice_items.list(params={"customer": subscription.customer, "pending": True})
+        assert [one.id for one in pending.data] == [own.id]
 
 
 class TestFailure:

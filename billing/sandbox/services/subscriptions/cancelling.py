@@ -18,6 +18,7 @@ def cancel_subscription(
     """This will end a subscription at once; what is still open is voided.
 
     Nothing is owed back but with `prorate`; with `invoice_now` that, and whatever else is pending, is invoiced at once.
+    With neither, prorations that wait are dropped (https://docs.stripe.com/api/subscriptions/cancel).
 
     :raises ResourceMissing: for one that has ended, as at Stripe.
     """
@@ -52,6 +53,8 @@ def cancel_subscription(
             invoices.void_invoice(invoice["id"], now=now)
         else:
             store.save(invoice | {"auto_advance": False, "next_payment_attempt": None})
+    if not params.get("invoice_now") and not params.get("prorate"):
+        items.drop_prorations(subscription, now=now)
     if params.get("invoice_now"):
         items.invoice_pending(subscription, now=now)
     subscription = store.get("subscription", subscription_id)

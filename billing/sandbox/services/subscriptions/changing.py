@@ -74,11 +74,7 @@ def update_subscription(subscription_id: str, params: Data, *, now: datetime) ->
 
 @transaction.atomic
 def enter_phase(subscription_id: str, params: Data, *, now: datetime) -> Data:
-    """This will change a subscription as a schedule's next phase says.
-
-    At the end of a period nothing is left to prorate: the renewal, due at the same moment, bills the new items. A new
-    interval begins with it.
-    """
+    """This will change a subscription as a schedule's next phase says: with its renewal, where one is due."""
     before = state.lock_subscription(subscription_id)
     if before["pending_update"]:
         pending.discard(subscription_id, now=now)
@@ -88,12 +84,7 @@ def enter_phase(subscription_id: str, params: Data, *, now: datetime) -> Data:
         return update_subscription(subscription_id, params, now=now)
     subscription = state.copy_of(before)
     changes.set_metadata(subscription, params)
-    items = planning.merge_items(subscription, params["items"], now=now)
-    if planning.interval_of(items[0]) != planning.interval_of(before["items"]["data"][0]):
-        subscription["billing_cycle_anchor"] = seconds
-    for item in items:
-        item["current_period_end"] = min(item["current_period_end"], seconds)
-    subscription["items"]["data"] = items
+    planning.enter_phase(subscription, params["items"], at=seconds, now=now)
     return state.update(subscription, before=before, now=now)
 
 

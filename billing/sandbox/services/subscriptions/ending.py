@@ -28,7 +28,9 @@ def do_what_is_due(*, object_id: str, now: datetime) -> Data:
     if waiting and waiting["expires_at"] <= seconds:
         pending.discard(object_id, now=now)
     if subscription["cancel_at"] and subscription["cancel_at"] <= seconds and subscription["ended_at"] is None:
-        cancelling.cancel_subscription(object_id, {}, now=now)
+        # "Pending prorations are left in place and collected at the end of the period":
+        # https://docs.stripe.com/api/subscriptions/cancel
+        cancelling.cancel_subscription(object_id, {"invoice_now": True}, now=now)
     announcing.announce(object_id, now=now)
     current = store.get("subscription", object_id)
     if current["status"] in state.RENEWED and renewing.ends_a_period(current, seconds):

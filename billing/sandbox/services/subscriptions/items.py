@@ -55,6 +55,13 @@ def invoice_pending(subscription: Data, *, now: datetime) -> None:
         invoices.pay_invoice(invoice["id"], now=now)
 
 
+def drop_prorations(subscription: Data, *, now: datetime) -> None:
+    """This will take back the subscription's prorations that no invoice has yet."""
+    for item in list_pending(subscription):
+        if item["proration"]:
+            invoices.delete_item(item["id"], now=now)
+
+
 def list_pending(subscription: Data) -> list[Data]:
     """This will return what waits for the customer's next invoice and is not another subscription's, oldest first."""
     waiting = store.find("invoiceitem", customer=subscription["customer"], invoice="")

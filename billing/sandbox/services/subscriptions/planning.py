@@ -111,6 +111,32 @@ def merge_items(subscription: Data, wanted: list[Data], *, now: datetime) -> lis
     return list(items)
 
 
+def items_of_phase(subscription: Data, phase: Data) -> list[Data]:
+    """This will return what a schedule's phase wants of the subscription's items.
+
+    Its prices are given whole: they may have been archived since the phase was planned.
+    """
+    existing = [item["id"] for item in subscription["items"]["data"]]
+    wanted: list[Data] = []
+    for index, item in enumerate(phase["items"]):
+        named = {"id": existing[index]} if index < len(existing) else {}
+        wanted.append(named | {"price": store.get("price", item["price"]), "quantity": item["quantity"]})
+    return wanted + [{"id": item_id, "deleted": True} for item_id in existing[len(wanted) :]]
+
+
+def enter_phase(subscription: Data, wanted: list[Data], *, at: int, now: datetime) -> None:
+    """This will give a subscription the items of a phase that begins where its period ends.
+
+    Nothing is left to prorate: the renewal bills the new items. A new interval begins with it.
+    """
+    items = merge_items(subscription, wanted, now=now)
+    if interval_of(items[0]) != interval_of(subscription["items"]["data"][0]):
+        subscription["billing_cycle_anchor"] = at
+    for item in items:
+        item["current_period_end"] = min(item["current_period_end"], at)
+    subscription["items"]["data"] = items
+
+
 def _summary(items: list[Data]) -> list[tuple[str, str, int]]:
     return [_key(item) for item in items]
 

@@ -6,7 +6,7 @@ from typing import Any
 from billing.sandbox import ids, periods, store
 from billing.sandbox.errors import ParameterMissing, StripeError
 from billing.sandbox.services import discounts, invoices
-from billing.sandbox.services.subscriptions import discounting, planning, state
+from billing.sandbox.services.subscriptions import discounting, items, planning, state
 
 Data = dict[str, Any]
 
@@ -21,13 +21,11 @@ def preview_invoice(params: Data, *, now: datetime) -> Data:
     if subscription is None:
         return _preview_new(params, details, now=now)
     customer = store.get("customer", subscription["customer"])
-    items = subscription["items"]["data"]
     start, end = state.period_of(subscription)
     lines: list[Data] = []
     change = planning.plan_change(subscription, details, now=now) if details else None
     proration_date = change.proration_date if change else None
     if change is not None:
-        items = change.items
         if change.anchor is not None or details.get("proration_behavior") == "always_invoice":
             return _as_preview(
                 invoices.build_invoice(
@@ -45,13 +43,13 @@ def preview_invoice(params: Data, *, now: datetime) -> Data:
                 next_attempt=store.timestamp(now),
             )
         lines += change.prorations
-    ends = details.get("cancel_at_period_end", subscription["cancel_at_period_end"]) or details.get("cancel_now")
-    if subscription["status"] in state.ENDED or (ends and not lines):
+    if not details.get("cancel_now"):
+        lines += [invoices.line_of_item(item) for item in items.list_pending(subscription)]
+    renewed = _renewed(subscription, change, details, now=now)
+    if renewed is not None:
+        lines += [state.period_line(renewed, item) for item in renewed["items"]["data"]]
+    if not lines:
         raise StripeError(404, f"No upcoming invoices for customer: '{customer['id']}'", code="invoice_upcoming_none")
-    for item in store.find("invoiceitem", customer=customer["id"], invoice=""):
-        lines.append(invoices.line_of_item(item))
-    if not ends:
-        lines += [state.period_line(subscription, _next_period(subscription, item)) for item in items]
     invoice = invoices.build_invoice(
         customer=customer,
         currency=subscription["currency"],
@@ -129,10 +127,36 @@ def _as_preview(invoice: Data, *, next_attempt: int) -> Data:
     return invoice | {"next_payment_attempt": next_attempt, "auto_advance": True}
 
 
-def _next_period(subscription: Data, item: Data) -> Data:
-    recurring = item["price"]["recurring"]
-    interval, count = recurring["interval"], recurring["interval_count"]
-    start, end = periods.period_around(
-        item["current_period_end"], anchor=subscription["billing_cycle_anchor"], interval=interval, count=count
-    )
-    return item | {"current_period_start": start, "current_period_end": end}
+def _renewed(subscription: Data, change: planning.Change | None, details: Data, *, now: datetime) -> Data | None:
+    """Return the subscription as its next period will find it, or None where none comes."""
+    if subscription["status"] in state.ENDED or _ends(subscription, details):
+        return None
+    renewed = state.copy_of(subscription)
+    end = state.period_of(subscription)[1]
+    if change is not None:
+        renewed["items"]["data"] = change.items
+    elif subscription["schedule"]:
+        schedule = store.get("subscription_schedule", subscription["schedule"])
+        phase = next((phase for phase in schedule["phases"] if phase["start_date"] <= end < phase["end_date"]), None)
+        if phase is not None:
+            planning.enter_phase(renewed, planning.items_of_phase(renewed, phase), at=end, now=now)
+        elif schedule["end_behavior"] == "cancel":
+            return None
+    for item in renewed["items"]["data"]:
+        recurring = item["price"]["recurring"]
+        item["current_period_start"], item["current_period_end"] = periods.period_around(
+            item["current_period_end"],
+            anchor=renewed["billing_cycle_anchor"],
+            interval=recurring["interval"],
+            count=recurring["interval_count"],
+        )
+    return renewed
+
+
+def _ends(subscription: Data, details: Data) -> bool:
+    """Say whether the subscription ends with its period at the latest, or would as the request has it."""
+    if details.get("cancel_now"):
+        return True
+    if "cancel_at_period_end" in details:
+        return bool(details["cancel_at_period_end"])
+    return state.ends_with_period(subscription)

@@ -61,10 +61,9 @@ def announcements(subscription: Data) -> list[tuple[str, int, int]]:
     if subscription["status"] not in RENEWED or not subscription["items"]["data"]:
         return []
     start, end = period_of(subscription)
-    ends = subscription["cancel_at"] is not None and subscription["cancel_at"] <= end
     told = store.get_private(subscription["id"])
     found = []
-    if not ends and end - start > UPCOMING_BEFORE:
+    if not ends_with_period(subscription) and end - start > UPCOMING_BEFORE:
         found.append((UPCOMING, end - UPCOMING_BEFORE, end))
     if subscription["status"] == "trialing":
         trial_end = subscription["trial_end"]
@@ -204,6 +203,11 @@ def period_of(subscription: Data) -> tuple[int, int]:
     """This will return the subscription's period: its first item's."""
     item = subscription["items"]["data"][0]
     return item["current_period_start"], item["current_period_end"]
+
+
+def ends_with_period(subscription: Data) -> bool:
+    """This will say whether the subscription was told to end with its present period, or before."""
+    return subscription["cancel_at"] is not None and subscription["cancel_at"] <= period_of(subscription)[1]
 
 
 def copy_of(subscription: Data) -> Data:
