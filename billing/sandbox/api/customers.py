@@ -3,7 +3,7 @@ from billing.sandbox.api import listing
 from billing.sandbox.api.parameters import ANYTHING
 from billing.sandbox.api.routing import Call, Data, Route, get, list_of
 from billing.sandbox.errors import ParameterMissing, ResourceMissing
-from billing.sandbox.services import customers, payment_methods, setup_intents
+from billing.sandbox.services import customers, payment_methods, payments, setup_intents
 
 
 def _get_customer(call: Call) -> Data:
@@ -67,22 +67,22 @@ def _list_payment_methods(call: Call) -> Data:
 
 
 def _confirm_setup_intent(call: Call) -> Data:
-    intent = store.get("setup_intent", call.id)
-    payment_method = call.params.get("payment_method") or intent["payment_method"]
-    if payment_method is None:
-        raise ParameterMissing("payment_method")
-    return setup_intents.confirm_setup_intent(
-        call.id, payment_method, return_url=call.params.get("return_url"), now=call.now
-    )
+    return _confirm(store.get("setup_intent", call.id, param="intent"), call)
 
 
 def _create_setup_intent(call: Call) -> Data:
     intent = setup_intents.create_setup_intent(call.params, now=call.now)
-    if call.params.get("confirm") and intent["payment_method"]:
-        return setup_intents.confirm_setup_intent(
-            intent["id"], intent["payment_method"], return_url=call.params.get("return_url"), now=call.now
-        )
-    return intent
+    return _confirm(intent, call) if call.params.get("confirm") else intent
+
+
+def _confirm(intent: Data, call: Call) -> Data:
+    chosen = call.params.get("payment_method") or intent["payment_method"]
+    if chosen is None:
+        raise ParameterMissing("payment_method")
+    confirmed = setup_intents.confirm_setup_intent(
+        intent["id"], chosen, return_url=call.params.get("return_url"), now=call.now
+    )
+    return payments.raise_if_refused(confirmed)
 
 
 CUSTOMER_ROUTES = [

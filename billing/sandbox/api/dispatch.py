@@ -66,23 +66,28 @@ def _answer(method: str, url: str, headers: Mapping[str, str], body: str, *, req
     given = parameters.parse(parts.query) | parameters.parse(body)
     key = headers.get("idempotency-key") if method == "POST" else None
     if key is None:
-        return _perform(route, path_ids, given, now=now)
+        return _perform(route, *_begin(route, path_ids, given, now=now))
     return _perform_once(key, method, parts.path, route, path_ids, given, request_id=request_id, now=now)
 
 
-def _perform(route: Route, path_ids: list[str], given: dict[str, Any], *, now: datetime) -> Answer:
-    """Run the handler in a transaction. What a declined card left behind is kept; any other error undoes everything."""
+def _begin(route: Route, path_ids: list[str], given: dict[str, Any], *, now: datetime) -> tuple[Call, list[str]]:
+    """Check a request, and return what its handler is called with and the paths to expand in its answer."""
     given = dict(given)
     paths = given.pop("expand", [])
     if isinstance(paths, str) or not all(isinstance(path, str) for path in paths):
         raise StripeError(400, "Invalid array", param="expand")
     checked = parameters.check(given, route.parameters)
+    moment = _time_of(route, path_ids, checked, now=now)
+    return Call(ids=path_ids, params=checked, now=moment), paths
+
+
+def _perform(route: Route, call: Call, paths: list[str]) -> Answer:
+    """Run the handler in a transaction. What a declined card left behind is kept; any other error undoes everything."""
     refusal: CardDeclined | None = None
     result: dict[str, Any] = {}
-    now = _time_of(route, path_ids, checked, now=now)
     with transaction.atomic():
         try:
-            result = route.handler(Call(ids=path_ids, params=checked, now=now))
+            result = route.handler(call)
         except CardDeclined as error:
             refusal = error
         else:
@@ -141,12 +146,14 @@ def _perform_once(
                 earlier.body,
                 {"Idempotent-Replayed": "true", "Original-Request": earlier.request_id},
             )
+        # What fails before the handler runs was not begun, and may be asked again with the same key:
+        # https://docs.stripe.com/api/idempotent_requests
+        call, paths = _begin(route, path_ids, given, now=now)
         try:
-            answered = _perform(route, path_ids, given, now=now)
+            answered = _perform(route, call, paths)
         except StripeError as error:
-            is_unbegun = isinstance(error, NotPlayed) or error.code in ("parameter_unknown", "parameter_missing")
-            if is_unbegun or error.status in (401, 404):
-                raise  # nothing was begun: Stripe does not remember these
+            if isinstance(error, NotPlayed) or error.code == "parameter_missing" or error.status == 404:
+                raise  # nor was this, which our handlers see to
             answered = Answer(error.status, _to_text(error.as_body(request_id=request_id)))
         IdempotentRequest.objects.create(
             key=key,

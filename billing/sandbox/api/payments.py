@@ -44,7 +44,7 @@ def _confirm(intent: Data, params: Data, call: Call) -> Data:
     chosen = params.get("payment_method") or intent["payment_method"]
     if chosen is None:
         raise ParameterMissing("payment_method")
-    payment_method = payment_methods.get_usable(chosen, now=call.now)
+    payment_method = payment_methods.get_usable(chosen, customer=intent["customer"], now=call.now)
     confirmed = payments.confirm_intent(
         intent["id"],
         payment_method,

@@ -78,6 +78,7 @@ def advance_test_clock(clock_id: str, *, frozen_time: int, now: datetime) -> Dat
     return clock
 
 
+@events.by_themselves()
 def arrive(*, clock_id: str, now: datetime) -> None:
     """This will play what is due until the time that an advancing clock is to reach, and let it stand there."""
     clock = store.get(KIND, clock_id)
@@ -93,6 +94,7 @@ def arrive(*, clock_id: str, now: datetime) -> None:
         events.update(clock, before=before, event_type="test_helpers.test_clock.ready", now=now)
 
 
+@events.by_themselves()
 def move(clock_id: str, *, by: timedelta, now: datetime) -> int:
     """This will bring a clock forward at once, however far, and return how much happened on the way."""
     before = store.get(KIND, clock_id)

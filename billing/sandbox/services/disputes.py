@@ -79,7 +79,7 @@ def update_dispute(dispute_id: str, params: Data, *, now: datetime) -> Data:
         dispute["status"] = "warning_under_review" if _is_inquiry(dispute) else "under_review"
         dispute["evidence_details"]["submission_count"] += 1
     events.update(dispute, before=before, event_type="charge.dispute.updated", now=now)
-    if dispute["status"] == "under_review":
+    if dispute["status"] == "under_review" or _escalates(dispute):
         store.set_due(dispute_id, now + DECIDED_AFTER)
     return dispute
 
@@ -120,6 +120,7 @@ def escalate_inquiry(dispute_id: str, *, now: datetime) -> Data:
     dispute = copy.deepcopy(before)
     dispute |= {"status": "needs_response", "is_charge_refundable": False}
     dispute["payment_method_details"]["card"]["case_type"] = "chargeback"
+    dispute["evidence_details"]["due_by"] = store.timestamp(now + ANSWERED_WITHIN)
     events.update(dispute, before=before, event_type="charge.dispute.updated", now=now)
     store.set_due(dispute_id, now + ANSWERED_WITHIN)
     _move_funds(dispute, now=now)
@@ -130,12 +131,15 @@ def escalate_inquiry(dispute_id: str, *, now: datetime) -> Data:
 def do_what_is_due(*, object_id: str, now: datetime) -> Data:
     """This will let the bank decide on the evidence, or the dispute be lost because none came in time.
 
-    `winning_evidence` as the text of the evidence wins, as at Stripe, and anything else loses.
+    `winning_evidence` as the text of the evidence wins and anything else loses; `escalate_inquiry_evidence` makes a
+    dispute of an inquiry (https://docs.stripe.com/testing#evidence).
     """
     dispute = store.lock("dispute", object_id)
     if dispute["status"] not in OPEN:
         store.set_due(object_id, None)
         return dispute
+    if _escalates(dispute):
+        return escalate_inquiry(object_id, now=now)
     has_won = dispute["status"] == "under_review" and dispute["evidence"]["uncategorized_text"] == "winning_evidence"
     return close_dispute(object_id, outcome="won" if has_won else "lost", now=now)
 
@@ -174,6 +178,11 @@ def _lock_open(dispute_id: str) -> Data:
     if dispute["status"] not in OPEN:
         raise UnexpectedState("This dispute is already closed")
     return dispute
+
+
+def _escalates(dispute: Data) -> bool:
+    is_handed_in = dispute["status"] == "warning_under_review"
+    return is_handed_in and dispute["evidence"]["uncategorized_text"] == "escalate_inquiry_evidence"
 
 
 def _is_inquiry(dispute: Data) -> bool:

@@ -160,11 +160,28 @@ def update_payment_method(payment_method_id: str, params: Data, *, now: datetime
     return events.update(payment_method, before=before, event_type="payment_method.updated", now=now)
 
 
-def get_usable(payment_method_id: str, *, now: datetime, param: str = "payment_method") -> Data:
-    """This will return a payment method by id, or make the one that a name (`pm_card_visa`) stands for."""
+def get_usable(payment_method_id: str, *, customer: str | None, now: datetime, param: str = "payment_method") -> Data:
+    """This will return what may pay for this customer: a payment method by id, or by a name (`pm_card_visa`).
+
+    :raises ResourceMissing: for an unknown one.
+    :raises ParameterInvalid: for one that is attached to another customer.
+    """
     if payment_method_id in cards.NAMED_CARDS or payment_method_id in cards.NAMED_BANK_ACCOUNTS:
         return _lock_or_make(payment_method_id, now=now)
-    return store.get("payment_method", payment_method_id, param=param, status=400)
+    payment_method = store.get("payment_method", payment_method_id, param=param, status=400)
+    if payment_method["customer"] in (None, customer):
+        return payment_method
+    if customer is None:
+        raise ParameterInvalid(
+            param,
+            "The payment method you provided is attached to a customer so for security purposes you must provide the "
+            "customer in the request.",
+        )
+    raise ParameterInvalid(
+        param,
+        f"The customer does not have a payment method with the ID {payment_method_id}. The payment method must be "
+        "attached to the customer.",
+    )
 
 
 def get_owned(

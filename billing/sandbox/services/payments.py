@@ -90,7 +90,9 @@ def update_intent(intent_id: str, params: Data, *, now: datetime) -> Data:
     if "automatic_payment_methods" in params:
         intent["automatic_payment_methods"] = {"allow_redirects": "always"} | params["automatic_payment_methods"]
     if "payment_method" in params:
-        intent["payment_method"] = payment_methods.get_usable(params["payment_method"], now=now)["id"]
+        intent["payment_method"] = payment_methods.get_usable(
+            params["payment_method"], customer=intent["customer"], now=now
+        )["id"]
         intent["status"] = "requires_confirmation"
     # Stripe sends no event for this.
     return store.save(intent)
@@ -207,17 +209,18 @@ def cancel_intent(intent_id: str, *, reason: str | None, now: datetime) -> Data:
 
 
 def raise_if_refused(intent: Data) -> Data:
-    """This will turn an intent that was refused into the 402 that the API answers with."""
-    error = intent["last_payment_error"]
+    """This will turn an intent of either kind that was refused into the 402 that the API answers with."""
+    kind = intent["object"]
+    error = intent["last_setup_error" if kind == "setup_intent" else "last_payment_error"]
     if intent["status"] != "requires_payment_method" or error is None:
         return intent
+    named: dict[str, Any] = {kind: intent} | ({"charge": error["charge"]} if error.get("charge") else {})
     raise CardDeclined(
         error["message"],
         code=error["code"],
         decline_code=error.get("decline_code"),
-        charge=error.get("charge"),
-        payment_intent=intent,
         payment_method=error["payment_method"],
+        **named,
     )
 
 

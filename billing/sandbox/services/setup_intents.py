@@ -7,10 +7,14 @@ from typing import Any
 from django.db import transaction
 
 from billing.sandbox import cards, changes, store
+from billing.sandbox.errors import UnexpectedState
 from billing.sandbox.objects import payment as payment_objects
 from billing.sandbox.services import events, payment_methods, payments
 
 Data = dict[str, Any]
+
+# https://docs.stripe.com/api/setup_intents/cancel
+UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
 @transaction.atomic
@@ -30,7 +34,9 @@ def create_setup_intent(params: Data, *, now: datetime) -> Data:
         intent["automatic_payment_methods"] = {"allow_redirects": "always"} | params["automatic_payment_methods"]
     if "payment_method" in params:
         intent |= {
-            "payment_method": payment_methods.get_usable(params["payment_method"], now=now)["id"],
+            "payment_method": payment_methods.get_usable(
+                params["payment_method"], customer=intent["customer"], now=now
+            )["id"],
             "status": "requires_confirmation",
         }
     store.add(intent)
@@ -45,9 +51,12 @@ def confirm_setup_intent(
     """This will save the payment method to the intent's customer, or ask for authentication first.
 
     A refusal is no exception here: the intent comes back with `last_setup_error`.
+
+    :raises UnexpectedState: when it has succeeded or was cancelled.
     """
-    intent = copy.deepcopy(store.lock("setup_intent", intent_id))
-    payment_method = payment_methods.get_usable(payment_method_id, now=now)
+    intent = copy.deepcopy(_lock_unfinished(intent_id, "confirm"))
+    intent |= {"last_setup_error": None, "next_action": None}
+    payment_method = payment_methods.get_usable(payment_method_id, customer=intent["customer"], now=now)
     private = store.get_private(payment_method["id"])
     outcome = private["outcome"]
     if outcome in (cards.AUTHENTICATES, cards.ALWAYS_AUTHENTICATES) and not private.get("is_set_up"):
@@ -88,10 +97,25 @@ def complete_authentication(intent_id: str, *, now: datetime) -> Data:
 
 @transaction.atomic
 def cancel_setup_intent(intent_id: str, *, reason: str | None, now: datetime) -> Data:
-    """This will cancel a setup intent."""
-    before = store.lock("setup_intent", intent_id)
+    """This will cancel a setup intent that is not finished.
+
+    :raises UnexpectedState: when it is.
+    """
+    before = _lock_unfinished(intent_id, "cancel")
     intent = before | {"status": "canceled", "cancellation_reason": reason, "next_action": None}
     return events.update(intent, before=before, event_type="setup_intent.canceled", now=now)
+
+
+def _lock_unfinished(intent_id: str, verb: str) -> Data:
+    intent = store.lock("setup_intent", intent_id, param="intent")
+    if intent["status"] not in UNFINISHED:
+        raise UnexpectedState(
+            f"You cannot {verb} this SetupIntent because it has a status of {intent['status']}. Only a SetupIntent "
+            f"with one of the following statuses allows it: {', '.join(UNFINISHED)}.",
+            code="setup_intent_unexpected_state",
+            setup_intent=intent,
+        )
+    return intent
 
 
 def _succeed(intent: Data, payment_method: Data, *, now: datetime) -> Data:

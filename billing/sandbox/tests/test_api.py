@@ -152,6 +152,12 @@ class TestIdempotency:
         IdempotentRequest.objects.update(created_at=clock.now() - timedelta(hours=24))
         assert create(params={"email": "a@example.com"}, options={"idempotency_key": "k1"}).id != first.id
 
+    def test_what_was_not_begun_may_be_asked_again(self, client_of_stripe: stripe.StripeClient) -> None:
+        create: Any = client_of_stripe.v1.payment_intents.create
+        with pytest.raises(stripe.InvalidRequestError, match="integer"):
+            create(params={"amount": "abc", "currency": "usd"}, options={"idempotency_key": "k1"})
+        assert create(params={"amount": 1000, "currency": "usd"}, options={"idempotency_key": "k1"}).amount == 1000
+
 
 class TestLists:
     """https://docs.stripe.com/api/pagination"""

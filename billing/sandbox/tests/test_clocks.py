@@ -152,6 +152,33 @@ class TestRefusals:
         with pytest.raises(stripe.RateLimitError, match="advancement underway"):
             api.test_helpers.test_clocks.advance(clock_of_stripe.id, params={"frozen_time": START + 2 * DAY})
 
+    def test_a_change_refused_while_it_advances_may_be_asked_again_with_its_key(
+        self, client_of_stripe: stripe.StripeClient, subscribe: Callable[..., Any], clock_of_stripe: Any
+    ) -> None:
+        """https://docs.stripe.com/api/idempotent_requests"""
+        subscription = subscribe()
+        api = client_of_stripe.v1
+        api.test_helpers.test_clocks.advance(clock_of_stripe.id, params={"frozen_time": START + DAY})
+        again: Any = {
+            "params": {"metadata": {"a": "b"}},
+            "options": {"idempotency_key": "k1", "max_network_retries": 0},
+        }
+        with pytest.raises(stripe.RateLimitError):
+            api.subscriptions.update(subscription.id, **again)
+        api.test_helpers.test_clocks.retrieve(clock_of_stripe.id)
+        assert api.subscriptions.update(subscription.id, **again).metadata["a"] == "b"
+
+    def test_what_time_brings_is_nobodys_request(
+        self, client_of_stripe: stripe.StripeClient, subscribe: Callable[..., Any], clock_of_stripe: Any
+    ) -> None:
+        """https://docs.stripe.com/api/events/object#event_object-request"""
+        subscribe()
+        api = client_of_stripe.v1
+        api.test_helpers.test_clocks.advance(clock_of_stripe.id, params={"frozen_time": START + 30 * DAY})
+        api.test_helpers.test_clocks.retrieve(clock_of_stripe.id)
+        (announced,) = api.events.list(params={"type": "invoice.upcoming"}).data
+        assert announced["request"].id is None
+
     def test_unknown_ones(self, client_of_stripe: stripe.StripeClient) -> None:
         api = client_of_stripe.v1
         for attempt in (

@@ -161,6 +161,16 @@ class TestInquiry:
         assert store.get("dispute", dispute["id"])["status"] == "warning_closed"
         assert not store.get("charge", dispute["charge"])["disputed"]
 
+    def test_becomes_a_dispute_where_its_evidence_says_so(self, client_of_stripe: stripe.StripeClient) -> None:
+        """https://docs.stripe.com/testing#evidence"""
+        opened = self.opened(client_of_stripe)
+        params: Any = {"evidence": {"uncategorized_text": "escalate_inquiry_evidence"}}
+        assert client_of_stripe.v1.disputes.update(opened["id"], params=params).status == "warning_under_review"
+        timekeeping.pass_time(now=clock.now() + timedelta(hours=1))
+        dispute = store.get("dispute", opened["id"])
+        assert (dispute["status"], len(dispute["balance_transactions"])) == ("needs_response", 1)
+        assert dispute["evidence_details"]["due_by"] > opened["evidence_details"]["due_by"]
+
     def test_may_become_a_dispute(self, client_of_stripe: stripe.StripeClient) -> None:
         dispute = disputes.escalate_inquiry(self.opened(client_of_stripe)["id"], now=clock.now())
         assert (dispute["status"], len(dispute["balance_transactions"])) == ("needs_response", 1)

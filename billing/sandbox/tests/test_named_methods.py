@@ -3,6 +3,8 @@
 https://docs.stripe.com/testing
 """
 
+from typing import Any
+
 import pytest
 import stripe
 
@@ -19,11 +21,12 @@ REFUSED_ON_ATTACH = {
 }
 
 
-def charge(client: stripe.StripeClient, method: str, *, off_session: bool = False) -> stripe.PaymentIntent:
+def charge(client: stripe.StripeClient, method: str, *, off_session: bool = False, **more: str) -> stripe.PaymentIntent:
     """Charge $20, as a program does."""
-    params = {"amount": 2000, "currency": "usd", "payment_method": method, "confirm": True, "off_session": off_session}
-    types = ["us_bank_account"] if "usBankAccount" in method else ["card"]
-    return client.v1.payment_intents.create(params={**params, "payment_method_types": types})  # type: ignore[typeddict-item]
+    params: Any = {"amount": 2000, "currency": "usd", "payment_method": method, "confirm": True, **more}
+    params["off_session"] = off_session
+    params["payment_method_types"] = ["us_bank_account"] if "usBankAccount" in method else ["card"]
+    return client.v1.payment_intents.create(params=params)
 
 
 class TestNamedCards:
@@ -50,7 +53,7 @@ class TestNamedCards:
             "pm_card_chargeCustomerFail", params={"customer": customer.id}
         )
         with pytest.raises(stripe.CardError):
-            charge(client_of_stripe, saved.id)
+            charge(client_of_stripe, saved.id, customer=customer.id)
 
     @pytest.mark.parametrize(
         ("name", "outcome"),
@@ -83,6 +86,55 @@ class TestNamedCards:
         assert attach("pm_card_th", params={"customer": customer.id}).card.country == "TH"  # type: ignore[union-attr]
         checked = attach("pm_card_cvcCheckFail", params={"customer": customer.id})
         assert checked.card.checks.cvc_check == "fail"  # type: ignore[union-attr]
+
+
+class TestSetupIntents:
+    """https://docs.stripe.com/api/setup_intents"""
+
+    def test_say_that_a_card_was_declined(self, client_of_stripe: stripe.StripeClient) -> None:
+        api: Any = client_of_stripe.v1.setup_intents
+        intent = api.create(params={})
+        with pytest.raises(stripe.CardError) as raised:
+            api.confirm(intent.id, params={"payment_method": "pm_card_chargeDeclined"})
+        assert raised.value.code == "card_declined"
+        assert api.retrieve(intent.id).status == "requires_payment_method"
+
+    def test_end_once(self, client_of_stripe: stripe.StripeClient) -> None:
+        api: Any = client_of_stripe.v1.setup_intents
+        intent = api.create(params={"payment_method": "pm_card_visa", "confirm": True})
+        for attempt in (lambda: api.confirm(intent.id), lambda: api.cancel(intent.id)):
+            with pytest.raises(stripe.InvalidRequestError) as raised:
+                attempt()
+            assert raised.value.code == "setup_intent_unexpected_state"
+
+
+class TestAnothersCard:
+    """https://docs.stripe.com/api/payment_methods/attach"""
+
+    def test_neither_pays_nor_moves(self, client_of_stripe: stripe.StripeClient) -> None:
+        api: Any = client_of_stripe.v1
+        alice, bob = (api.customers.create(params={"email": f"{name}@example.com"}) for name in ("alice", "bob"))
+        card = api.payment_methods.attach("pm_card_visa", params={"customer": alice.id}).id
+        taken = {"customer": bob.id, "payment_method": card, "confirm": True}
+        sale = {"amount": 1000, "currency": "usd"}
+        for attempt in (
+            lambda: api.setup_intents.create(params=taken),
+            lambda: api.payment_intents.create(params=taken | sale),
+            lambda: api.payment_intents.create(params={"payment_method": card, "confirm": True} | sale),
+        ):
+            with pytest.raises(stripe.InvalidRequestError, match="customer"):
+                attempt()
+        assert api.payment_methods.retrieve(card).customer == alice.id
+
+    def test_does_not_pay_an_invoice(self, client_of_stripe: stripe.StripeClient) -> None:
+        api: Any = client_of_stripe.v1
+        alice, bob = (api.customers.create(params={"email": f"{name}@example.com"}) for name in ("alice", "bob"))
+        card = api.payment_methods.attach("pm_card_visa", params={"customer": alice.id}).id
+        api.invoice_items.create(params={"customer": bob.id, "amount": 900, "currency": "usd"})
+        invoice = api.invoices.create(params={"customer": bob.id, "pending_invoice_items_behavior": "include"})
+        with pytest.raises(stripe.InvalidRequestError, match="must be attached"):
+            api.invoices.pay(invoice.id, params={"payment_method": card})
+        assert api.payment_methods.retrieve(card).customer == alice.id
 
 
 class TestNamedBankAccounts:

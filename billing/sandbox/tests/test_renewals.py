@@ -50,7 +50,7 @@ def pay_yearly_from_the_period_end(client: stripe.StripeClient, subscription: An
         "end_date": current.end_date,
     }
     following = {"items": [{"price": "price_smartspec_pro_yearly"}], "duration": {"interval": "year"}}
-    schedules.update(schedule.id, params={"end_behavior": "release", "phases": [present, following]})  # type: ignore[list-item]
+    schedules.update(schedule.id, params={"end_behavior": "release", "phases": [present, following]})  # type: ignore[arg-type]
     return current
 
 

@@ -46,6 +46,7 @@ def expire_session(session_id: str, *, now: datetime) -> Data:
 
 
 @transaction.atomic
+@events.by_themselves()
 def expire_if_due(*, object_id: str, now: datetime) -> Data:
     """This will close a session whose time is over, and leave any other as it is."""
     session = store.lock("checkout.session", object_id)

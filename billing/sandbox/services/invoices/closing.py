@@ -68,8 +68,13 @@ def _use_balance(invoice: Data, *, balance: int, now: datetime) -> None:
 
 
 @transaction.atomic
-def mark_paid(invoice_id: str, *, amount: int, now: datetime, out_of_band: bool = False) -> Data:
-    """This will close an open invoice as paid and let its subscription know."""
+def mark_paid(
+    invoice_id: str, *, amount: int, now: datetime, out_of_band: bool = False, is_automatic: bool = False
+) -> Data:
+    """This will close an open invoice as paid and let its subscription know.
+
+    Of the attempts after the first only automatic ones count (https://docs.stripe.com/api/invoices/object).
+    """
     from billing.sandbox.services import subscriptions
 
     invoice = store.lock("invoice", invoice_id)
@@ -79,7 +84,7 @@ def mark_paid(invoice_id: str, *, amount: int, now: datetime, out_of_band: bool 
         "amount_paid": invoice["amount_due"] if out_of_band else amount,
         "amount_remaining": 0,
         "attempted": True,
-        "attempt_count": invoice["attempt_count"] + (1 if amount else 0),
+        "attempt_count": max(1, invoice["attempt_count"] + is_automatic) if amount else invoice["attempt_count"],
         "auto_advance": False,
         "next_payment_attempt": None,
     }
@@ -144,5 +149,6 @@ def mark_uncollectible(invoice_id: str, *, now: datetime) -> Data:
     invoice |= {"status": "uncollectible", "auto_advance": False, "next_payment_attempt": None}
     invoice["status_transitions"]["marked_uncollectible_at"] = store.timestamp(now)
     store.save(invoice)
+    customers.set_delinquent(invoice["customer"], is_delinquent=False, now=now)
     events.emit("invoice.marked_uncollectible", invoice, now=now)
     return invoice

@@ -80,7 +80,7 @@ def pay_invoice(
             "`payment_method` parameter or set one with `default_payment_method`.",
             code="resource_missing",
         )
-    payment_method = payment_methods.get_usable(chosen, now=now)
+    payment_method = payment_methods.get_usable(chosen, customer=invoice["customer"], now=now)
     intent = payments.confirm_intent(intent["id"], payment_method, off_session=off_session, now=now)
     settle_by_intent(intent, is_automatic=is_automatic, now=now)
     return store.get("payment_intent", intent["id"])
@@ -117,7 +117,7 @@ def settle_by_intent(intent: Data, *, now: datetime, is_automatic: bool = False)
     if invoice["status"] not in ("open", "uncollectible"):
         return
     if intent["status"] == "succeeded":
-        closing.mark_paid(invoice["id"], amount=intent["amount_received"], now=now)
+        closing.mark_paid(invoice["id"], amount=intent["amount_received"], is_automatic=is_automatic, now=now)
     elif intent["status"] == "processing":
         # Nothing more is tried until the bank has answered.
         store.save(invoice | {"next_payment_attempt": None})
