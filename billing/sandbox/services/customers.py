@@ -125,7 +125,9 @@ def note_currency(customer_id: str, currency: str, *, now: datetime) -> None:
 
 @transaction.atomic
 def set_delinquent(customer_id: str, *, is_delinquent: bool, now: datetime) -> None:
-    """This will note whether the customer's latest invoice is overdue."""
+    """This will note whether the customer's latest invoice is overdue; nothing of one who was deleted meanwhile."""
+    if store.was_deleted("customer", customer_id):
+        return
     before = store.lock("customer", customer_id)
     customer = before | {"delinquent": is_delinquent}
     events.update(customer, before=before, event_type="customer.updated", now=now)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import stripe
 
-from billing.sandbox.services import checkout
+from billing.sandbox.services import checkout, debits
 from billing.sandbox.tests.conftest import emitted_types
 from smartspec import clock
 
@@ -220,6 +220,20 @@ class TestBankDebit:
         failed = client_of_stripe.v1.checkout.sessions.retrieve(session.id)
         assert failed.payment_status == "unpaid"
         assert emitted_types()[-1] == "checkout.session.async_payment_failed"
+
+    @pytest.mark.parametrize(("outcome", "payment_status"), [("succeed", "paid"), ("fail", "unpaid")])
+    def test_is_settled_although_the_customer_was_deleted_meanwhile(
+        self, outcome: Any, payment_status: str, client_of_stripe: stripe.StripeClient, package: Open
+    ) -> None:
+        session = package()
+        self.pay(session)
+        customer: Any = client_of_stripe.v1.checkout.sessions.retrieve(session.id).customer
+        client_of_stripe.v1.customers.delete(customer)
+        checkout.settle_bank_debit(session_id=session.id, outcome=outcome, now=clock.now())
+        settled = client_of_stripe.v1.checkout.sessions.retrieve(session.id)
+        assert (settled.payment_status, settled.invoice) == (payment_status, None)
+        assert debits.list_open_debits() == []
+        assert emitted_types()[-1].startswith("checkout.session.async_payment_")
 
     def test_settles_once(self, package: Open) -> None:
         session = package()

@@ -160,3 +160,16 @@ class TestInvoiceByHand:
         client_of_stripe.v1.customers.delete(customer)
         assert not store.get("invoice", draft.id)["auto_advance"]
         assert timekeeping.pass_time(now=clock.now() + timedelta(days=2)) == 0
+
+    @pytest.mark.parametrize(("outcome", "status"), [("succeed", "paid"), ("fail", "open")])
+    def test_is_settled_although_its_customer_is_deleted(
+        self, outcome: Any, status: str, client_of_stripe: stripe.StripeClient
+    ) -> None:
+        subscription = subscribe(client_of_stripe)
+        use_card(client_of_stripe, subscription.customer, "pm_usBankAccount_success")
+        timekeeping.pass_time(now=period_end(subscription.id) + timedelta(hours=1))
+        (debit,) = debits.list_open_debits()
+        client_of_stripe.v1.customers.delete(subscription.customer)
+        debits.settle_debit(debit["id"], outcome=outcome, now=clock.now())
+        assert latest_invoice(subscription.id)["status"] == status
+        assert debits.list_open_debits() == []

@@ -45,6 +45,8 @@ def invoice_purchase(session: Data, intent: Data | None, *, now: datetime) -> No
     """Make the paid invoice that `invoice_creation` asks for."""
     if not session["invoice_creation"]["enabled"] or session["invoice"]:
         return
+    if store.was_deleted("customer", session["customer"]):
+        return  # a bank that answered late: nobody is left to make an invoice out to
     wanted = session["invoice_creation"]["invoice_data"]
     discount = session["total_details"]["amount_discount"]
     name = _discount_id(session, now=now) if discount else ""
