@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from smartspec.logs import get_logger
+from smartspec.users import selectors
 from smartspec.users.models import SentMail, User
 
 log = get_logger(__name__)
@@ -50,8 +51,10 @@ def send_mail_once(*, user: User, template: str, cause: str, context: dict[str, 
     """Send `templates/mail/<template>.{subject.txt,txt}` to the user, unless this `cause` was already told.
 
     The mail leaves when the caller's transaction commits. Returns False when the same mail for the same cause has been
-    sent before.
+    sent before, and for somebody who asked to be forgotten: a bank or Stripe may tell of them for days.
     """
+    if selectors.is_erased(user_id=user.pk):
+        return False
     sent, is_new = SentMail.objects.get_or_create(user=user, template=template, cause=cause)
     if not is_new:
         return False
