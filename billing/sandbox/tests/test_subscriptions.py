@@ -53,6 +53,27 @@ class TestCreate:
         assert (invoice.status, invoice.attempt_count) == ("open", 1)
         assert "invoice.payment_failed" in emitted_types()
 
+    @pytest.mark.parametrize(
+        "refused",
+        [
+            {"items": [{"price": ENTERPRISE}], "proration_behavior": "always_invoice"},
+            {"billing_cycle_anchor": "now"},
+            {"trial_end": 2_000_000_000},
+            {"discounts": [{"coupon": "half"}]},
+        ],
+    )
+    def test_cannot_be_changed_into_something_else_while_incomplete(
+        self, refused: Any, client_of_stripe: stripe.StripeClient
+    ) -> None:
+        """https://docs.stripe.com/api/subscriptions/object#subscription_object-status"""
+        api = client_of_stripe.v1
+        api.coupons.create(params={"id": "half", "percent_off": 50, "duration": "once"})
+        waiting = subscribe(client_of_stripe, card="pm_card_chargeCustomerFail")
+        with pytest.raises(stripe.InvalidRequestError, match="`incomplete`"):
+            api.subscriptions.update(waiting.id, params=refused)
+        assert api.subscriptions.update(waiting.id, params={"metadata": {"a": "b"}}).status == "incomplete"
+        assert len(store.find("invoice", subscription=waiting.id)) == 1
+
     def test_error_if_incomplete_keeps_nothing(self, client_of_stripe: stripe.StripeClient) -> None:
         with pytest.raises(stripe.CardError):
             subscribe(client_of_stripe, card="pm_card_chargeCustomerFail", payment_behavior="error_if_incomplete")

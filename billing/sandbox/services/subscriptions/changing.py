@@ -25,18 +25,34 @@ MAY_WAIT = {
     "trial_end",
     "trial_from_plan",
 }
+# What decides what a subscription costs: not to be changed before its first invoice is paid.
+# https://docs.stripe.com/api/subscriptions/object#subscription_object-status
+NEEDS_FIRST_PAYMENT = {
+    "add_invoice_items",
+    "billing_cycle_anchor",
+    "discounts",
+    "items",
+    "trial_end",
+    "trial_from_plan",
+}
 
 
 @transaction.atomic
 def update_subscription(subscription_id: str, params: Data, *, now: datetime) -> Data:
     """This will change a subscription by Stripe's rules of `proration_behavior` and `payment_behavior`.
 
-    :raises UnexpectedState: when it has ended, or `error_if_incomplete` meets a payment that asks for authentication.
+    :raises UnexpectedState: when it has ended or its first invoice is not paid, or `error_if_incomplete` meets a
+        payment that asks for authentication.
     :raises CardDeclined: with `error_if_incomplete`; nothing is changed then.
     """
     before = state.lock_subscription(subscription_id)
     if before["status"] in state.ENDED and params.keys() - {"cancellation_details", "metadata"}:
         raise UnexpectedState("A canceled subscription can only update its cancellation_details and metadata.")
+    if before["status"] == "incomplete" and NEEDS_FIRST_PAYMENT & params.keys():
+        raise UnexpectedState(
+            "A subscription with the status `incomplete` can only have its metadata and its default payment method "
+            "updated until its first invoice is paid."
+        )
     if params.get("payment_behavior") == "pending_if_incomplete":
         _require_may_wait(before, params)
     subscription = state.copy_of(before)
