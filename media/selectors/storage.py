@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, Sum
-from django.db.models.functions import TruncDate
 
 from credits import selectors as credits_selectors
 from media import metering
-from media.models import Asset, AssetCount, StorageAccount, StorageEvent
+from media.models import Asset, AssetCount, StorageAccount, StorageDay, StorageEvent
 
 BYTES_PER_MB = 10**6
 CHUNK = 1000
@@ -73,13 +72,12 @@ def list_storage_events(*, user_id: UUID, until: datetime, limit: int) -> list[S
 
 
 def iterate_accounts_to_bill(*, until: date) -> Iterator[StorageAccount]:
-    """Yield the accounts that have days before `until` to bill, in ascending order and constant memory.
-
-    What occupies nothing, has occupied nothing today and has no day on record that is not billed is left out.
-    """
-    unbilled = Q(billed_until__lt=TruncDate("metered_at", tzinfo=UTC))
+    """Yield the accounts that have days before `until` to bill, in ascending order and constant memory: days on record,
+    and such as end when the account is metered."""
+    on_record = StorageDay.objects.filter(user_id=OuterRef("pk"), billed_at=None, day_date__lt=until)
     occupied = Q(stored_bytes__gt=0) | Q(day_byte_seconds__gt=0)
-    accounts = StorageAccount.objects.filter(occupied | unbilled, billed_until__lt=until).order_by("pk")
+    to_meter = occupied & Q(metered_at__lt=metering.start_of(until))
+    accounts = StorageAccount.objects.filter(to_meter | Exists(on_record), billed_until__lt=until).order_by("pk")
     last: UUID | None = None
     while True:
         rest = accounts if last is None else accounts.filter(pk__gt=last)

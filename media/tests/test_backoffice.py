@@ -83,3 +83,16 @@ class TestWatching:
         services.bill_storage(now=ELEVENTH + 2 * DAY)
         assert StorageDay.objects.count() == 3
         assert watching.storage_billed(ELEVENTH + 2 * DAY).holds
+
+    def test_is_not_alarmed_by_whoever_uploads_again_after_a_while(
+        self, alice: Any, unpaid: Asset, store: Store, give: Callable[..., None]
+    ) -> None:
+        later = ELEVENTH + 9 * DAY
+        give("1", at=ELEVENTH)
+        services.delete_asset(asset_id=str(unpaid.pk), user_id=alice.pk, now=ELEVENTH)
+        services.bill_storage(now=ELEVENTH + DAY)
+        store(GIGABYTE, at=later)
+        assert watching.storage_billed(later).holds
+        assert not watching.storage_billed(later + 2 * DAY).holds
+        assert services.bill_storage(now=later + 2 * DAY).days == 2
+        assert watching.storage_billed(later + 2 * DAY).holds

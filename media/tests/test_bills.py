@@ -95,6 +95,16 @@ class TestBill:
         services.bill_storage(now=ELEVENTH + 9 * DAY)
         assert ledger_lines(alice.pk) == [("2026-03-10", "-0.00025", "Storage on 2026-03-10: 0.75 GB on average")]
 
+    def test_forgets_no_day_of_files_that_came_and_went_in_a_pause(
+        self, alice: Any, stored: datetime, store: Store
+    ) -> None:
+        for day in range(1, 9, 3):
+            services.delete_all_assets(user_id=alice.pk, now=stored + day * DAY)
+            store(3 * GIGABYTE, at=stored + (day + 2) * DAY)
+        assert services.bill_storage(now=ELEVENTH + 9 * DAY).days == 7
+        assert [credits for _, credits, _ in ledger_lines(alice.pk)] == ["-0.0005"] * 7
+        assert services.bill_storage(now=ELEVENTH + 9 * DAY).accounts == 0
+
     def test_over_quota_goes_on(self, alice: Any, stored: datetime, on_plan: Callable[..., None]) -> None:
         on_plan("free")
         services.bill_storage(now=ELEVENTH)
