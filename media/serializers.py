@@ -1,5 +1,6 @@
 """Assets, uploads and usage, as the app and the workers read and write them."""
 
+import unicodedata
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -14,6 +15,7 @@ LARGEST_PAGE = 10**12
 LARGEST_SIZE_BYTES = 10**15  # a number beyond is no size; what may be stored is decided by the rules
 DEFAULT_URL_SECONDS = 3600
 SHORTEST_URL_SECONDS, LONGEST_URL_SECONDS = 60, 86_400
+ORDER_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # gnp.exe may read exe.png
 
 
 class AssetsQuerySerializer(serializers.Serializer[Any]):
@@ -43,9 +45,14 @@ class UploadOrderSerializer(serializers.Serializer[Any]):
     )
 
     def validate_filename(self, value: str) -> str:
-        if not value.isprintable():
+        if any(is_control(character) for character in value):
             raise serializers.ValidationError("A file name has no control characters.")
         return value
+
+
+def is_control(character: str) -> bool:
+    """Tell whether a character ends a line, steers a device, or makes text read in another order than it is written."""
+    return unicodedata.category(character) in ("Cc", "Zl", "Zp") or character in ORDER_CONTROLS
 
 
 class CompletionSerializer(serializers.Serializer[Any]):

@@ -180,6 +180,11 @@ class TestMalformed:
             ({"filename": ""}, "filename"),
             ({"filename": "a" * 256}, "filename"),
             ({"filename": "a\nb.png"}, "filename"),
+            ({"filename": "a\u2028b.png"}, "filename"),
+            ({"filename": "a\u2029b.png"}, "filename"),
+            ({"filename": "a\u0085b.png"}, "filename"),
+            ({"filename": "cat\u202egnp.exe"}, "filename"),
+            ({"filename": "cat\u2066gnp.exe"}, "filename"),
             ({"content_type": "png"}, "content_type"),
             ({"content_type": "image/png\r\nx: y"}, "content_type"),
             ({"content_type": 7}, "content_type"),
@@ -200,6 +205,22 @@ class TestMalformed:
         assert refused(answer, 400) == "invalid"
         assert [error["attr"] for error in answer.json()["errors"]] == [attr]
         assert not Asset.objects.exists()
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param("Screenshot 2026-03-10 at 9.41.00\u202fAM.png", id="of a Mac's screenshot"),
+            pytest.param("non\u00a0breaking.png", id="with a space that does not break"),
+            pytest.param("\u732b\u3000\u5199\u771f.png", id="with an ideographic space"),
+            pytest.param("\u0e41\u0e21\u0e27\u200b\u0e2a\u0e49\u0e21.png", id="with a place to break Thai"),
+            pytest.param("\U0001f469\u200d\U0001f4bb.png", id="of joined emoji"),
+            pytest.param("soft\u00adhyphen.png", id="with a soft hyphen"),
+        ],
+    )
+    def test_is_no_ordinary_name(self, alice_client: APIClient, name: str) -> None:
+        created = alice_client.post(f"{MEDIA}/assets", ORDER | {"filename": name})
+        assert created.status_code == 201, created.json()
+        assert created.json()["asset"]["filename"] == name
 
     @pytest.mark.parametrize("body", ["{", "[]", '"text"', "null"])
     def test_body_is_refused(self, alice_client: APIClient, body: str) -> None:
