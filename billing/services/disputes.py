@@ -9,7 +9,9 @@ from django.db import transaction
 from billing import gateway, stripe_data
 from billing.models import Customer, Dispute, PaidInvoice, Purchase
 from billing.services import letters
-from billing.services.money_back import Payment, find_payment, lock_payment, settle_money_back
+from billing.services.gifts import Payment, lock_payment
+from billing.services.money_back import settle_money_back
+from billing.services.settlement import find_payment
 from credits import services as credits_services
 from smartspec.logs import get_logger
 

@@ -6,16 +6,18 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 
 from billing import gateway, stripe_data
 from billing.models import Customer, PaidInvoice, Subscription
 from billing.services import letters
+from billing.services.gifts import periods_of
+from billing.services.money_back import settle_upgraded
 from billing.services.subscriptions import (
     UnknownPrice,
     apply_plan,
     end_surplus,
     paid_from,
+    pay_until,
     require_plan_of_price,
     sync_subscription,
 )
@@ -150,6 +152,8 @@ def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, unti
         )
         if not is_new:
             return recorded
+        if upgrade is not None:  # what went back of the period pays for months again, as far as the upgrade does
+            PaidInvoice.objects.filter(pk__in=[period.pk for period in periods_of(recorded)]).update(is_returned=False)
         pay_until(subscription)
         if upgrade is None:
             given = give_months(customer, subscription.pk, bill.plan, now, until)
@@ -160,6 +164,8 @@ def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, unti
         apply_plan(customer, now)
         recorded.allowance_credits = given
         recorded.save(update_fields=["upgrade_credits", "allowance_credits"])
+        if upgrade is not None:
+            settle_upgraded(recorded, now)
         letters.tell_invoice(recorded)
     if recorded.allowance_credits or recorded.upgrade_credits:
         log.info(
@@ -199,10 +205,3 @@ def give_months(
     else:
         given = []
     return sum((granted.grant.credits for granted in given), ZERO)
-
-
-def pay_until(subscription: Subscription) -> None:
-    """Note until when a subscription is paid: the last period of an invoice whose money we still have."""
-    kept = PaidInvoice.objects.filter(subscription=subscription, is_returned=False)
-    paid_until = kept.aggregate(end=Max("period_end"))["end"]
-    Subscription.objects.filter(pk=subscription.pk).update(paid_until=paid_until)

@@ -6,106 +6,26 @@ more than was given.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
-from billing import gateway, stripe_data
-from billing.models import CheckoutState, Clawback, Customer, Dispute, PaidInvoice, Purchase, Refund
-from billing.services.invoices import pay_until, record_invoice
-from billing.services.settlement import settle_payment_intent
-from billing.services.subscriptions import apply_plan
-from credits import selectors as credits_selectors
+from billing import stripe_data
+from billing.models import Clawback, Customer, Dispute, PaidInvoice, Refund
+from billing.services.gifts import Gift, Payment, list_gifts, lock_payment, payer_id, periods_of, upgrades_within
+from billing.services.subscriptions import apply_plan, pay_until
 from credits import services as credits_services
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
 
-Payment = Purchase | PaidInvoice
 Cause = Refund | Dispute
 
 ZERO = Decimal(0)
 MILLIONTH = Decimal("0.000001")
-
-
-@dataclass(frozen=True)
-class Gift:
-    """A grant that a payment gave."""
-
-    kind: str
-    source: str
-    credits: Decimal
-
-
-# --- What a payment paid for --------------------------------------------------------------------------------------
-
-
-def find_payment(*, payment_intent_id: str, now: datetime) -> Payment | None:
-    """This will return the purchase or the paid invoice behind a payment, fulfilled first if it was not.
-
-    None when it is not ours, or of a second subscription, which gave nothing.
-
-    :raises gateway.StripeUnavailable: Stripe cannot be reached.
-    """
-    purchase = Purchase.objects.filter(payment_intent_id=payment_intent_id).first()
-    if purchase is None or purchase.state not in (CheckoutState.FULFILLED, CheckoutState.NEEDS_REVIEW):
-        purchase = settle_payment_intent(payment_intent_id=payment_intent_id, now=now) or purchase
-    if purchase is not None:
-        return purchase
-    for payment in gateway.list_payments_of_intent(payment_intent_id):
-        invoice_id = stripe_data.payment_invoice_id(payment)
-        invoice = PaidInvoice.objects.filter(pk=invoice_id).first() or record_invoice(invoice_id=invoice_id, now=now)
-        if invoice is not None:
-            return invoice
-    return None
-
-
-def lock_payment(payment: Payment) -> Payment:
-    """Take the lock under which a payment's refunds and disputes are written, and return the payment as it is."""
-    if isinstance(payment, Purchase):
-        return Purchase.objects.select_for_update().get(pk=payment.pk)
-    Customer.objects.select_for_update(of=("self",)).get(subscriptions=payment.subscription_id)
-    return PaidInvoice.objects.select_related("subscription").get(pk=payment.pk)
-
-
-def payer_id(payment: Payment) -> UUID:
-    """Return the id of who paid."""
-    return payment.user_id if isinstance(payment, Purchase) else payment.subscription.user_id
-
-
-def list_gifts(payment: Payment) -> list[Gift]:
-    """Return what a payment has given until now."""
-    if isinstance(payment, Purchase):
-        if payment.state != CheckoutState.FULFILLED:
-            return []
-        source = f"purchase:{payment.pk}"
-        gifts = [
-            Gift("purchase", source, Decimal(payment.credits)),
-            Gift("bonus", source, Decimal(payment.bonus_credits)),
-        ]
-        return [gift for gift in gifts if gift.credits]
-    gifts = [Gift("subscription", given.source, given.credits) for given in allowances_of(payment)]
-    if payment.upgrade_credits:
-        gifts.append(Gift("subscription", f"upgrade:{payment.pk}", payment.upgrade_credits))
-    return gifts
-
-
-def allowances_of(invoice: PaidInvoice) -> list[credits_selectors.GivenAllowance]:
-    """Return the allowances that an invoice paid for: those that begin in its period, and in no later invoice's."""
-    if invoice.period_start is None or invoice.period_end is None:
-        return []
-    subscription = invoice.subscription
-    later = PaidInvoice.objects.filter(subscription=subscription, period_start__gt=invoice.period_start)
-    periods = list(later.values_list("period_start", "period_end"))
-    return [
-        given
-        for given in credits_selectors.allowances_given(account_id=subscription.user_id, source=subscription.pk)
-        if invoice.period_start <= given.period_start < invoice.period_end
-        and not any(start <= given.period_start < end for start, end in periods if start and end)
-    ]
 
 
 # --- Shares -------------------------------------------------------------------------------------------------------
@@ -155,6 +75,8 @@ def settle_money_back(*, payment: Payment, now: datetime) -> Decimal:
     many are taken in all. The caller has opened a transaction.
     """
     payment = lock_payment(payment)
+    if isinstance(payment, PaidInvoice):
+        note_returned(payment, now)  # first, for it may give months, which are shared out as the others are
     causes = list_causes(payment)
     paid_cents = payment.paid_cents or 0
     account_id = payer_id(payment)
@@ -170,8 +92,6 @@ def settle_money_back(*, payment: Payment, now: datetime) -> Decimal:
             held = sum((other.taken_credits - other.returned_credits for other in rows.values()), ZERO)
             missing = credits - (row.taken_credits - row.returned_credits) - row.expired_credits
             take(account_id, cause, row, min(missing, gift.credits - held), now)
-    if isinstance(payment, PaidInvoice):
-        note_returned(payment, causes, now)
     return sum((row.taken_credits - row.returned_credits for row in clawbacks_of(causes)), ZERO)
 
 
@@ -246,33 +166,59 @@ def give_again(account_id: UUID, cause: Cause, row: Clawback, due: Decimal, now:
     )
 
 
-def note_returned(invoice: PaidInvoice, causes: Sequence[Cause], now: datetime) -> None:
-    """An invoice of which nothing is left pays for no further month, until a refund of it fails."""
-    gone = [cause for cause in causes if is_effective(cause)]
-    is_returned = (
+def note_returned(invoice: PaidInvoice, now: datetime) -> None:
+    """A period of which nothing is paid any more, no upgrade within it either, gives no further month, until a refund
+    of it fails."""
+    for period in periods_of(invoice):
+        invoices = PaidInvoice.objects.filter(subscription=period.subscription_id).select_related("subscription")
+        paid_by = [period, *upgrades_within(period, list(invoices))]
+        is_returned = all(is_all_gone(paid) for paid in paid_by)
+        if is_returned == period.is_returned:
+            continue
+        PaidInvoice.objects.filter(pk=period.pk).update(is_returned=is_returned)
+        pay_until(period.subscription)
+        apply_plan(Customer.objects.select_related("user").get(subscriptions=period.subscription_id), now)
+        if not is_returned:
+            credits_services.give_allowances(account_id=period.subscription.user_id, now=now)
+            for paid in paid_by:
+                if paid.pk != invoice.pk:  # which is being settled
+                    settle_money_back(payment=paid, now=now)
+
+
+def is_all_gone(invoice: PaidInvoice) -> bool:
+    """Tell whether all that was paid went back, and the credits with it."""
+    gone = [cause for cause in list_causes(invoice) if is_effective(cause)]
+    return (
         bool(gone)
         and sum(cause.amount_cents for cause in gone) >= invoice.paid_cents
         and not any(isinstance(cause, Refund) and cause.keep_credits for cause in gone)
     )
-    if is_returned == invoice.is_returned:
-        return
-    invoice.is_returned = is_returned
-    invoice.save(update_fields=["is_returned"])
-    pay_until(invoice.subscription)
-    apply_plan(Customer.objects.select_related("user").get(subscriptions=invoice.subscription_id), now)
-    if not is_returned:
-        credits_services.give_allowances(account_id=invoice.subscription.user_id, now=now)
+
+
+def settle_upgraded(upgrade: PaidInvoice, now: datetime) -> None:
+    """This will take, of months that an upgrade had given after all, what went back of the period's own price."""
+    for period in periods_of(upgrade):
+        settle_money_back(payment=period, now=now)
 
 
 def settle_later_allowances(*, now: datetime) -> int:
     """This will take, from what a refunded or disputed invoice has given since, its share, and return of how many
     invoices.
 
-    The months inside a paid year are given one by one; a part of the year's price that went back shrinks them all.
+    The months inside a paid year are given one by one; a part of its price that went back, or of an upgrade's within
+    it, shrinks them all.
     """
-    open_invoices = PaidInvoice.objects.filter(period_end__gt=now, is_returned=False)
-    touched = open_invoices.filter(refunds__isnull=False) | open_invoices.filter(disputes__isnull=False)
-    invoices = list(touched.distinct().select_related("subscription"))
+    open_periods = PaidInvoice.objects.filter(period_end__gt=now)
+    upgraded = open_periods.filter(
+        subscription=OuterRef("subscription"),
+        period_start__lte=OuterRef("upgraded_at"),
+        period_end__gt=OuterRef("upgraded_at"),
+    )
+    gives_months = PaidInvoice.objects.filter(Q(period_end__gt=now) | Exists(upgraded))
+    touched = gives_months.filter(
+        Exists(Refund.objects.filter(invoice=OuterRef("pk"))) | Exists(Dispute.objects.filter(invoice=OuterRef("pk")))
+    )
+    invoices = list(touched.select_related("subscription"))
     for invoice in invoices:
         with transaction.atomic():
             settle_money_back(payment=invoice, now=now)

@@ -10,7 +10,9 @@ from django.db.models import Sum
 from billing import gateway, stripe_data
 from billing.models import CheckoutState, PaidInvoice, Purchase, Refund
 from billing.services import letters
-from billing.services.money_back import Payment, find_payment, lock_payment, payer_id, settle_money_back
+from billing.services.gifts import Payment, lock_payment, payer_id
+from billing.services.money_back import settle_money_back
+from billing.services.settlement import find_payment
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 

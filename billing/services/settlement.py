@@ -8,9 +8,18 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import gateway, selectors, stripe_data
-from billing.models import Checkout, CheckoutState, Package, Purchase, Subscription, SubscriptionCheckout
+from billing.models import (
+    Checkout,
+    CheckoutState,
+    Package,
+    PaidInvoice,
+    Purchase,
+    Subscription,
+    SubscriptionCheckout,
+)
 from billing.services import letters
 from billing.services.customers import find_user
+from billing.services.gifts import Payment
 from billing.services.invoices import record_invoice
 from billing.services.subscriptions import sync_subscription
 from credits import services as credits_services
@@ -70,6 +79,26 @@ def settle_payment_intent(*, payment_intent_id: str, now: datetime) -> Purchase 
         return None
     settled = settle_session(session_id=purchase.session_id, now=now)
     return settled if isinstance(settled, Purchase) else None
+
+
+def find_payment(*, payment_intent_id: str, now: datetime) -> Payment | None:
+    """This will return the purchase or the paid invoice behind a payment, fulfilled first if it was not.
+
+    None when it is not ours, or of a second subscription, which gave nothing.
+
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    purchase = Purchase.objects.filter(payment_intent_id=payment_intent_id).first()
+    if purchase is None or purchase.state not in (CheckoutState.FULFILLED, CheckoutState.NEEDS_REVIEW):
+        purchase = settle_payment_intent(payment_intent_id=payment_intent_id, now=now) or purchase
+    if purchase is not None:
+        return purchase
+    for payment in gateway.list_payments_of_intent(payment_intent_id):
+        invoice_id = stripe_data.payment_invoice_id(payment)
+        invoice = PaidInvoice.objects.filter(pk=invoice_id).first() or record_invoice(invoice_id=invoice_id, now=now)
+        if invoice is not None:
+            return invoice
+    return None
 
 
 # --- Purchases ----------------------------------------------------------------------------------------------------

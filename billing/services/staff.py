@@ -13,7 +13,8 @@ from django.db import transaction
 from billing.models import CheckoutState, PaidInvoice, Purchase, Refund, Subscription
 from billing.services.cancellations import cancel_subscription, reactivate_subscription
 from billing.services.exclusive import find_own
-from billing.services.money_back import Payment, list_causes, list_gifts, payer_id, shares
+from billing.services.gifts import Payment, list_gifts, payer_id
+from billing.services.money_back import list_causes, shares
 from billing.services.reconcile import Progress, reconcile
 from billing.services.refunds import checked_amount, find_intent, request_refund, send_refund
 from billing.services.settlement import restore_grants, settle_session

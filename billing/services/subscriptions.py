@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Customer, PaidInvoice, Subscription
@@ -238,6 +239,13 @@ def apply_plan_of(*, customer_id: str, now: datetime) -> None:
         customer = Customer.objects.select_for_update(of=("self",)).select_related("user").get(pk=customer_id)
         apply_plan(customer, now)
         credits_services.give_allowances(account_id=customer.user_id, now=now)
+
+
+def pay_until(subscription: Subscription) -> None:
+    """Note until when a subscription is paid: the last period of an invoice whose money we still have."""
+    kept = PaidInvoice.objects.filter(subscription=subscription, is_returned=False)
+    paid_until = kept.aggregate(end=Max("period_end"))["end"]
+    Subscription.objects.filter(pk=subscription.pk).update(paid_until=paid_until)
 
 
 def paid_from(subscription: Subscription) -> datetime | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from billing import gateway, stripe_data
 from billing.models import PaidInvoice, Purchase
-from billing.services.money_back import list_gifts
+from billing.services.gifts import list_gifts
 from billing.services.reconcile.comparing import Window
 from billing.services.settlement import find_by_id
 from credits import selectors as credits_selectors
