@@ -161,6 +161,12 @@ class InvoiceLine:
     ends_at: datetime
 
 
+# Invoices that Stripe makes by itself for a subscription.
+AUTOMATIC_REASONS = frozenset(
+    {"subscription", "subscription_create", "subscription_cycle", "subscription_update", "subscription_threshold"}
+)
+
+
 def invoice_is_paid(invoice: StripeObject) -> bool:
     return invoice["status"] == "paid"
 

@@ -156,11 +156,11 @@ def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, unti
             PaidInvoice.objects.filter(pk__in=[period.pk for period in periods_of(recorded)]).update(is_returned=False)
         pay_until(subscription)
         if upgrade is None:
-            given = give_months(customer, subscription.pk, bill.plan, now, until)
+            given = give_months(customer, recorded, bill.plan, now, until)
         else:
-            given = give_months(customer, subscription.pk, upgrade.old_plan, now, upgrade.changed_at)
+            given = give_months(customer, recorded, upgrade.old_plan, now, upgrade.changed_at)
             recorded.upgrade_credits = give_upgrade(recorded, upgrade, now)
-            given += give_months(customer, subscription.pk, upgrade.new_plan, now, until)
+            given += give_months(customer, recorded, upgrade.new_plan, now, until)
         apply_plan(customer, now)
         recorded.allowance_credits = given
         recorded.save(update_fields=["upgrade_credits", "allowance_credits"])
@@ -176,13 +176,12 @@ def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, unti
 
 
 def give_months(
-    customer: Customer, subscription_id: str, plan: str | None, now: datetime, until: datetime | None
+    customer: Customer, invoice: PaidInvoice, plan: str | None, now: datetime, until: datetime | None
 ) -> Decimal:
-    """Give the months that are paid for and begin by `until`, by the plan of then, and return how many credits that is.
-
-    The caller holds the customer's lock.
+    """Give the months that an invoice made due and that begin by `until`, by the plan of then, and return how many
+    credits that is. The caller holds the customer's lock.
     """
-    subscription = Subscription.objects.get(pk=subscription_id)
+    subscription = Subscription.objects.get(pk=invoice.subscription_id)
     begin = paid_from(subscription)
     if subscription.ended_at is None:
         apply_plan(customer, now, plan=plan)
@@ -199,6 +198,7 @@ def give_months(
                 paid_until=subscription.paid_until,
             ),
             ended_at=subscription.ended_at,
+            is_paid_late=invoice.paid_at > subscription.ended_at,
             now=now,
             until=until,
         )

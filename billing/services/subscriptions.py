@@ -75,6 +75,8 @@ def sync_subscription(*, subscription_id: str, now: datetime) -> Subscription | 
             break
     else:
         raise SyncContended("This subscription is being changed by others. Please try again.")
+    if subscription.ended_at is not None:
+        void_renewals(subscription)
     if subscription.is_surplus:
         end_surplus(subscription, now)
     elif is_activated:
@@ -256,6 +258,21 @@ def paid_from(subscription: Subscription) -> datetime | None:
         if begin is None or (start and end and start < begin <= end):
             begin = start
     return begin
+
+
+def void_renewals(subscription: Subscription) -> None:
+    """Void what is still to be paid for a subscription that has ended: Stripe stops collecting it, but whoever has its
+    link (our mail told it) could go on paying, for a month of a plan that is over."""
+    for invoice in gateway.list_all_invoices({"subscription": subscription.pk, "status": "open"}):
+        if invoice["billing_reason"] not in stripe_data.AUTOMATIC_REASONS:
+            continue  # made by staff, who know what it is for
+        try:
+            gateway.void_invoice(invoice["id"])
+        except gateway.StripeRefused as error:  # paid, or being paid, at this moment: then it gives its month
+            log.warning(
+                "Open invoice of an ended subscription could not be voided", user_id=str(subscription.user_id),
+                subscription_id=subscription.pk, invoice_id=invoice["id"], reason=str(error.__cause__),
+            )  # fmt: skip
 
 
 # --- A second subscription ----------------------------------------------------------------------------------------

@@ -112,6 +112,42 @@ class TestFailedRenewal:
         services.record_invoice(invoice_id=latest_invoice()["id"], now=clock.now())
         assert len(complaints(mailoutbox)) == 1
 
+    def test_that_never_recovers_can_no_longer_be_paid_by_the_mails_link(
+        self, alice: Any, alice_client: APIClient, failed: datetime, travel: Travel
+    ) -> None:
+        travel(failed + timedelta(days=22))
+        assert latest_invoice()["status"] == "void"
+
+    def test_is_void_after_a_cancellation_whose_news_were_cut_short(
+        self, alice: Any, alice_client: APIClient, failed: datetime, run_jobs: Callable[[], int]
+    ) -> None:
+        subscription = Subscription.objects.get()
+        gateway.cancel_subscription(subscription.pk)
+        Subscription.objects.update(status="canceled", ended_at=clock.now())  # noted, and then the process died
+        run_jobs()
+        assert latest_invoice()["status"] == "void"
+
+    def test_leaves_what_staff_ask_for_to_be_paid(
+        self, alice: Any, alice_client: APIClient, failed: datetime, travel: Travel
+    ) -> None:
+        invoice = latest_invoice()
+        store.save(invoice | {"billing_reason": "manual"})
+        travel(failed + timedelta(days=22))
+        assert latest_invoice()["status"] == "open"
+
+    def test_that_is_paid_after_the_end_all_the_same_gives_a_month_from_then(
+        self, alice: Any, alice_client: APIClient, failed: datetime, run_jobs: Callable[[], int], set_clock: Any
+    ) -> None:
+        use_card("pm_card_visa")
+        subscription_id, invoice_id = Subscription.objects.get().pk, latest_invoice()["id"]
+        gateway.cancel_subscription(subscription_id)
+        set_clock(clock.now() + timedelta(days=9))
+        gateway.client().v1.invoices.pay(invoice_id)  # before we have heard of the end
+        run_jobs()
+        assert (tier(alice), allowances(alice)) == ("free", [500, 500])
+        balance = credits_selectors.get_balance(account_id=alice.pk, now=clock.now() + timedelta(days=29))
+        assert balance.available >= 500
+
     def test_whose_news_come_after_the_recovery_is_no_mail(
         self,
         alice: Any,

@@ -55,20 +55,27 @@ def give_allowances(*, account_id: UUID, now: datetime, until: datetime | None =
 
 
 def give_past_allowances(
-    *, account_id: UUID, paid: PaidTime, ended_at: datetime, now: datetime, until: datetime | None = None
+    *,
+    account_id: UUID,
+    paid: PaidTime,
+    ended_at: datetime,
+    now: datetime,
+    until: datetime | None = None,
+    is_paid_late: bool = False,
 ) -> list[Granted]:
     """This will give what a plan that is over should have given, had we known in time, exactly once each.
 
     A month that was over before the plan was lives one period's length from now, as any that we learn of late. One in
-    which the plan ended is given and ends at once, as it would have then. The account's present plan is left alone.
+    which the plan ended is given and ends at once, as it would have then; one that was paid only after the plan had
+    ended (`is_paid_late`) is nobody's loss but ours, and lives as long from now. The present plan is left alone.
 
     :raises UnknownAccount: there is no such user.
     """
     if ledger.call("credits_touch", account_id, now, plain=("account_id",))["account_id"] is None:
         raise UnknownAccount(account_id)
-    answers = _give_paid(account_id, paid, now, min(until or now, ended_at))
+    answers = _give_paid(account_id, paid, now, min(until or now, ended_at), is_late=is_paid_late)
     for answer in answers:
-        if period_at(paid.anchor_at, _start_of(answer.grant.source)).end_at > ended_at:
+        if not is_paid_late and period_at(paid.anchor_at, _start_of(answer.grant.source)).end_at > ended_at:
             end_lot(account_id=account_id, source=answer.grant.source, now=now)
     return [answer for answer in answers if not answer.is_replay]
 
@@ -98,8 +105,10 @@ def _give_free(account: Account, plan: Plan, now: datetime) -> list[Granted]:
     return [answer]
 
 
-def _give_paid(account_id: UUID, paid: PaidTime, now: datetime, until: datetime) -> list[Granted]:
-    """Give the periods that have begun, by `now` and by `until`, and are paid for."""
+def _give_paid(
+    account_id: UUID, paid: PaidTime, now: datetime, until: datetime, *, is_late: bool = False
+) -> list[Granted]:
+    """Give the periods that have begun, by `now` and by `until`, and are paid for; late ones live a period from now."""
     plan = _find_plan(paid.plan)
     if plan.monthly_credits == 0:
         return []
@@ -114,7 +123,7 @@ def _give_paid(account_id: UUID, paid: PaidTime, now: datetime, until: datetime)
         n += 1
         if period.start_at < paid.paid_from or allowance_source(paid.source, period) in given:
             continue
-        if period.end_at > now:
+        if period.end_at > now and not is_late:
             expires_at = period.end_at + selectors.RENEWAL_GRACE
         else:
             expires_at = now + (period.end_at - period.start_at)
