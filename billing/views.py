@@ -155,7 +155,7 @@ class CancelView(APIView):
         answer = {
             "success": True,
             "subscription_id": subscription.pk,
-            "cancel_at_period_end": subscription.cancel_at_period_end,
+            "cancel_at_period_end": selectors.ends_with_period(subscription),
             "current_period_end": subscription.current_period_end,
         }
         return Response(serializers.CancelledSerializer(answer).data)

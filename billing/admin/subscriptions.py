@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from billing import selectors
 from billing.models import PlanChange, Subscription
 from smartspec.admin import ReadOnlyAdmin, UserSearchMixin, badge_column, column, id_column, user_column
 
@@ -24,7 +25,8 @@ class SubscriptionAdmin(UserSearchMixin, ReadOnlyAdmin):
     state = badge_column(lambda subscription: subscription.status, "State", SUBSCRIPTION_COLOURS, "status")
     plan = column(lambda row: f"{row.plan.capitalize()}, {row.interval}", "Plan", "plan", name="plan_and_interval")
     change = column(
-        lambda subscription: "ends" if subscription.cancel_at_period_end else subscription.pending_plan, "At period end"
+        lambda subscription: "ends" if selectors.ends_with_period(subscription) else subscription.pending_plan,
+        "At period end",
     )
     list_display = (
         *(id_column("id", "Subscription"), person, plan, state),

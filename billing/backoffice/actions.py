@@ -290,7 +290,7 @@ class ReactivateSubscription(Action):
 
     def is_offered(self, *, user: User, now: datetime) -> bool:
         subscription = selectors.current_subscription(user_id=user.pk)
-        return subscription is not None and bool(subscription.cancel_at_period_end or subscription.cancel_at)
+        return subscription is not None and selectors.planned_end(subscription) is not None
 
     def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
         subscription = own_subscription(form)

@@ -102,8 +102,8 @@ def subscription_row(subscription: Subscription) -> tuple[Any, ...]:
     retries_end_at = selectors.access_ends_at(subscription) if subscription.status == "past_due" else None
     if subscription.ended_at:
         coming = f"ended {subscription.ended_at:%Y-%m-%d}"
-    elif subscription.cancel_at_period_end or subscription.cancel_at:
-        coming = f"ends {subscription.cancel_at or subscription.current_period_end:%Y-%m-%d}"
+    elif ends_at := selectors.planned_end(subscription):
+        coming = f"ends {ends_at:%Y-%m-%d}"
     elif retries_end_at:
         coming = f"not paid: ends {retries_end_at:%Y-%m-%d}"
     elif subscription.pending_plan:

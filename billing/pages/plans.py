@@ -116,7 +116,7 @@ def offer_of(plan: Any, interval: str, subscription: selectors.SubscriptionView,
     elif is_paid:
         action = "change"
     else:
-        action = "none" if subscription.cancel_at_period_end else "cancel"
+        action = "none" if subscription.is_cancelled else "cancel"
     positions = {known_plan.slug: known_plan.position for known_plan in known}
     return Offer(
         plan=plan,
@@ -231,7 +231,7 @@ def cancel_plan(request: HttpRequest) -> HttpResponse:
             back_to="account-plans",
         )
     subscription = selectors.get_subscription_view(user_id=user.pk, now=now)
-    if subscription.id is None or subscription.cancel_at_period_end:
+    if subscription.id is None or subscription.is_cancelled:
         return HttpResponseRedirect(reverse("account-plans"))
     free = credits_selectors.get_plan("free")
     context = {

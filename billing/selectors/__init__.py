@@ -42,7 +42,9 @@ from billing.selectors.subscriptions import (
     access_ends_at,
     coming_credits,
     current_subscription,
+    ends_with_period,
     get_subscription_view,
+    planned_end,
 )
 from billing.selectors.wallet import (
     Invoice,
@@ -88,6 +90,7 @@ __all__ = [
     "count_unfinished_webhooks",
     "count_webhooks_in_trouble",
     "current_subscription",
+    "ends_with_period",
     "find_checkout",
     "find_checkout_by_id",
     "find_customer_id",
@@ -117,6 +120,7 @@ __all__ = [
     "mirrored_models",
     "needs_review",
     "plan_of_price",
+    "planned_end",
     "portal_return_url",
     "price_id_of_plan",
     "revenue_since",

@@ -36,6 +36,11 @@ class SubscriptionView:
     next_allowance_at: datetime | None
 
     @property
+    def is_cancelled(self) -> bool:
+        """It ends because somebody cancelled it: with the period, or on a day chosen at Stripe."""
+        return self.cancel_at_period_end or self.cancel_at is not None
+
+    @property
     def allowance_comes(self) -> bool:
         """The plan gives one more allowance: it is paid for, and does not end before."""
         ends_at = self.access_ends_at
@@ -87,7 +92,7 @@ def get_subscription_view(*, user_id: UUID, now: datetime) -> SubscriptionView:
         interval=subscription.interval,
         current_period_start=subscription.current_period_start,
         current_period_end=subscription.current_period_end,
-        cancel_at_period_end=subscription.cancel_at_period_end,
+        cancel_at_period_end=ends_with_period(subscription),
         cancel_at=subscription.cancel_at,
         access_ends_at=access_ends_at(subscription),
         pending_change=pending_change(subscription),
@@ -113,11 +118,23 @@ def coming_credits(*, user: User, now: datetime) -> ComingCredits | None:
     return ComingCredits(credits_selectors.get_plan("free").monthly_credits, comes_at)
 
 
+def planned_end(subscription: Subscription) -> datetime | None:
+    """Return when a cancelled subscription ends, None when it is not cancelled.
+
+    Stripe has two forms of the same: the flag, as we set it, and a moment without the flag, as its portal does.
+    """
+    return subscription.cancel_at or (subscription.current_period_end if subscription.cancel_at_period_end else None)
+
+
+def ends_with_period(subscription: Subscription) -> bool:
+    """Tell whether a subscription is cancelled to the end of its paid period."""
+    return planned_end(subscription) == subscription.current_period_end
+
+
 def access_ends_at(subscription: Subscription) -> datetime | None:
     """Return when the plan ends if nothing is done about it, None when it goes on."""
-    ends = [subscription.cancel_at] if subscription.cancel_at else []
-    if subscription.cancel_at_period_end and not ends:
-        ends.append(subscription.current_period_end)
+    cancelled_to = planned_end(subscription)
+    ends = [cancelled_to] if cancelled_to else []
     if subscription.status == "past_due":
         ends.append(subscription.current_period_start + RETRIES_LAST)
     return min(ends, default=None)

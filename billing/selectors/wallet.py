@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from billing import gateway, stripe_data
 from billing.models import Customer
-from billing.selectors.subscriptions import current_subscription
+from billing.selectors.subscriptions import current_subscription, planned_end
 from smartspec.errors import DomainError
 
 NOTHING_UPCOMING = "invoice_upcoming_none"
@@ -139,7 +139,8 @@ def get_upcoming_invoice(*, user_id: UUID) -> UpcomingInvoice | None:
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
     subscription = current_subscription(user_id=user_id)
-    if subscription is None or subscription.cancel_at_period_end:
+    ends_at = planned_end(subscription) if subscription else None
+    if subscription is None or (ends_at and ends_at <= subscription.current_period_end):
         return None
     try:
         preview = gateway.preview_invoice({"customer": subscription.customer_id, "subscription": subscription.pk})

@@ -38,7 +38,8 @@ def cancel_subscription(
 
 
 def reactivate_subscription(*, user: User, subscription_id: str, now: datetime) -> Subscription:
-    """This will undo a cancellation at period end. A subscription that goes on anyway stays as it is.
+    """This will undo a cancellation, at period end or on a day that was chosen at Stripe. A subscription that goes on
+    anyway stays as it is.
 
     :raises SubscriptionNotFound: unknown, or somebody else's.
     :raises SubscriptionEnded: it has ended.
@@ -46,7 +47,7 @@ def reactivate_subscription(*, user: User, subscription_id: str, now: datetime) 
     """
     with changing(user=user, subscription_id=subscription_id, now=now) as subscription:
         release_schedule(subscription)
-        gateway.update_subscription(subscription.pk, {"cancel_at_period_end": False})
+        go_on(subscription)
         return resync(subscription, now)
 
 
@@ -74,6 +75,14 @@ def end_with_period(subscription: Subscription, now: datetime, feedback: str = "
     details = {"cancellation_details": {"feedback": feedback}} if feedback else {}
     gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True, **details})
     return resync(subscription, now)
+
+
+def go_on(subscription: Subscription) -> None:
+    """Undo a cancellation in the form that it has: Stripe ignores the flag's undoing where the flag was not set."""
+    has_moment_alone = subscription.cancel_at is not None and not subscription.cancel_at_period_end
+    gateway.update_subscription(
+        subscription.pk, {"cancel_at": ""} if has_moment_alone else {"cancel_at_period_end": False}
+    )
 
 
 def release_schedule(subscription: Subscription) -> None:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Interval, PlanChange, Subscription
-from billing.services.cancellations import end_with_period, release_schedule
+from billing.services.cancellations import end_with_period, go_on, release_schedule
 from billing.services.checkouts import IdempotencyConflict
 from billing.services.exclusive import changing, find_current, resync
 from billing.services.invoices import record_invoice
@@ -155,7 +155,8 @@ def require_change(subscription: Subscription, new_plan: str, interval: str) -> 
         raise SubscriptionNotActive("A payment of this subscription is open. Please settle it first.")
     if (new_plan, interval) == (subscription.plan, subscription.interval):
         raise NoChange("You already have this plan and interval.")
-    if new_plan == FREE and subscription.cancel_at_period_end:
+    ends_at = selectors.planned_end(subscription)
+    if new_plan == FREE and ends_at and ends_at <= subscription.current_period_end:
         raise NoChange("Your subscription already ends with the paid period.")
 
 
@@ -222,9 +223,9 @@ def schedule_change(change: PlanChange, subscription: Subscription, now: datetim
     :raises ChangeNotAvailable: Stripe does not do it; the subscription is as it was.
     """
     release_schedule(subscription)
-    was_ending = subscription.cancel_at_period_end
-    if was_ending:
-        gateway.update_subscription(subscription.pk, {"cancel_at_period_end": False})
+    ends_at = selectors.planned_end(subscription)
+    if ends_at:
+        go_on(subscription)
     try:
         # Without a key of the change's own: one that was broken off left a schedule that has just been let go of.
         schedule = gateway.create_schedule(subscription_id=subscription.pk)
@@ -235,8 +236,13 @@ def schedule_change(change: PlanChange, subscription: Subscription, now: datetim
             plan=change.plan, interval=change.interval, reason=str(error.__cause__),
         )  # fmt: skip
         release_schedule(resync(subscription, now))
-        if was_ending:
-            gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})
+        if ends_at:
+            as_it_was = (
+                {"cancel_at_period_end": True}
+                if subscription.cancel_at_period_end
+                else {"cancel_at": int(ends_at.timestamp())}
+            )
+            gateway.update_subscription(subscription.pk, as_it_was)
         resync(subscription, now)
         raise ChangeNotAvailable(
             "This change cannot be scheduled here. Cancel at the end of the paid period and subscribe again then."

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from billing import selectors
 from billing.models import CheckoutState, PaidInvoice, Purchase, Refund, Subscription
 from billing.services.cancellations import cancel_subscription, reactivate_subscription
 from billing.services.exclusive import find_own
@@ -297,7 +298,7 @@ def describe(subscription: Subscription) -> dict[str, Any]:
     return {
         "plan": subscription.plan,
         "status": subscription.status,
-        "cancel_at_period_end": subscription.cancel_at_period_end,
+        "cancel_at_period_end": selectors.ends_with_period(subscription),
     }
 
 

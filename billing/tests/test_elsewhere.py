@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
 
 Subscribe = Callable[..., str]
 RunJobs = Callable[[], int]
+URL = "/api/payment/subscription"
 ENTERPRISE, PRO = "price_smartspec_enterprise_monthly", "price_smartspec_pro_monthly"
 WAITING: Any = {"pending_invoice_items_behavior": "include"}
 
@@ -183,11 +184,43 @@ class TestPortal:
         Client().post(f"{opened}/cancel/{subscription_id}", form)
         run_jobs()
         assert view(alice_client)["cancel_at_period_end"] is True
+        assert Subscription.objects.get().cancel_at_period_end is False  # Stripe's portal sets the moment alone
         details = store.get("subscription", subscription_id)["cancellation_details"]
         assert (details["feedback"], details["comment"]) == ("too_expensive", "Only for now")
         Client().post(opened, {"action": "resume", "subscription": subscription_id})
         run_jobs()
         assert view(alice_client)["cancel_at_period_end"] is False
+
+    def test_cancels_what_is_then_gone_on_with_here(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, portal: Callable[[], str], run_jobs: RunJobs
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        Client().post(f"{portal()}/cancel/{subscription_id}", {"action": "cancel"})
+        run_jobs()
+        again = alice_client.post(f"{URL}/change-plan", {"subscription_id": subscription_id, "new_plan": "free"})
+        assert again.json()["code"] == "no_change"
+        assert alice_client.get("/api/payment/invoices/upcoming").json()["upcoming_invoice"] is None
+        browser = Client()
+        browser.force_login(alice)
+        page = browser.get("/account/plans").content.decode()
+        assert ('id="resume-plan"' in page, 'id="cancel-plan"' in page) == (True, False)
+        assert alice_client.post(f"{URL}/reactivate", {"subscription_id": subscription_id}).status_code == 200
+        assert store.get("subscription", subscription_id)["cancel_at"] is None
+        assert (view(alice_client)["cancel_at"], view(alice_client)["access_ends_at"]) == (None, None)
+
+    def test_cancels_what_a_scheduled_change_then_takes_the_place_of(
+        self, alice_client: APIClient, subscribe: Subscribe, portal: Callable[[], str], run_jobs: RunJobs
+    ) -> None:
+        subscription_id = subscribe(alice_client, "enterprise")
+        Client().post(f"{portal()}/cancel/{subscription_id}", {"action": "cancel"})
+        run_jobs()
+        body = {"subscription_id": subscription_id, "new_plan": "pro"}
+        gateway.client().v1.prices.update("price_smartspec_pro_monthly", {"active": False})
+        assert alice_client.post(f"{URL}/change-plan", body).json()["code"] == "change_not_available"
+        assert view(alice_client)["cancel_at"] == view(alice_client)["current_period_end"]  # as it was
+        gateway.client().v1.prices.update("price_smartspec_pro_monthly", {"active": True})
+        assert alice_client.post(f"{URL}/change-plan", body).json()["status"] == "scheduled"
+        assert (view(alice_client)["cancel_at"], view(alice_client)["pending_change"]["plan"]) == (None, "pro")
 
     def test_is_of_nobody_else(
         self, alice: Any, alice_client: APIClient, bob_client: APIClient, subscribe: Subscribe, portal: Any
@@ -297,6 +330,9 @@ class TestDashboard:
         run_jobs()
         shown = view(alice_client)
         assert shown["cancel_at"] == shown["access_ends_at"] == store.moment(end).isoformat().replace("+00:00", "Z")
+        assert shown["cancel_at_period_end"] is False
+        assert alice_client.post(f"{URL}/reactivate", {"subscription_id": subscription_id}).status_code == 200
+        assert view(alice_client)["access_ends_at"] is None
 
     def test_a_lost_webhook_is_found_by_reconcile(
         self, alice: Any, alice_client: APIClient, subscribe: Subscribe

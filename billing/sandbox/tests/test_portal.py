@@ -84,10 +84,12 @@ class TestCancelAndResume:
         cancelled = portal.cancel_subscription(
             session=session, subscription_id=subscription["id"], feedback="unused", now=clock.now()
         )
-        assert cancelled["cancel_at_period_end"]
+        end = subscription["items"]["data"][0]["current_period_end"]
+        # https://docs.stripe.com/billing/subscriptions/billing-mode/compare: the moment, and not the flag
+        assert (cancelled["cancel_at"], cancelled["cancel_at_period_end"]) == (end, False)
         assert cancelled["cancellation_details"]["feedback"] == "unused"
         resumed = portal.resume_subscription(session=session, subscription_id=subscription["id"], now=clock.now())
-        assert not resumed["cancel_at_period_end"]
+        assert resumed["cancel_at"] is None
 
     def test_never_anothers(self, client_of_stripe: stripe.StripeClient, subscription: dict[str, Any]) -> None:
         other = client_of_stripe.v1.customers.create(params={})

@@ -126,7 +126,9 @@ def cancel_subscription(
         behavior = rule["proration_behavior"]
         ends = {"prorate": behavior != "none", "invoice_now": behavior == "always_invoice"}
         return subscriptions.cancel_subscription(subscription_id, {"cancellation_details": details} | ends, now=now)
-    params = {"cancel_at_period_end": True, "cancellation_details": details}
+    # A flexible subscription gets the moment, and not the flag:
+    # https://docs.stripe.com/billing/subscriptions/billing-mode/compare
+    params = {"cancel_at": "max_period_end", "cancellation_details": details}
     return subscriptions.update_subscription(subscription_id, params, now=now)
 
 
