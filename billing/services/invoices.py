@@ -153,7 +153,7 @@ def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, unti
         if not is_new:
             return recorded
         if upgrade is not None:  # what went back of the period pays for months again, as far as the upgrade does
-            PaidInvoice.objects.filter(pk__in=[period.pk for period in periods_of(recorded)]).update(is_returned=False)
+            PaidInvoice.objects.filter(pk__in=[one.pk for one in periods_of(recorded)]).update(is_returned=False)
         pay_until(subscription)
         if upgrade is None:
             given = give_months(customer, recorded, bill.plan, now, until)

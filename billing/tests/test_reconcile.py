@@ -192,6 +192,43 @@ class TestRepairing:
         assert balance(alice) == ALL
 
 
+class TestWhatCannotBeCompared:
+    def test_keeps_nobody_else_from_it_and_is_named_until_it_can(
+        self, alice_client: APIClient, bob: Any, bob_client: APIClient, subscribe: Any, run_jobs: Callable[[], int]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        agreed = gateway.create_price(
+            {
+                "currency": "usd",
+                "unit_amount": 2500,
+                "recurring": {"interval": "month"},
+                "product": "prod_smartspec_pro",
+            }
+        )
+        item = store.get("subscription", subscription_id)["items"]["data"][0]
+        gateway.update_subscription(subscription_id, {"items": [{"id": item["id"], "price": agreed["id"]}]})
+        pay(open_credits(bob_client, 100))
+        lose_webhooks()
+        code, found = run("--repair")
+        left = [one for one in found["differences"] if not one["repaired"]]
+        assert (code, balance(bob)) == (1, ALL)
+        assert ("could_not_be_compared", subscription_id) in {(one["kind"], one["object_id"]) for one in left}
+        assert found["remaining"] == len(left)
+        label = {"smartspec_plan": "pro", "smartspec_interval": "monthly"}
+        gateway.update_price(agreed["id"], {"metadata": label})
+        assert run("--repair")[0] == 0
+        assert run()[0] == 0
+
+    def test_is_a_subscription_that_stripe_does_not_know(
+        self, alice_client: APIClient, subscribe: Any, set_clock: SetClock, run_jobs: Callable[[], int]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        set_clock(clock.now() + timedelta(days=9))
+        store.mark_deleted("subscription", subscription_id)
+        arguments = ("--since", f"{clock.now() - timedelta(days=1):%Y-%m-%d}")
+        assert kinds(*arguments) == ["subscription_state_mismatch"]
+
+
 class TestEverythingLost:
     def test_is_made_good_by_one_run(self, alice: Any, alice_client: APIClient, set_clock: SetClock) -> None:
         first = open_credits(alice_client, 100)

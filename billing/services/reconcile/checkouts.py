@@ -46,7 +46,7 @@ def compare_session(session_id: str, session: dict[str, Any] | None, now: dateti
         if isinstance(settled, Purchase) and settled.state == CheckoutState.FULFILLED:
             restore_grants(purchase=settled, now=now)
 
-    return compare(look, repair)
+    return compare(session_id, look, repair)
 
 
 def look_at_session(session: dict[str, Any]) -> Difference | None:

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from django.db.models import Model, QuerySet
 
+from billing import gateway
 from billing.models import Customer
+from smartspec.errors import DomainError
 
 AnyRow = TypeVar("AnyRow", bound=Model)
 
@@ -90,11 +92,25 @@ def in_pages(rows: QuerySet[AnyRow]) -> Iterator[AnyRow]:
         last = page[-1].pk
 
 
-def compare(look: Callable[[], Difference | None], repair: Callable[[], object] | None = None) -> Finding | None:
-    difference = look()
-    if difference is None:
-        return None
-    return Finding(difference, look, repair)
+def compare(
+    object_id: object, look: Callable[[], Difference | None], repair: Callable[[], object] | None = None
+) -> Finding | None:
+    """Look at one object. One that cannot be read (a price agreed in the dashboard that stands for no plan) is a
+    difference of its own: it keeps no other from being compared.
+
+    :raises gateway.StripeUnavailable: Stripe cannot be reached; then nothing can be compared.
+    """
+
+    def look_at_it() -> Difference | None:
+        try:
+            return look()
+        except (gateway.StripeUnavailable, gateway.PaymentsNotConfigured):
+            raise
+        except DomainError as error:
+            return Difference("could_not_be_compared", str(object_id), "", error.detail)
+
+    difference = look_at_it()
+    return None if difference is None else Finding(difference, look_at_it, repair)
 
 
 def first_then(fetched: dict[str, Any] | None, retrieve: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:

@@ -17,6 +17,7 @@ def check_customers(window: Window, now: datetime) -> Checks:
         values = {"email": User.objects.get(pk=window.user_id).email}
     for fetched in gateway.list_customers(values):
         yield compare(
+            fetched["id"],
             lambda fetched=fetched: look_at_customer(fetched),  # type: ignore[misc]
             lambda fetched=fetched: find_or_adopt_customer(customer_id=fetched["id"], now=now),  # type: ignore[misc]
         )

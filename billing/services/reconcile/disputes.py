@@ -30,7 +30,7 @@ def check_disputes(window: Window, now: datetime) -> Checks:
 
 def compare_dispute(dispute_id: str, fetched: dict[str, Any] | None, now: datetime) -> Finding | None:
     read = first_then(fetched, lambda: gateway.retrieve_dispute(dispute_id))
-    return compare(lambda: look_at_dispute(read()), lambda: settle_dispute(dispute_id=dispute_id, now=now))
+    return compare(dispute_id, lambda: look_at_dispute(read()), lambda: settle_dispute(dispute_id=dispute_id, now=now))
 
 
 def look_at_dispute(fetched: dict[str, Any]) -> Difference | None:

@@ -19,7 +19,9 @@ def check_invoices(window: Window, now: datetime) -> Checks:
 
 
 def compare_invoice(invoice: dict[str, Any], now: datetime) -> Finding | None:
-    return compare(lambda: look_at_invoice(invoice), lambda: record_invoice(invoice_id=invoice["id"], now=now))
+    return compare(
+        invoice["id"], lambda: look_at_invoice(invoice), lambda: record_invoice(invoice_id=invoice["id"], now=now)
+    )
 
 
 def look_at_invoice(invoice: dict[str, Any]) -> Difference | None:

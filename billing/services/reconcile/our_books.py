@@ -22,14 +22,14 @@ def check_our_payments(window: Window, now: datetime) -> Checks:
         fulfilled = fulfilled.filter(user_id=window.user_id)
         invoices = invoices.filter(subscription__user_id=window.user_id)
     for purchase in in_pages(fulfilled):
-        yield compare(lambda purchase=purchase: look_at_fulfilled(purchase, window))  # type: ignore[misc]
+        yield compare(purchase.pk, lambda purchase=purchase: look_at_fulfilled(purchase, window))  # type: ignore[misc]
     for recorded in in_pages(invoices.select_related("subscription")):
-        yield compare(lambda recorded=recorded: look_at_recorded(recorded))  # type: ignore[misc]
+        yield compare(recorded.pk, lambda recorded=recorded: look_at_recorded(recorded))  # type: ignore[misc]
     for prefix, look in LOOK_AT_GRANT.items():
         for grant in credits_selectors.iterate_grants(
             source_prefix=prefix, since=window.since, until=window.until, account_id=window.user_id
         ):
-            yield compare(lambda look=look, grant=grant: look(grant))  # type: ignore[misc]
+            yield compare(grant.source, lambda look=look, grant=grant: look(grant))  # type: ignore[misc]
 
 
 def look_at_fulfilled(purchase: Purchase, window: Window) -> Difference | None:

@@ -22,6 +22,7 @@ def check_refunds(window: Window, now: datetime) -> Checks:
     requested = Refund.objects.filter(status=Refund.Status.REQUESTED)
     for refund in in_pages(requested.filter(user_id=window.user_id) if window.user_id else requested):
         yield compare(
+            refund.pk,
             lambda pk=refund.pk: look_at_request(pk),  # type: ignore[misc]
             lambda refund=refund: send_refund(refund=refund, now=now),  # type: ignore[misc]
         )
@@ -40,7 +41,7 @@ def look_at_request(refund_pk: UUID) -> Difference | None:
 
 def compare_refund(refund_id: str, fetched: dict[str, Any] | None, now: datetime) -> Finding | None:
     read = first_then(fetched, lambda: gateway.retrieve_refund(refund_id))
-    return compare(lambda: look_at_refund(read()), lambda: settle_refund(refund_id=refund_id, now=now))
+    return compare(refund_id, lambda: look_at_refund(read()), lambda: settle_refund(refund_id=refund_id, now=now))
 
 
 def look_at_refund(fetched: dict[str, Any]) -> Difference | None:

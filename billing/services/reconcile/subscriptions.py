@@ -1,5 +1,6 @@
 """Subscriptions: what they are, the plan that follows from them, and the month's allowance."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,9 +32,17 @@ def check_subscriptions(window: Window, now: datetime) -> Checks:
     alive = window.older(Subscription.objects.filter(ended_at__isnull=True))
     for subscription in in_pages(alive):
         yield compare_subscription(subscription.pk, None, now)
-        earlier = {"created": {"lt": int(window.since.timestamp())}} if window.since else {}
-        for invoice in gateway.list_all_invoices({"subscription": subscription.pk, "status": "paid", **earlier}):
+        for invoice in list_earlier_invoices(subscription, window):
             yield compare_invoice(invoice, now)
+
+
+def list_earlier_invoices(subscription: Subscription, window: Window) -> Iterator[dict[str, Any]]:
+    """Yield the paid invoices of a subscription from before the window; none of one that Stripe does not know."""
+    earlier = {"created": {"lt": int(window.since.timestamp())}} if window.since else {}
+    try:
+        yield from gateway.list_all_invoices({"subscription": subscription.pk, "status": "paid", **earlier})
+    except gateway.StripeObjectMissing:
+        return
 
 
 def compare_subscription(subscription_id: str, fetched: dict[str, Any] | None, now: datetime) -> Finding | None:
@@ -50,7 +59,7 @@ def compare_subscription(subscription_id: str, fetched: dict[str, Any] | None, n
         if subscription is not None:
             apply_plan_of(customer_id=subscription.customer_id, now=now)
 
-    return compare(look, repair)
+    return compare(subscription_id, look, repair)
 
 
 def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference | None:
