@@ -61,7 +61,8 @@ class TestWebhooks:
         set_clock(clock.now() + 2 * SECOND)
         alice_client.get(f"/api/payment/checkout/{session_id}")  # the app's poll fulfils before the queue does
         fulfilled = Purchase.objects.get()
-        assert fulfilled.fulfilled_at and fulfilled.fulfilled_at > Webhook.objects.latest("received_at").received_at
+        assert fulfilled.fulfilled_at
+        assert fulfilled.fulfilled_at > Webhook.objects.latest("received_at").received_at
         assert watching.webhooks_arrive(clock.now() + HOUR + SECOND).holds
 
     def test_may_be_silent_while_nobody_pays(self) -> None:
