@@ -13,7 +13,9 @@ PATTERNS = (
     (re.compile(r"\b(Bearer|Api-Key|Basic)\s+[\w.~+/=-]+", re.IGNORECASE), rf"\1 {MASK}"),
     (re.compile(r"(://)[^\s/@]+@"), rf"\1{MASK}@"),  # name and password in a URL
     (re.compile(r"([?&](?:X-Amz-Signature|X-Amz-Credential|token|key|code)=)[^\s&\"']+", re.IGNORECASE), rf"\1{MASK}"),
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), MASK),
+    # A link that signs in or confirms an address, also as the `next` of another page.
+    (re.compile(r"((/|%2F)account\2(?:open|verify)\2)[^\s/?&\"']+", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(r"[\w.+%-]+(?:@|%(?:25)*40)[\w-]+(?:\.[\w-]+)+"), MASK),  # browsers send @ as %40
 )
 DIGITS = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w.-])")
 SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|api_?key|(?:^|_)card|cvc", re.IGNORECASE)

@@ -4,6 +4,7 @@ import gzip
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,12 +16,14 @@ from django.conf import settings
 from structlog.stdlib import ProcessorFormatter
 
 from smartspec.scrubbing import MASK, scrub
-from smartspec.users import keys
+from smartspec.users import keys, page_urls
 
 KEPT = "cs_test_a1B2 pi_3Nk evt_1 3f2b8c1e-0000-4000-8000-000000000000 2026-03-10 12:00:00.123456 105.000000"
 HIDDEN = {
     "e-mail": "alice@smartspec.test",
     "e-mail with a tag": "Alice.B+c@mail.example.co.th",
+    "e-mail in a query": "alice%40smartspec.test",
+    "e-mail in a query of a query": "alice%252Bb%2540smartspec.test",
     "Stripe key": "sk_" + "live_" + "abcdefghijklmnop",
     "webhook secret": "whsec_abcdefgh",
     "service key": keys.make_key(keys.SERVICE_KIND).text,
@@ -35,7 +38,9 @@ import structlog
 from django.test import Client
 from smartspec.logs import get_logger
 structlog.contextvars.bind_contextvars(event_id="evt_42")
-Client(raise_request_exception=False).post(
+client = Client(raise_request_exception=False)
+client.get("/account/open/path-secret?email=alice%40smartspec.test", headers={"host": "localhost"})
+client.post(
     "/api/auth/app/v1/auth/login?email=alice@smartspec.test&token=query-secret",
     '{"email": "alice@smartspec.test", "password": "body-secret"}', content_type="application/json",
     headers={"authorization": "Bearer header-secret", "cookie": "sessionid=cookie-secret", "host": "localhost"})
@@ -60,6 +65,19 @@ class TestScrubbing:
         assert scrub("Authorization: Bearer abc.def") == f"Authorization: Bearer {MASK}"
         assert scrub("postgres://user:pass@db/x") == f"postgres://{MASK}@db/x"
         assert scrub("https://r2/x.png?X-Amz-Signature=abc&a=1") == f"https://r2/x.png?X-Amz-Signature={MASK}&a=1"
+
+    def test_hides_the_tokens_in_paths(self) -> None:
+        for page in ("account/open", "account/verify"):
+            assert scrub(f"GET /{page}/Ab1:c-D_e?next=/account") == f"GET /{page}/{MASK}?next=/account"
+            quoted = f"/{page}/Ab1".replace("/", "%2F")
+            assert "Ab1" not in scrub(f"/accounts/login/?next={quoted}")
+        assert scrub("GET /account/transactions/entry_1") == "GET /account/transactions/entry_1"
+
+    def test_hides_every_token_that_an_address_of_ours_has(self) -> None:
+        """A new page with a token in its path: name it in `scrubbing.PATTERNS`."""
+        for pattern in (str(route.pattern) for route in page_urls.urlpatterns):
+            path = "/" + re.sub("<[^>]+>", "Ab1-secret", pattern)
+            assert "Ab1-secret" not in scrub(path)
 
     def test_hides_by_name_however_deep(self) -> None:
         line = {"user_id": 7, "headers": [{"Cookie": "a=b", "Accept": "*/*"}], "new_password": "x", "token": ""}
@@ -118,6 +136,7 @@ def fail(**variables: str) -> str:
 
 def assert_nothing_escaped(text: str) -> None:
     assert "alice@" not in text
+    assert "alice%40" not in text
     assert "abcdefghijklmnop" not in text
     assert "-secret" not in text
 
