@@ -1,5 +1,7 @@
 """What templates ask about people."""
 
+import re
+
 from django import template
 from django.utils.translation import gettext
 
@@ -26,6 +28,14 @@ SYSTEMS = (
     ("Mac OS", "macOS"),
     ("Linux", "Linux"),
 )
+# A program that shows mail would make a link of it, or we a paragraph or a button.
+MORE_THAN_A_NAME = re.compile(r"[:/@\x00-\x1f\x7f-\x9f\u2028\u2029]|\w\.\w\w")
+
+
+@register.filter
+def greetable(name: str) -> str:
+    """`{{ user.name|greetable }}`: the name, or nothing if it is one that writes more into a mail than a name."""
+    return "" if MORE_THAN_A_NAME.search(name) else name
 
 
 @register.filter

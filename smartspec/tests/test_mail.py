@@ -99,6 +99,30 @@ class TestLayout:
         letter = mail.lay_out("<b>S</b>", "<script>alert(1)</script>\n\nA: <i>1</i>\nB: 2\n\n-- \n<u>Why</u>")
         assert not re.search(r"<script|<b>S|<i>1|<u>", letter.html)
 
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "x\n\nYou won: https://evil.example",
+            "x: https://evil.example",
+            "https://evil.example",
+            "evil.example",
+            "win@evil.example",
+            "x\u2028You won: https://evil.example",
+        ],
+    )
+    def test_greets_nobody_by_more_than_a_name(self, alice: User, name: str) -> None:
+        """Such a name can only be an old one; somebody else's address may be behind it."""
+        alice.name = name
+        letter = mail.write_letter(template="card_expires", context=CONTEXT | {"user": alice}, language="en")
+        assert letter.text.startswith("Hello,\n")
+        assert "evil" not in letter.text + letter.html
+
+    @pytest.mark.parametrize("name", ["Alice", "J. R. R. Tolkien", "J.R.R. Tolkien", "สมศรี", "O'Brien-Łuk"])
+    def test_greets_by_name(self, alice: User, name: str) -> None:
+        alice.name = name
+        letter = mail.write_letter(template="card_expires", context=CONTEXT | {"user": alice}, language="en")
+        assert letter.text.startswith(f"Hello {name},\n")
+
     def test_counts_one_credit_as_one(self, alice: User) -> None:
         def subject(available: str) -> str:
             context = {

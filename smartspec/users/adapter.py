@@ -18,13 +18,13 @@ from django.utils import translation
 from django.utils.translation import get_language_from_request, gettext_lazy
 
 from smartspec import mail
-from smartspec.users.models import User
+from smartspec.users.models import User, one_line
 
 
 class SignupForm(forms.Form):
     """Sign-up takes a name beside e-mail and password."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=150, required=False)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=150, required=False, validators=[one_line])
 
     def signup(self, request: HttpRequest, user: User) -> None:
         """This will keep the name of somebody who just signed up (allauth calls it)."""

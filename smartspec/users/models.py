@@ -8,9 +8,11 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from smartspec.users import keys
 
@@ -33,12 +35,21 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
+# What breaks a line, or turns the direction of what is read after it: a name stands in the middle of sentences.
+one_line = RegexValidator(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]",
+    gettext_lazy("A name is one line, without control characters."),
+    code="not_one_line",
+    inverse_match=True,
+)
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person: a customer, or a member of staff. Log-in is by e-mail, compared without case."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(unique=True)
-    name = models.CharField(max_length=150, blank=True)
+    name = models.CharField(max_length=150, blank=True, validators=[one_line])
     language = models.CharField(max_length=10, choices=settings.LANGUAGES, default="en", help_text="of their mail")
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)

@@ -49,6 +49,20 @@ class TestSignUp:
         assert carol.post(f"{AUTH}/auth/email/verify", {"key": code_in(mailoutbox[1])}).status_code == 200
         assert carol.get("/api/me").json()["email_verified"] is True
 
+    @pytest.mark.parametrize(
+        "name", ["Carol\n\nYou won: https://evil.example", "Ca\u2028rol", "Ca\x1brol", "Ca\u202erol"]
+    )
+    def test_a_name_is_one_line(self, name: str) -> None:
+        answer = sign_up(name=name)
+        assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, "name")
+        on_the_page = {"email": "carol@smartspec.test", "password1": PASSWORD, "name": name}
+        assert "control characters" in Client().post("/accounts/signup/", on_the_page).content.decode()
+        assert not User.objects.exists()
+
+    def test_a_name_has_accents_and_more_than_one_alphabet(self) -> None:
+        token = sign_up(name="Zoë สมศรี O\u2019Brien-Łuk").json()["meta"]["session_token"]
+        assert client_with(token).get("/api/me").json()["name"] == "Zoë สมศรี O\u2019Brien-Łuk"
+
     def test_an_address_that_is_taken_is_refused_whatever_its_case(self, alice: User) -> None:
         answer = sign_up(email="ALICE@smartspec.test")
         assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
