@@ -21,6 +21,10 @@ def subscription_changed(subscription_id: str, now: datetime) -> object:
     return services.sync_subscription(subscription_id=subscription_id, now=now)
 
 
+def update_lapsed(subscription_id: str, now: datetime) -> None:
+    services.put_back_change(subscription_id=subscription_id, now=now)
+
+
 def schedule_changed(schedule_id: str, now: datetime) -> object:
     return services.sync_scheduled(schedule_id=schedule_id, now=now)
 
@@ -51,6 +55,7 @@ HANDLERS: dict[str, Handler] = {
     "customer.subscription.updated": subscription_changed,
     "customer.subscription.deleted": subscription_changed,
     "customer.subscription.pending_update_applied": subscription_changed,
+    "customer.subscription.pending_update_expired": update_lapsed,
     "subscription_schedule.created": schedule_changed,
     "subscription_schedule.updated": schedule_changed,
     "subscription_schedule.released": schedule_changed,

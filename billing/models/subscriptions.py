@@ -39,6 +39,14 @@ class Subscription(models.Model):
     pending_plan = models.CharField(max_length=50, blank=True)
     pending_interval = models.CharField(max_length=10, blank=True)
     pending_at = models.DateTimeField(null=True)
+    displaced_plan = models.CharField(
+        max_length=50,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="A scheduled change that an upgrade not yet paid has taken the place of.",
+    )
+    displaced_interval = models.CharField(max_length=10, blank=True, default="", db_default="")
     is_surplus = models.BooleanField(
         default=False, help_text="Paid although the user had a subscription: cancelled, refunded, gives nothing."
     )
@@ -75,6 +83,11 @@ class Subscription(models.Model):
                 name="subscription_pending_whole",
                 condition=Q(pending_plan="", pending_interval="", pending_at__isnull=True)
                 | (~Q(pending_plan="") & ~Q(pending_interval="") & Q(pending_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="subscription_displaced_whole",
+                condition=Q(displaced_plan="", displaced_interval="")
+                | (~Q(displaced_plan="") & ~Q(displaced_interval="")),
             ),
         )
 

@@ -44,6 +44,7 @@ from billing.services.refunds import (
     settle_refund,
     settle_refunds_of_charge,
 )
+from billing.services.scheduling import put_back_change
 from billing.services.settlement import refresh_checkout, settle_payment_intent, settle_session
 from billing.services.setup import Setup, check_prices, compare_prices, set_up_stripe
 from billing.services.staff import (
@@ -119,6 +120,7 @@ __all__ = [
     "open_portal",
     "open_subscription_checkout",
     "preview_refund",
+    "put_back_change",
     "reactivate_by_staff",
     "reactivate_subscription",
     "reconcile",

@@ -5,6 +5,7 @@ from datetime import datetime
 from billing import gateway
 from billing.models import Subscription
 from billing.services.exclusive import changing, resync
+from billing.services.scheduling import release_schedule
 from smartspec.errors import DomainError
 from smartspec.users.models import User
 
@@ -60,7 +61,7 @@ def cancel_pending_change(*, user: User, subscription_id: str, now: datetime) ->
     :raises ChangeUnderWay: it is being changed by another request.
     """
     with changing(user=user, subscription_id=subscription_id, now=now) as subscription:
-        if not subscription.pending_plan:
+        if not subscription.pending_plan and not subscription.displaced_plan:
             raise NoPendingChange("No change of plan is scheduled.")
         release_schedule(subscription)
         return resync(subscription, now)
@@ -83,14 +84,3 @@ def go_on(subscription: Subscription) -> None:
     gateway.update_subscription(
         subscription.pk, {"cancel_at": ""} if has_moment_alone else {"cancel_at_period_end": False}
     )
-
-
-def release_schedule(subscription: Subscription) -> None:
-    """Let go of a scheduled change: Stripe refuses most updates while a schedule drives a subscription."""
-    if not subscription.schedule_id:
-        return
-    try:
-        gateway.release_schedule(subscription.schedule_id)
-    except gateway.StripeRefused:
-        if gateway.retrieve_schedule(subscription.schedule_id)["status"] not in ("released", "completed", "canceled"):
-            raise

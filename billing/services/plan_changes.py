@@ -11,10 +11,11 @@ from django.db import IntegrityError, transaction
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Interval, PlanChange, Subscription
-from billing.services.cancellations import end_with_period, go_on, release_schedule
+from billing.services.cancellations import end_with_period, go_on
 from billing.services.checkouts import IdempotencyConflict
 from billing.services.exclusive import changing, find_current, resync
 from billing.services.invoices import record_invoice
+from billing.services.scheduling import displace_schedule, put_back_if_possible, release_schedule, schedule
 from billing.services.subscriptions import is_entitled
 from billing.services.upgrades import preview_upgrade_credits
 from smartspec.errors import DomainError
@@ -183,17 +184,23 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
     """
     if gateway.retrieve_subscription(subscription.pk).get("pending_update"):
         raise ChangeInProgress("An earlier change still waits for your confirmation.")
-    release_schedule(subscription)
-    updated = gateway.update_subscription(
-        subscription.pk,
-        {
-            "items": [{"id": subscription.item_id, "price": new_price_id(change.plan, change.interval), "quantity": 1}],
-            # The moment that counts is Stripe's: a customer on a test clock lives at another time than we do.
-            "proration_behavior": "always_invoice",
-            "payment_behavior": "pending_if_incomplete",
-        },
-        idempotency_key=f"change:{change.pk}",
-    )
+    displace_schedule(subscription)
+    try:
+        updated = gateway.update_subscription(
+            subscription.pk,
+            {
+                "items": [
+                    {"id": subscription.item_id, "price": new_price_id(change.plan, change.interval), "quantity": 1}
+                ],
+                # The moment that counts is Stripe's: a customer on a test clock lives at another time than we do.
+                "proration_behavior": "always_invoice",
+                "payment_behavior": "pending_if_incomplete",
+            },
+            idempotency_key=f"change:{change.pk}",
+        )
+    except DomainError:
+        put_back_if_possible(subscription, now)
+        raise
     invoice = gateway.retrieve_invoice(stripe_data.object_id(updated["latest_invoice"]))
     if stripe_data.invoice_is_paid(invoice):
         recorded = record_invoice(invoice_id=invoice["id"], now=now)
@@ -213,7 +220,7 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
             Decimal(0),
         )
     gateway.void_invoice(invoice["id"])  # which drops the pending update
-    resync(subscription, now)
+    put_back_if_possible(subscription, now)
     raise gateway.CardRefused("Your card was declined. Your plan has not changed.")
 
 
@@ -227,9 +234,7 @@ def schedule_change(change: PlanChange, subscription: Subscription, now: datetim
     if ends_at:
         go_on(subscription)
     try:
-        # Without a key of the change's own: one that was broken off left a schedule that has just been let go of.
-        schedule = gateway.create_schedule(subscription_id=subscription.pk)
-        gateway.update_schedule(schedule["id"], schedule_values(change, subscription, schedule))
+        schedule(subscription, plan=change.plan, interval=change.interval)
     except gateway.StripeRefused as error:
         log.warning(
             "Plan change could not be scheduled", user_id=str(change.user_id), subscription_id=subscription.pk,
@@ -248,31 +253,6 @@ def schedule_change(change: PlanChange, subscription: Subscription, now: datetim
             "This change cannot be scheduled here. Cancel at the end of the paid period and subscribe again then."
         ) from error
     return scheduled_answer(resync(subscription, now))
-
-
-def schedule_values(change: PlanChange, subscription: Subscription, schedule: dict[str, Any]) -> dict[str, Any]:
-    """Return the schedule's two phases: what is paid for as it is, then one period of the new price, then let go."""
-    current = schedule["phases"][0]
-    return {
-        "end_behavior": "release",
-        "proration_behavior": "none",
-        "phases": [
-            {
-                "items": [{"price": subscription.price_id, "quantity": 1}],
-                "start_date": current["start_date"],
-                "end_date": current["end_date"],
-                "proration_behavior": "none",
-            },
-            {
-                "items": [{"price": new_price_id(change.plan, change.interval), "quantity": 1}],
-                "duration": {
-                    "interval": "year" if change.interval == Interval.YEARLY else "month",
-                    "interval_count": 1,
-                },
-                "proration_behavior": "none",
-            },
-        ],
-    }
 
 
 def preview_change(subscription: Subscription, new_plan: str, interval: str, now: datetime) -> PlanChangeAnswer:

@@ -169,6 +169,7 @@ def row_of(
     """
     item = stripe_data.subscription_item(fetched)
     plan, interval = require_plan_of_price(item.price_id, item.price)
+    is_changed = known is None or (known.plan, known.interval) != (plan, interval)
     return {
         "customer_id": customer.pk,
         "user_id": customer.user_id,
@@ -187,6 +188,9 @@ def row_of(
         "pending_plan": pending[0] if pending else "",
         "pending_interval": pending[1] if pending else "",
         "pending_at": pending[2] if pending else None,
+        # An upgrade that was paid for has taken its place for good.
+        "displaced_plan": "" if known is None or is_changed else known.displaced_plan,
+        "displaced_interval": "" if known is None or is_changed else known.displaced_interval,
         "created_at": stripe_data.required_moment(fetched["created"]),
     }
 

@@ -18,6 +18,7 @@ from billing.services.reconcile.comparing import (
     in_pages,
 )
 from billing.services.reconcile.invoices import compare_invoice
+from billing.services.scheduling import put_back_change
 from billing.services.subscriptions import apply_plan_of, fetch_pending_change, is_entitled, row_of, sync_subscription
 from credits import selectors as credits_selectors
 
@@ -58,6 +59,7 @@ def compare_subscription(subscription_id: str, fetched: dict[str, Any] | None, n
         subscription = sync_subscription(subscription_id=subscription_id, now=now)
         if subscription is not None:
             apply_plan_of(customer_id=subscription.customer_id, now=now)
+            put_back_change(subscription_id=subscription.pk, now=now)
 
     return compare(subscription_id, look, repair)
 
@@ -77,6 +79,9 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
     other = [name for name, value in expected.items() if getattr(known, name) != value]
     if other:
         return differ(f"Other at Stripe: {', '.join(other)}.")
+    if known.displaced_plan and known.ended_at is None and not fetched.get("pending_update"):
+        detail = f"The change to {known.displaced_plan}, {known.displaced_interval}, is no longer scheduled."
+        return Difference("scheduled_change_lost", fetched["id"], str(customer.user_id), detail)
     if known.ended_at is None and not known.is_surplus:
         state = credits_selectors.get_plan_state(account_id=customer.user_id, now=now)
         plan = known.plan if is_entitled(known) else "free"
