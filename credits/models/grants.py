@@ -37,6 +37,7 @@ class Grant(models.Model):
     own_end_at = models.DateTimeField(null=True, help_text="its end before returned credits prolonged it, once")
     paid_cents = models.BigIntegerField(null=True, help_text="what was paid for it, where that is known")
     currency = models.CharField(max_length=3, blank=True, default="", db_default="", help_text="of paid_cents")
+    returns_grant = models.BigIntegerField(null=True, help_text="number of the grant whose clawback it undoes")
 
     account_id: UUID
 
@@ -71,6 +72,10 @@ class Grant(models.Model):
                 condition=Q(paid_cents__isnull=True, currency="")
                 | Q(paid_cents__isnull=False, paid_cents__gte=0, currency__regex="^[a-z]{3}$", kind="purchase"),
                 name="credits_grant_money_is_for_what_was_bought",
+            ),
+            models.CheckConstraint(
+                condition=Q(returns_grant__isnull=True) | Q(returns_grant__gte=1, returns_grant__lt=F("number")),
+                name="credits_grant_returns_an_earlier_one",
             ),
         )
         indexes = (

@@ -38,7 +38,10 @@ def list_holds_until(*, account_id: UUID, until: datetime, limit: int) -> list[H
 def recoverable(*, account_id: UUID, kind: str, source: str) -> Decimal:
     """Return how much of a grant could still be taken back: neither expired unspent nor taken before."""
     lot = Grant.objects.filter(account_id=account_id, kind=kind, source=source).first()
-    return ZERO if lot is None else max(lot.credits - lot.expired - lot.clawed_back, ZERO)
+    if lot is None:
+        return ZERO
+    own = Grant.objects.filter(Q(number=lot.number) | Q(returns_grant=lot.number), account_id=account_id)
+    return max(lot.credits - lot.clawed_back - sum(own.values_list("expired", flat=True)), ZERO)
 
 
 # --- Adjustments --------------------------------------------------------------------------------------------------

@@ -159,7 +159,9 @@ def claw_back(
     reference_type: str = "",
     reference_id: str = "",
 ) -> ClawedBack:
-    """This will take back what a grant gave: from its own lot, then from others in burn order; the rest is debt.
+    """This will take back what a grant gave: from its own lots, then from others in burn order; the rest is debt.
+
+    Its own are its lot, and those by which `give_back` returned something of it.
 
     Never more in all than the grant gave, and nothing that expired unspent: what is beyond that is not taken, and the
     answer's `credits` tells what was.
@@ -208,7 +210,8 @@ def give_back(
 ) -> Granted | None:
     """This will undo a clawback of (kind, source), or a part, once per `new_source` (`refund_failed:<refund>`, …).
 
-    The new lot is like the one that was taken from. Never more than was taken is given; None when nothing was.
+    The new lot is like the one that was taken from, and its own: it is clawed back and ends as that one is.
+    Never more than was taken is given; None when nothing was.
 
     :raises UnknownGrant: nothing was given for this kind and source.
     :raises UnknownAccount: there is no such user.

@@ -1,6 +1,6 @@
 -- Undo a clawback, or a part of it, after a refund that failed or a dispute that was won: a new lot like the one that it was taken
--- for (one that has ended gives its length again), with a positive entry of type clawback and the share of the money. Once per source;
--- never more than was taken.
+-- for (one that has ended gives its length again), with a positive entry of type clawback and the share of the money. It says which
+-- grant it returns, for it is that grant's own from now on. Once per source; never more than was taken.
 -- status: ok, replay, nothing, unknown_grant, no_account
 CREATE OR REPLACE FUNCTION credits_give_back(
   p_account uuid, p_kind text, p_source text, p_credits numeric, p_new_source text, p_now timestamptz,
@@ -10,6 +10,7 @@ DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
   v_back numeric;
   v_paid bigint;
+  v_end timestamptz;  -- its own, not one to which credits that came back prolonged it
   g credits_grant;
 BEGIN
   SELECT * INTO lot FROM credits_grant x WHERE x.account_id = p_account AND x.kind = p_kind AND x.source = p_new_source;
@@ -25,7 +26,10 @@ BEGIN
   END IF;
   UPDATE credits_grant x SET clawed_back = x.clawed_back - v_back WHERE x.account_id = p_account AND x.number = g.number;
   v_paid := round(g.paid_cents * g.clawed_back / g.credits) - round(g.paid_cents * (g.clawed_back - v_back) / g.credits);
+  v_end := coalesce(g.own_end_at, g.expires_at);
   lot := credits_give(p_account, p_kind, p_new_source, v_back, g.priority,
-    CASE WHEN g.expires_at <= p_now THEN p_now + (g.expires_at - g.effective_at) ELSE g.expires_at END, p_now, 'clawback',
+    CASE WHEN v_end <= p_now THEN p_now + (v_end - g.effective_at) ELSE v_end END, p_now, 'clawback',
     p_reference_type, p_reference_id, p_description, v_paid, g.currency);
+  UPDATE credits_grant x SET returns_grant = g.number WHERE x.account_id = p_account AND x.number = lot.number
+  RETURNING * INTO lot;
 END $$;

@@ -95,6 +95,8 @@ class TestCheck:
             ("credits_grant_money_is_for_what_was_bought", "credits_grant SET paid_cents = 900"),
             ("credits_grant_money_is_for_what_was_bought", "credits_grant SET paid_cents = 900, currency = 'usd'"),
             ("credits_grant_money_is_for_what_was_bought", "credits_grant SET kind = 'purchase', currency = 'usd'"),
+            ("credits_grant_returns_an_earlier_one", "credits_grant SET returns_grant = number"),
+            ("credits_grant_returns_an_earlier_one", "credits_grant SET returns_grant = 0"),
             ("credits_hold_credits_positive", "credits_hold SET credits = 0 WHERE status = 'open'"),
             ("credits_hold_captured_in_range", "credits_hold SET captured = 5 WHERE status = 'captured'"),
             ("credits_hold_captured_by_one_entry", "credits_hold SET status = 'released' WHERE status = 'captured'"),

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 
 from credits import selectors, services, sql
 from credits.models import Grant, Hold
+from smartspec.errors import DomainError
 from smartspec.users.models import User
 
 HOUR = timedelta(hours=1)
@@ -43,6 +44,13 @@ class Lot:
     expired: Decimal = ZERO
     clawed: Decimal = ZERO
     prolonged: bool = False
+    length: timedelta | None = None  # its own, however long credits that came back kept it alive
+    own_end: datetime | None = None
+    returns: "Lot | None" = None
+
+    @property
+    def whose(self) -> "Lot":
+        return self.returns or self
 
 
 @dataclass
@@ -50,6 +58,7 @@ class Held:
     receipt: list[tuple[Lot, Decimal]]
     credits: Decimal
     ends: datetime
+    placed: datetime
     state: str = "open"
     consumed: Decimal = ZERO
 
@@ -59,6 +68,7 @@ class Model:
     """The rules of `credits/sql/README.md`, as short as they can be said."""
 
     debt: Decimal = ZERO
+    is_frozen: bool = False
     lots: list[Lot] = field(default_factory=list)
     holds: list[Held] = field(default_factory=list)
 
@@ -77,12 +87,13 @@ class Model:
 
     def give(self, credits: Decimal, ends: datetime | None, is_paid: bool, now: datetime) -> Lot:
         order = (ends is None, ends or now, is_paid, len(self.lots))
-        self.lots.append(Lot(order, credits, self.pay_debt(credits), ends))
+        length = ends - now if ends else None
+        self.lots.append(Lot(order, credits, self.pay_debt(credits), ends, length=length, own_end=ends))
         return self.lots[-1]
 
     def take(self, credits: Decimal, first: Lot | None = None) -> list[tuple[Lot, Decimal]]:
         receipt = []
-        for lot in sorted(self.lots, key=lambda lot: (lot is not first, self.burn_order(lot))):
+        for lot in sorted(self.lots, key=lambda lot: (lot.whose is not first, self.burn_order(lot))):
             taken = min(lot.remaining, credits)
             if taken:
                 lot.remaining -= taken
@@ -136,6 +147,7 @@ class LedgerLife(RuleBasedStateMachine):
         self.count = 0
         self.sold: list[tuple[str, Lot]] = []
         self.ids: dict[int, str] = {}
+        self.done: list[tuple[Any, dict[str, Any]]] = []
         self.outstanding: list[tuple[datetime, Decimal, Decimal]] = []
         self.rollback = transaction.atomic()
         self.rollback.__enter__()
@@ -148,6 +160,13 @@ class LedgerLife(RuleBasedStateMachine):
         self.count += 1
         return f"{what}:{self.count}"
 
+    def call(self, service: Any, **arguments: Any) -> Any:
+        """Call a service for this account, now, and keep what had an effect, to be called again."""
+        answer = service(account_id=self.account, now=self.now, **arguments)
+        if answer is not None and getattr(answer, "entry", answer) is not None:
+            self.done.append((service, arguments))
+        return answer
+
     @rule(hours=st.sampled_from([0.05, 0.1, 0.2, 1, 23.9, 24, 49]))
     def pass_time(self, hours: float) -> None:
         self.outstanding.append((self.now, self.model.available + self.model.held, self.model.debt))
@@ -159,9 +178,7 @@ class LedgerLife(RuleBasedStateMachine):
         ends = None if hours is None else self.now + timedelta(hours=hours)
         source = self.next("purchase")
         money: dict[str, Any] = {"paid_cents": int(credits * 37), "currency": "usd"} if kind == "purchase" else {}
-        services.grant(
-            account_id=self.account, kind=kind, credits=credits, source=source, expires_at=ends, now=self.now, **money
-        )
+        self.call(services.grant, kind=kind, credits=credits, source=source, expires_at=ends, **money)
         lot = self.model.give(credits, ends, kind == "purchase", self.now)
         if kind == "purchase":
             self.sold.append((source, lot))
@@ -169,22 +186,46 @@ class LedgerLife(RuleBasedStateMachine):
     @rule(quantity=st.integers(1, 12), ttl_seconds=st.sampled_from([300, 900, 7200, 86_400]))
     def hold(self, quantity: int, ttl_seconds: int) -> None:
         try:
-            placed = services.place_hold(
-                account_id=self.account,
+            placed = self.call(
+                services.place_hold,
                 operation="image_generation",
                 quantity=quantity,
                 reference_id="job",
                 idempotency_key=self.next("hold"),
                 ttl_seconds=ttl_seconds,
-                now=self.now,
             )
-        except services.InsufficientCredits:
-            assert self.model.available < quantity
+        except DomainError as refusal:
+            placed = refusal
+        self.was_placed(placed, quantity, ttl_seconds)
+
+    def was_placed(self, placed: services.PlacedHold | DomainError, quantity: int, ttl_seconds: int) -> None:
+        if isinstance(placed, DomainError):
+            why = services.AccountFrozen if self.model.is_frozen else services.InsufficientCredits
+            assert isinstance(placed, why)
+            assert self.model.is_frozen or self.model.available < quantity
             return
+        assert not self.model.is_frozen
         receipt = self.model.take(Decimal(quantity))
-        hold = Held(receipt, Decimal(quantity), self.now + timedelta(seconds=ttl_seconds))
+        hold = Held(receipt, Decimal(quantity), self.now + timedelta(seconds=ttl_seconds), self.now)
         self.model.holds.append(hold)
         self.ids[id(hold)] = placed.id
+
+    @rule(quantities=st.lists(st.integers(1, 5), min_size=1, max_size=4))
+    def hold_many(self, quantities: list[int]) -> None:
+        jobs = [
+            services.HoldRequest("image_generation", "job", self.next("hold"), quantity=quantity)
+            for quantity in quantities
+        ]
+        placed = services.hold_many(account_id=self.account, holds=jobs, now=self.now)
+        for answer, quantity in zip(placed, quantities, strict=True):
+            self.was_placed(answer, quantity, 900)
+
+    @rule(is_frozen=st.sampled_from([True, False, False]))
+    def freeze(self, is_frozen: bool) -> None:
+        change = services.freeze if is_frozen else services.thaw
+        was_changed = change(account_id=self.account, cause="staff", now=self.now)
+        assert was_changed == (is_frozen != self.model.is_frozen)
+        self.model.is_frozen = is_frozen
 
     def some_hold(self, choice: int) -> tuple[Held, str]:
         hold = self.model.holds[-1 - choice % len(self.model.holds)]
@@ -203,6 +244,21 @@ class LedgerLife(RuleBasedStateMachine):
         if not captured.is_replay:
             self.model.end(hold, "captured", spent, self.now)
             self.model.pass_time(self.now)
+
+    @precondition(lambda self: self.model.holds)
+    @rule(choice=st.integers(0, 5), ttl_seconds=st.sampled_from([300, 7200, 86_400]))
+    def extend(self, choice: int, ttl_seconds: int) -> None:
+        hold, hold_id = self.some_hold(choice)
+        ends = self.now + timedelta(seconds=ttl_seconds)
+        try:
+            services.extend_hold(hold_id=hold_id, ttl_seconds=ttl_seconds, now=self.now)
+        except (services.HoldExpired, services.HoldAlreadySettled):
+            assert hold.state != "open"
+        except services.HoldTooLong:
+            assert ends > hold.placed + 24 * HOUR
+        else:
+            assert hold.state == "open"
+            hold.ends = max(hold.ends, ends)
 
     @precondition(lambda self: self.model.holds)
     @rule(choice=st.integers(0, 5))
@@ -244,7 +300,7 @@ class LedgerLife(RuleBasedStateMachine):
             self.balances_are_the_models()
             self.refund(choice=choice, share=Decimal(1))
             self.balances_are_the_models()
-        self.claw_back(choice=0, credits=Decimal(10))
+        self.claw_back(choice=0, credits=Decimal(10), gives_back=True)
 
     @rule(in_debt=st.booleans())
     def return_a_part(self, in_debt: bool) -> None:
@@ -257,7 +313,7 @@ class LedgerLife(RuleBasedStateMachine):
         if len(self.model.holds) == placed:
             return  # older debt took what was given
         if in_debt:
-            self.claw_back(choice=0, credits=Decimal(2))
+            self.claw_back(choice=0, credits=Decimal(2), gives_back=False)
             self.release(choice=0)
         else:
             self.capture(choice=0, share=Decimal("0.25"))
@@ -265,22 +321,20 @@ class LedgerLife(RuleBasedStateMachine):
 
     @rule(credits=amounts | st.just(Decimal(1000)))  # all that there is: then a clawback leaves debt
     def charge(self, credits: Decimal) -> None:
-        charged = services.charge(
-            account_id=self.account,
+        charged = self.call(
+            services.charge,
             operation="storage",
             credits=credits,
             partial=True,
             idempotency_key=self.next("charge"),
-            now=self.now,
         )
         assert charged.credits == min(credits, self.model.available)
         self.model.take(credits)
 
     @rule(credits=amounts, sign=st.sampled_from([1, -1]))
     def adjust(self, credits: Decimal, sign: int) -> None:
-        call = {"account_id": self.account, "reason": "", "idempotency_key": self.next("adjust"), "now": self.now}
         try:
-            services.adjust(credits=sign * credits, **call)  # type: ignore[arg-type]
+            self.call(services.adjust, credits=sign * credits, reason="", idempotency_key=self.next("adjust"))
         except services.InsufficientCredits:
             assert self.model.available < credits
             return
@@ -290,22 +344,40 @@ class LedgerLife(RuleBasedStateMachine):
             self.model.take(credits)
 
     @precondition(lambda self: self.sold)
-    @rule(choice=st.integers(0, 5), credits=amounts)
-    def claw_back(self, choice: int, credits: Decimal) -> None:
+    @rule(choice=st.integers(0, 5), credits=amounts, gives_back=st.booleans())
+    def claw_back(self, choice: int, credits: Decimal, gives_back: bool) -> None:
         source, lot = self.sold[-1 - choice % len(self.sold)]
-        clawed = services.claw_back(
-            account_id=self.account,
-            kind="purchase",
-            source=source,
-            credits=credits,
-            idempotency_key=self.next("refund"),
-            now=self.now,
-        )
-        owed = max(min(credits, lot.credits - lot.expired - lot.clawed), ZERO)
+        grant = {"kind": "purchase", "source": source, "credits": credits}
+        clawed = self.call(services.claw_back, **grant, idempotency_key=self.next("refund"))
+        expired = sum((own.expired for own in self.model.lots if own.whose is lot), ZERO)
+        owed = max(min(credits, lot.credits - expired - lot.clawed), ZERO)
         assert clawed.credits == owed
         lot.clawed += owed
         found = sum((taken for _, taken in self.model.take(owed, first=lot)), ZERO)
         self.model.debt += owed - found
+        if gives_back:
+            self.give_back(choice=choice, credits=credits)
+
+    @precondition(lambda self: self.sold)
+    @rule(choice=st.integers(0, 5), credits=amounts)
+    def give_back(self, choice: int, credits: Decimal) -> None:
+        source, lot = self.sold[-1 - choice % len(self.sold)]
+        grant = {"kind": "purchase", "source": source, "credits": credits}
+        given = self.call(services.give_back, **grant, new_source=self.next("refund_failed"))
+        back = min(credits, lot.clawed)
+        assert (given.grant.credits if given else ZERO) == back
+        if back:
+            lot.clawed -= back
+            ends = lot.own_end
+            if ends and lot.length and ends <= self.now:
+                ends = self.now + lot.length
+            self.model.give(back, ends, True, self.now).returns = lot
+
+    @precondition(lambda self: self.done)
+    @rule(choice=st.integers(0, 9))
+    def replay(self, choice: int) -> None:
+        service, arguments = self.done[-1 - choice % len(self.done)]
+        assert service(account_id=self.account, now=self.now, **arguments).is_replay
 
     @rule()
     def sweep(self) -> None:
@@ -381,8 +453,24 @@ FAULTS = {
     ),
     "a clawback takes what expired": (
         "claw_back",
-        "g.credits - g.expired - g.clawed_back",
-        "g.credits - g.clawed_back",
+        "sum(x.expired)",
+        "sum(0)",
+    ),
+    "a clawback passes over what was given back": (
+        "claw_back",
+        "x.is_open AND (x.number = g.number OR x.returns_grant = g.number)",
+        "x.is_open AND x.number = g.number",
+    ),
+    "what was given back expires and is owed": (
+        "claw_back",
+        "p_account AND (x.number = g.number OR x.returns_grant = g.number));",
+        "p_account AND x.number = g.number);",
+    ),
+    "a lot that was given back lives too long": ("give_back", "coalesce(g.own_end_at, g.expires_at)", "g.expires_at"),
+    "more is given back than was taken": (
+        "give_back",
+        "SET clawed_back = x.clawed_back - v_back",
+        "SET clawed_back = x.clawed_back",
     ),
 }
 
