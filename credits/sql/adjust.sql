@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION credits_adjust(
   p_account uuid, p_credits numeric, p_priority int, p_expires timestamptz, p_description text, p_reference_type text, p_reference_id text,
   p_key text, p_now timestamptz, OUT status text, OUT available numeric, OUT entry credits_entry
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
   v_content text := concat_ws('|', trim_scale(p_credits), md5(p_description));

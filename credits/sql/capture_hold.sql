@@ -2,7 +2,7 @@
 -- status: ok, replay, conflict, settled (ended in another way), expired, above_hold, unknown
 CREATE OR REPLACE FUNCTION credits_capture_hold(
   p_account uuid, p_number bigint, p_credits numeric, p_key text, p_now timestamptz, OUT status text, OUT hold credits_hold, OUT entry credits_entry
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
   v_content text := concat_ws('|', p_number, trim_scale(p_credits));

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION credits_charge(
   p_account uuid, p_credits numeric, p_partial boolean, p_operation text, p_model text, p_description text,
   p_reference_type text, p_reference_id text, p_key text, p_now timestamptz, OUT status text, OUT available numeric, OUT entry credits_entry
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
   v_content text := concat_ws('|', p_operation, p_model, trim_scale(p_credits), p_partial);

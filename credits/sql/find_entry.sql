@@ -1,7 +1,7 @@
 -- The newest entry written before p_before (exclusive); with p_type, the newest of that type, by its type_number. 0: none.
 -- Entries in order of number are in order of time, so a moment is found by halving: 20 look-ups among a million entries.
 CREATE OR REPLACE FUNCTION credits_find_entry(p_account uuid, p_before timestamptz, p_type text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   v_low bigint := 0;   -- known to be before
   v_high bigint;       -- known not to be before

@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION credits_give_allowance(
   p_account uuid, p_source text, p_credits numeric, p_priority int, p_expires timestamptz, p_period_end timestamptz,
   p_prefix text, p_latest timestamptz, p_address_hash text, p_description text, p_now timestamptz, OUT status text, OUT lot credits_grant
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
 BEGIN

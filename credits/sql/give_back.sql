@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION credits_give_back(
   p_account uuid, p_kind text, p_source text, p_credits numeric, p_new_source text, p_now timestamptz,
   p_reference_type text, p_reference_id text, p_description text, OUT status text, OUT lot credits_grant
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
   v_back numeric;

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION credits_grant_credits(
   p_account uuid, p_kind text, p_source text, p_credits numeric, p_priority int, p_expires timestamptz, p_now timestamptz,
   p_reference_type text, p_reference_id text, p_description text, p_paid bigint DEFAULT NULL, p_currency text DEFAULT '', OUT status text, OUT lot credits_grant
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
 BEGIN

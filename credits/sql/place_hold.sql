@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION credits_place_hold(
   p_account uuid, p_credits numeric, p_operation text, p_model text, p_parameters jsonb, p_reference text, p_key text, p_fingerprint uuid,
   p_plans text[], p_high_plans text[], p_expires timestamptz, p_now timestamptz,
   OUT status text, OUT number bigint, OUT credits numeric, OUT high_priority boolean, OUT expires_at timestamptz, OUT available numeric
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
   v_held boolean;

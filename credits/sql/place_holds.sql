@@ -2,7 +2,7 @@
 CREATE OR REPLACE FUNCTION credits_place_holds(
   p_account uuid, p_items jsonb, p_high_plans text[], p_now timestamptz
 ) RETURNS TABLE (status text, number bigint, credits numeric, high_priority boolean, expires_at timestamptz, available numeric)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
   a credits_account;

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION credits_refund_capture(
   p_account uuid, p_number bigint, p_credits numeric, p_description text, p_key text, p_now timestamptz,
   OUT status text, OUT hold credits_hold, OUT entry credits_entry
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
   v_content text := concat_ws('|', p_number, trim_scale(p_credits));

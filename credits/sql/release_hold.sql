@@ -2,7 +2,7 @@
 -- status: ok, replay, conflict, settled (it was captured), expired, unknown
 CREATE OR REPLACE FUNCTION credits_release_hold(
   p_account uuid, p_number bigint, p_key text, p_now timestamptz, OUT status text, OUT hold credits_hold
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
 BEGIN

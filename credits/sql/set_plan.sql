@@ -3,7 +3,7 @@
 -- status: ok, no_account
 CREATE OR REPLACE FUNCTION credits_set_plan(
   p_account uuid, p_plan text, p_anchor timestamptz, p_paid_from timestamptz, p_paid_until timestamptz, p_source text, p_now timestamptz
-) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
   v_start timestamptz := credits_period_start(p_anchor, p_now);

@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION credits_sum_lots(p_accounts uuid[], p_at timestamptz)
 RETURNS TABLE (kind text, currency text, granted numeric, used numeric, expired numeric, clawed_back numeric, corrected numeric,
   outstanding numeric, paid_cents numeric, used_cents numeric, expired_cents numeric, clawed_back_cents numeric, corrected_cents numeric,
   outstanding_cents numeric)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET work_mem = '64MB' AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET work_mem = '64MB' AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY

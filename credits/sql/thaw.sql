@@ -1,7 +1,7 @@
 -- Take a cause out of the set that freezes an account.
 -- status: ok, replay (the cause was not there), no_account
 CREATE OR REPLACE FUNCTION credits_thaw(p_account uuid, p_cause text, p_now timestamptz) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
 BEGIN

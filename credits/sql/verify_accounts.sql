@@ -2,7 +2,7 @@
 -- in each account. No row: the books add up. One snapshot, read once from end to end, whatever is written meanwhile.
 CREATE OR REPLACE FUNCTION credits_verify_accounts(p_accounts uuid[])
 RETURNS TABLE (account_id uuid, fault text, number bigint, found text, expected text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET work_mem = '64MB' AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET work_mem = '64MB' AS $$
 #variable_conflict use_column
 BEGIN
   -- Entries: numbered without a gap, each balance and running sum following from the one before, in order of time.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -295,6 +296,24 @@ class TestRole:
             "SELECT proname FROM pg_proc WHERE proname LIKE 'credits\\_%' AND has_function_privilege(oid, 'EXECUTE')"
         )
         assert {name for (name,) in allowed} == {f"credits_{name}" for name in sql.OPERATIONS}
+
+    def test_may_not_put_a_table_of_its_own_before_the_ledgers(
+        self, server: None, history: UUID, now: datetime
+    ) -> None:
+        """A trigger of the table's would run in the owner's name, who may write everything."""
+        execute("CREATE TEMP TABLE credits_keyrecord (LIKE public.credits_keyrecord)")
+        execute("GRANT ALL ON pg_temp.credits_keyrecord TO PUBLIC")
+        execute(
+            "CREATE FUNCTION pg_temp.enrich() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN UPDATE public.credits_grant SET paid_cents = NULL, source = 'stolen'; RETURN NEW; END $$"
+        )
+        execute(
+            "CREATE TRIGGER enrich BEFORE INSERT ON pg_temp.credits_keyrecord FOR EACH ROW"
+            " EXECUTE FUNCTION pg_temp.enrich()"
+        )
+        services.adjust(account_id=history, credits=Decimal(1), reason="x", idempotency_key="x", now=now)
+        assert rows("SELECT count(*) FROM public.credits_grant WHERE source = 'stolen'") == [(0,)]
+        assert rows("SELECT count(*) FROM public.credits_keyrecord WHERE action = 'adjust'") == [(1,)]
 
     def test_is_watched(self, server: None, now: datetime) -> None:
         found = watching.ledger_role(now)
