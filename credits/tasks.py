@@ -9,20 +9,14 @@ from smartspec.logs import get_logger
 
 log = get_logger(__name__)
 
-SWEEP_LIMIT = 1000
-
 
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="credits.expire")
 def expire_due(timestamp: int) -> None:
     """End the lots and holds that are due, in accounts that nobody touches."""
-    now = clock.now()
-    while True:
-        expired = services.expire(now=now, limit=SWEEP_LIMIT)
-        if expired.accounts:
-            log.info("Credits swept", accounts=expired.accounts, lots=expired.lots, holds=expired.holds)
-        if expired.accounts < SWEEP_LIMIT:
-            return
+    expired = services.expire(now=clock.now())
+    if expired.accounts:
+        log.info("Credits swept", accounts=expired.accounts, lots=expired.lots, holds=expired.holds)
 
 
 @app.periodic(cron="5 * * * *")

@@ -3,7 +3,6 @@
 from credits.selectors.accounts import (
     RENEWAL_GRACE,
     Balance,
-    DueAccount,
     ExpiringCredits,
     GivenAllowance,
     GrantSummary,
@@ -17,12 +16,11 @@ from credits.selectors.accounts import (
     granted,
     is_frozen,
     iterate_grants,
-    list_accounts_with_due_allowance,
-    list_due,
     list_with_credits,
     month_at,
 )
 from credits.selectors.catalogue import Quote, get_plan, list_plans, list_rates, quote, rate_at
+from credits.selectors.due import DueAccount, iterate_accounts_with_due_allowance, iterate_due, list_due
 from credits.selectors.history import (
     TransactionFilter,
     TransactionPage,
@@ -105,9 +103,10 @@ __all__ = [
     "get_standing",
     "granted",
     "is_frozen",
+    "iterate_accounts_with_due_allowance",
+    "iterate_due",
     "iterate_grants",
     "iterate_transactions",
-    "list_accounts_with_due_allowance",
     "list_adjustments",
     "list_due",
     "list_holds",

@@ -7,8 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 
 from credits import catalogue
 from credits.models import Account, Entry, Grant, Hold
@@ -71,15 +70,6 @@ class PlanState:
     period_start: datetime
     period_end: datetime
     next_allowance_at: datetime | None
-
-
-@dataclass(frozen=True)
-class DueAccount:
-    """An account in which lots or holds have ended and nobody has noticed."""
-
-    account_id: UUID
-    lots: int
-    holds: int
 
 
 def find_open_account(*, account_id: UUID) -> Account | None:
@@ -242,30 +232,6 @@ def balance_at(*, account_id: UUID, at: datetime) -> Decimal:
         (number,) = cursor.fetchone()
     entry = Entry.objects.filter(account_id=account_id, number=number or 0).only("balance_after").first()
     return ZERO if entry is None else entry.balance_after
-
-
-def list_due(*, now: datetime, limit: int) -> list[DueAccount]:
-    """Return accounts in which something has ended and is still open, in ascending order, at most `limit`."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT account_id, sum(lots), sum(holds) FROM (
-              SELECT account_id, 1 AS lots, 0 AS holds FROM credits_grant WHERE is_open AND expires_at <= %(now)s
-              UNION ALL
-              SELECT account_id, 0, 1 FROM credits_hold WHERE status = 'open' AND expires_at <= %(now)s) due
-            GROUP BY account_id ORDER BY account_id LIMIT %(limit)s
-            """,
-            {"now": now, "limit": limit},
-        )
-        return [DueAccount(*row) for row in cursor.fetchall()]
-
-
-def list_accounts_with_due_allowance(*, now: datetime, limit: int) -> list[UUID]:
-    """Return accounts whose next allowance may be due, those that waited longest first."""
-    accounts = Account.objects.filter(Q(allowance_until__isnull=True) | Q(allowance_until__lte=now)).filter(
-        Q(plan_source="free") | Q(paid_until__gt=Coalesce(F("allowance_until"), F("anchor_at")))
-    )
-    return list(accounts.order_by(F("allowance_until").asc(nulls_last=True), "pk").values_list("pk", flat=True)[:limit])
 
 
 def allowance_given(*, account_id: UUID, source: str, period_start: datetime) -> Decimal:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from credits import ledger, selectors
 from credits.services.checks import UnknownAccount
+from credits.services.sweeps import act_on_each
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,21 @@ def end_grace(*, account_id: UUID, source: str, now: datetime) -> None:
     ledger.call_value("credits_end_lots", account_id, f"allowance:{source}:", end_at, latest, now)
 
 
-def expire(*, now: datetime, limit: int = 1000, dry_run: bool = False) -> Expired:
-    """This will end the lots and holds that are due, in at most `limit` accounts, each in a transaction of its own."""
-    due = selectors.list_due(now=now, limit=limit)
-    if not dry_run:
-        for account in due:
+def expire(*, now: datetime, limit: int | None = None, dry_run: bool = False) -> Expired:
+    """This will end the lots and holds that are due, in at most `limit` accounts, each in a transaction of its own.
+
+    :raises AccountsFailed: at the end, if some accounts could not be settled.
+    """
+
+    def end(account: selectors.DueAccount) -> selectors.DueAccount:
+        if not dry_run:
             ledger.call_value("credits_touch", account.account_id, now)
-    return Expired(len(due), sum(account.lots for account in due), sum(account.holds for account in due))
+        return account
+
+    accounts = lots = holds = 0
+    for account in act_on_each(selectors.iterate_due(now=now, limit=limit), end):
+        accounts, lots, holds = accounts + 1, lots + account.lots, holds + account.holds
+    return Expired(accounts, lots, holds)
 
 
 def _changed(account_id: UUID, status: str) -> bool:

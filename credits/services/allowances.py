@@ -12,6 +12,7 @@ from credits.models import Account, Grant, Plan
 from credits.periods import Period, nth_period, period_at
 from credits.services.checks import UnknownAccount
 from credits.services.grants import DEFAULT_PRIORITY, Granted, granted
+from credits.services.sweeps import act_on_each
 from smartspec.logs import get_logger
 from smartspec.users import selectors as users_selectors
 from smartspec.users.models import User
@@ -85,12 +86,13 @@ def end_lot(*, account_id: UUID, source: str, now: datetime) -> None:
     ledger.call_value("credits_end_lots", account_id, source, now, None, now)
 
 
-def give_due_allowances(*, now: datetime, limit: int = 10_000) -> int:
-    """This will give what is due in every account, one transaction each, and return how many allowances that were."""
-    given = 0
-    for account_id in selectors.list_accounts_with_due_allowance(now=now, limit=limit):
-        given += len(give_allowances(account_id=account_id, now=now))
-    return given
+def give_due_allowances(*, now: datetime) -> int:
+    """This will give what is due in every account, one transaction each, and return how many allowances that were.
+
+    :raises AccountsFailed: at the end, if it failed in some accounts.
+    """
+    due = selectors.iterate_accounts_with_due_allowance(now=now)
+    return sum(act_on_each(due, lambda account_id: len(give_allowances(account_id=account_id, now=now))))
 
 
 def _give_free(account: Account, plan: Plan, now: datetime) -> list[Granted]:

@@ -10,7 +10,8 @@ from allauth.account.signals import email_confirmed
 from django.db import connection
 
 from credits import periods, selectors, services, tasks
-from credits.models import Entry, Grant
+from credits.models import Entry, Grant, Plan
+from credits.selectors import due
 from credits.tests.conftest import Give, Place
 from smartspec.users.models import User
 
@@ -287,3 +288,48 @@ class TestPlanState:
             account_id=account_id, plan="pro", anchor_at=now + 2 * DAY, paid_until=None, source="sub_1", now=later
         )
         assert selectors.get_balance(account_id=account_id, now=later).used == 3
+
+
+class TestEveryHour:
+    def test_goes_past_who_can_be_given_nothing(
+        self, db: None, account_id: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(due, "PAGE_ROWS", 2)
+        confirmed = [account_id, *(make_person(f"{n}@example.com").pk for n in range(4))]
+        for person in (*confirmed, *(make_person(f"not-{n}@example.com", verified=False).pk for n in range(4))):
+            services.thaw(account_id=person, cause="none", now=now)  # opens the account
+        assert list(selectors.iterate_accounts_with_due_allowance(now=now)) == sorted(confirmed)
+        assert services.give_due_allowances(now=now) == 5
+        assert list(selectors.iterate_accounts_with_due_allowance(now=now)) == []
+
+    def test_does_not_try_a_plan_that_gives_nothing(self, account_id: UUID, now: datetime) -> None:
+        services.thaw(account_id=account_id, cause="none", now=now)
+        Plan.objects.filter(slug="free").update(monthly_credits=0)
+        assert list(selectors.iterate_accounts_with_due_allowance(now=now)) == []
+
+    def test_opens_the_account_of_who_confirmed_when_nobody_noticed(self, db: None, now: datetime) -> None:
+        person = make_person("carol@example.com")
+        assert selectors.find_open_account(account_id=person.pk) is None
+        assert services.give_due_allowances(now=now) == 1
+        assert selectors.get_balance(account_id=person.pk, now=now).available == 10
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize(
+        ("sweep", "entry_type"), [(services.give_due_allowances, "subscription"), (services.expire, "expiry")]
+    )
+    def test_leaves_out_an_account_in_which_it_fails(
+        self, now: datetime, sweep: Callable[..., Any], entry_type: str
+    ) -> None:
+        people = sorted(make_person(f"{n}@example.com").pk for n in range(3))
+        later = at(2026, 5, 1)
+        services.give_due_allowances(now=now)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$;"
+                f"CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON credits_grant FOR EACH ROW"
+                f" WHEN (new.account_id = '{people[0]}') EXECUTE FUNCTION fail()"
+            )
+        with pytest.raises(services.AccountsFailed, match="failed in 1 account"):
+            sweep(now=later)
+        entries = Entry.objects.filter(entry_type=entry_type, created_at__gt=now)
+        assert sorted(entries.values_list("account_id", flat=True)) == people[1:]

@@ -13,7 +13,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.module_loading import import_string
 
 from smartspec.users import keys
@@ -34,6 +34,12 @@ class Entitlements:
 def has_verified_email(user: User) -> bool:
     """Tell whether the address that the user logs in with has been confirmed."""
     return EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
+
+
+def with_verified_email() -> QuerySet[User]:
+    """Return everybody who has confirmed the address that they log in with."""
+    confirmed = EmailAddress.objects.filter(user=OuterRef("pk"), email__iexact=OuterRef("email"), verified=True)
+    return User.objects.filter(Exists(confirmed))
 
 
 def count_second_factors(user: User) -> int:
