@@ -18,6 +18,7 @@ EXPIRES_SOON = timedelta(days=7)
 LOW_BALANCE_SHARE = Decimal("0.2")
 ZERO = Decimal(0)
 PAGE_ROWS = 500
+ACCOUNT_FIELDS = [field.attname for field in Account._meta.concrete_fields]
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,10 @@ def get_balance(*, account_id: UUID, now: datetime) -> Balance:
     if account is None:
         period = period_at(now, now)
         return _balance(account_id, "free", False, period, period.end_at, (), {})
-    parts = {"available": account.available, "held": account.held, "debt": account.debt, "used": account.period_used}
-    lots: list[Grant] | None = None
     if account.next_due_at <= now:
-        parts, lots = _settled(account, now)
-    if lots is None:
+        account, parts, lots = _settled(account, now)
+    else:
+        parts = _parts(account)
         lots = list(
             Grant.objects.filter(account_id=account_id, is_open=True, expires_at__lte=now + EXPIRES_SOON).order_by(
                 "expires_at", "number"
@@ -179,18 +179,39 @@ def _balance(
     )
 
 
-def _settled(account: Account, now: datetime) -> tuple[dict[str, Decimal], list[Grant]]:
-    """Reckon what `credits_settle_due` would leave, without writing it: reads may run on a replica."""
+def _parts(account: Account) -> dict[str, Decimal]:
+    return {"available": account.available, "held": account.held, "debt": account.debt, "used": account.period_used}
+
+
+def _settled(account: Account, now: datetime) -> tuple[Account, dict[str, Decimal], list[Grant]]:
+    """Reckon what `credits_settle_due` would leave, without writing it: reads may run on a replica.
+
+    The account, its holds and its lots are read one after the other. Whatever moves credits between them changes the
+    account: then they are read again, and the account is returned as it is now.
+    """
+    while True:
+        holds, lots = _read_due(account, now)
+        again = Account.objects.get(pk=account.pk)
+        if all(getattr(account, field) == getattr(again, field) for field in ACCOUNT_FIELDS):
+            return account, *_reckon(account, holds, lots, now)
+        account = again
+
+
+def _read_due(account: Account, now: datetime) -> tuple[list[Hold], dict[int, Grant]]:
+    """Return the open holds that are due, and the lots that are open or that these holds took from."""
     holds = list(
         Hold.objects.filter(account_id=account.pk, status=Hold.Status.OPEN, expires_at__lte=now).order_by(
             "expires_at", "number"
         )
     )
     numbers = {number for hold in holds for number in hold.lot_numbers}
-    lots = {
-        lot.number: lot
-        for lot in Grant.objects.filter(account_id=account.pk).filter(Q(is_open=True) | Q(number__in=numbers))
-    }
+    lots = Grant.objects.filter(account_id=account.pk).filter(Q(is_open=True) | Q(number__in=numbers))
+    return holds, {lot.number: lot for lot in lots}
+
+
+def _reckon(
+    account: Account, holds: list[Hold], lots: dict[int, Grant], now: datetime
+) -> tuple[dict[str, Decimal], list[Grant]]:
     held, debt = account.held, account.debt
     for hold in holds:
         for lot in lots.values():
@@ -208,7 +229,7 @@ def _settled(account: Account, now: datetime) -> tuple[dict[str, Decimal], list[
         _end_lot(lot, now)
     available = sum((lot.remaining for lot in lots.values()), ZERO)
     remaining = sorted((lot for lot in lots.values() if lot.expires_at), key=lambda lot: (lot.expires_at, lot.number))
-    return {"available": available, "held": held, "debt": debt, "used": account.period_used}, remaining
+    return _parts(account) | {"available": available, "held": held, "debt": debt}, remaining
 
 
 def _end_lot(lot: Grant, at: datetime) -> None:

@@ -148,6 +148,30 @@ class TestRace:
             assert selectors.verify_account(account_id=account) == []
 
 
+class TestBalance:
+    @pytest.mark.parametrize("table", ["credits_hold", "credits_grant"])
+    def test_is_of_one_moment_while_something_is_due(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, table: str
+    ) -> None:
+        """Another process releases a hold after the account was read, before its holds or its lots are."""
+        give(10)
+        place(4)
+        other = place(3, ttl_seconds=3600)
+        later = now + timedelta(minutes=20)
+        before = [f'FROM "{table}"']
+
+        def release_meanwhile(execute: Any, statement: str, *arguments: Any) -> Any:
+            if before and before[0] in statement:
+                before.clear()
+                at_once(1, lambda n: services.release_hold(hold_id=other.id, now=later))
+            return execute(statement, *arguments)
+
+        with connection.execute_wrapper(release_meanwhile):
+            found = selectors.get_balance(account_id=account_id, now=later)
+        assert not before
+        assert (found.available, found.held) == (10, 0)
+
+
 class TestBatch:
     def test_is_one_commit(self, account_id: UUID, give: Give, now: datetime) -> None:
         give(10)
