@@ -158,6 +158,7 @@ class ApproveAdjustment(DecideAdjustment):
 
     def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
         asked = self.find(form, staff)
+        services.refuse_ended(asked, form.now)
         available = selectors.get_balance(account_id=form.user.pk, now=form.now).available
         if -asked.credits > available:
             raise services.InsufficientCredits(required=-asked.credits, available=available)

@@ -13,6 +13,7 @@ from credits.services.adjustments import (
     find_decidable,
     limit_exceeded,
     limits_of,
+    refuse_ended,
 )
 from credits.services.allowances import PaidTime, end_lot, give_allowances, give_due_allowances, give_past_allowances
 from credits.services.catalogue import RateInEffect, save_plan, save_rate, withdraw_rate
@@ -135,6 +136,7 @@ __all__ = [
     "place_hold",
     "prove_ledger",
     "refund_capture",
+    "refuse_ended",
     "release_hold",
     "release_hold_by_staff",
     "save_plan",

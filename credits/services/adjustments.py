@@ -111,6 +111,7 @@ def decide_adjustment(*, staff: Staff, adjustment_id: UUID, is_approved: bool, n
     :raises OwnAdjustment: they asked for it themselves.
     :raises AlreadyDecided: it was decided otherwise, or by somebody else.
     :raises UnknownAdjustment: there is none.
+    :raises EndsTooSoon: approved when its end has passed; it stays undecided.
     :raises InsufficientCredits: less is available than would be taken; it stays undecided.
     """
     users_services.require_right(staff, APPROVE)
@@ -127,6 +128,7 @@ def decide_adjustment(*, staff: Staff, adjustment_id: UUID, is_approved: bool, n
             return adjustment
         adjustment.decided_by, adjustment.decided_at, adjustment.decision_note = staff.user, now, staff.note.strip()
         if is_approved:
+            refuse_ended(adjustment, now)
             carry_out(staff, "approve_adjustment", adjustment, now)
         else:
             adjustment.state = Adjustment.State.REJECTED
@@ -159,6 +161,15 @@ def refuse_own(adjustment: Adjustment, staff: Staff) -> None:
     if adjustment.requested_by_id == staff.user.pk:
         log.warning("Refused to decide about one's own adjustment", actor_id=str(staff.user.pk))
         raise OwnAdjustment("You asked for this adjustment yourself: somebody else has to decide.")
+
+
+def refuse_ended(adjustment: Adjustment, now: datetime) -> None:
+    """:raises EndsTooSoon: what it would give has ended while it waited."""
+    if adjustment.expires_at is not None and adjustment.expires_at <= now:
+        raise EndsTooSoon(
+            f"These credits would have ended on {adjustment.expires_at:%Y-%m-%d %H:%M} (UTC). Reject it; whoever asked"
+            " can ask again, with a later end."
+        )
 
 
 def carry_out(staff: Staff, action: str, adjustment: Adjustment, now: datetime) -> None:

@@ -11,8 +11,10 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection, transaction
 
 from credits import selectors, services
+from credits.backoffice.actions import ApproveAdjustment
 from credits.models import Adjustment, Entry
 from credits.tests.test_races import at_once
+from smartspec.backoffice import ActionForm
 from smartspec.testing import make_user
 from smartspec.users import services as users_services
 from smartspec.users.models import StaffAction, User
@@ -222,6 +224,19 @@ class TestSecondPerson:
             self.decide(staff_of("Billing"), asked)
         asked.refresh_from_db()
         assert asked.state == "awaiting"
+
+    def test_does_not_give_what_has_ended_meanwhile(self, alice: User) -> None:
+        ends_at = NOW + timedelta(days=1)
+        asked = adjust(staff_of("Support"), alice, "5000", expires_at=ends_at)
+        billing = staff_of("Billing")
+        form = ActionForm(user=alice, target=str(asked.pk), now=ends_at)
+        with pytest.raises(services.EndsTooSoon):
+            ApproveAdjustment().preview(form=form, staff=billing)
+        with pytest.raises(services.EndsTooSoon):
+            services.decide_adjustment(staff=billing, adjustment_id=asked.pk, is_approved=True, now=ends_at)
+        asked.refresh_from_db()
+        assert asked.state == "awaiting"
+        assert not Entry.objects.exists()
 
     @pytest.mark.django_db(transaction=True)
     def test_and_a_third_at_once_have_one_effect(self) -> None:
