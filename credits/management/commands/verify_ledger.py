@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Q
 
 from credits import selectors
 from smartspec.users.models import User
@@ -56,9 +57,10 @@ class Command(BaseCommand):
 def find_account(given: str) -> UUID:
     """Return the id of the user named by id or e-mail address."""
     try:
-        return UUID(given)
+        named = Q(pk=UUID(given))
     except ValueError:
-        user = User.objects.filter(email__iexact=given).first()
-        if user is None:
-            raise CommandError(f"There is no user “{given}”.") from None
-        return user.pk
+        named = Q(email__iexact=given)
+    user = User.objects.filter(named).first()
+    if user is None:
+        raise CommandError(f"There is no user “{given}”.")
+    return user.pk
