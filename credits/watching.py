@@ -1,4 +1,4 @@
-"""What the ledger gives operators to watch: books, sweeper, the role it is used under, what is outstanding."""
+"""What the ledger gives operators to watch: books, sweeper, functions, their caller's role, what is outstanding."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -46,6 +46,18 @@ def ledger_role(now: datetime) -> Condition:
         detail = f"{wrong[0].name} {wrong[0].faults[0]}{more}"
     commands = " and ".join(f"manage.py grant_ledger_role {role.name}" for role in wrong)
     return Condition("ledger_role", holds=not wrong, detail=detail, remedy=f"As the tables' owner: {commands}")
+
+
+@watching.condition
+def ledger_functions(now: datetime) -> Condition:
+    """The rules are in the database, and another version of them than this code's may be there."""
+    other = selectors.list_other_functions()
+    detail = "the database has this version's functions"
+    if other:
+        more = f", and {len(other) - 1} functions more" if other[1:] else ""
+        detail = f"{other[0]} is missing, or not this version's{more}"
+    remedy = "manage.py migrate. If that has nothing to do, a file of credits/sql was changed without a migration."
+    return Condition("ledger_functions", holds=not other, detail=detail, remedy=remedy)
 
 
 @watching.gauges

@@ -9,6 +9,9 @@ from django.db import migrations
 from credits import sql
 
 
+FILES = "78d425228218093afdf6d37e9132a57a6f3b99b77c37454d39bbe9fcd9945faa"
+
+
 class Migration(migrations.Migration):
     dependencies = [("credits", "0018_returned_before")]
 

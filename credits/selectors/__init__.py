@@ -21,6 +21,7 @@ from credits.selectors.accounts import (
 )
 from credits.selectors.catalogue import Quote, get_plan, list_plans, list_rates, quote, rate_at
 from credits.selectors.due import DueAccount, iterate_accounts_with_due_allowance, iterate_due, list_due
+from credits.selectors.functions import list_other_functions
 from credits.selectors.history import (
     TransactionFilter,
     TransactionPage,
@@ -113,6 +114,7 @@ __all__ = [
     "list_holds_until",
     "list_ledger_roles",
     "list_lots",
+    "list_other_functions",
     "list_plans",
     "list_rates",
     "list_transactions",

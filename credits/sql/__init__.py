@@ -1,7 +1,9 @@
 """The ledger inside Postgres: one file per function. `README.md` is the map; migrations install the files."""
 
+import hashlib
 from pathlib import Path
 
+FOLDER = Path(__file__).parent
 # In the order of reading: the ground, what operations are made of, the operations, the proof.
 FUNCTIONS = (
     "refuse_change",
@@ -49,9 +51,14 @@ OPERATIONS = ("find_entry", "entry_words", *FUNCTIONS[FUNCTIONS.index("grant_cre
 
 def read(name: str) -> str:
     """Return the text of one file of this folder."""
-    return (Path(__file__).parent / f"{name}.sql").read_text()
+    return (FOLDER / f"{name}.sql").read_text()
 
 
 def install() -> str:
     """Return the statements that create or replace every function."""
     return "\n".join(read(name) for name in FUNCTIONS)
+
+
+def digest() -> str:
+    """Return the digest of all files: the newest migration that installs one of them names it as `FILES`."""
+    return hashlib.sha256("".join(read(file.stem) for file in sorted(FOLDER.glob("*.sql"))).encode()).hexdigest()

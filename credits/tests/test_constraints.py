@@ -1,5 +1,6 @@
 """The database's own rules, tested by going around the services."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -12,8 +13,9 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import Error, IntegrityError, ProgrammingError, connection, transaction
+from django.db.migrations.loader import MigrationLoader
 
-from credits import services, sql, watching
+from credits import selectors, services, sql, watching
 from credits.models import LEDGER, Adjustment
 from credits.tests.conftest import Give, Place
 
@@ -385,12 +387,25 @@ class TestRole:
 
 class TestFunctions:
     def test_that_are_installed_are_those_in_the_files(self, db: None) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT proname, prosrc FROM pg_proc WHERE proname LIKE 'credits\\_%'")
-            installed = dict(cursor.fetchall())
-        assert set(installed) == {f"credits_{name}" for name in sql.FUNCTIONS}
-        for name in sql.FUNCTIONS:
-            assert installed[f"credits_{name}"].strip() in sql.read(name), name
+        installed = rows("SELECT proname FROM pg_proc WHERE proname LIKE 'credits\\_%'")
+        assert {name for (name,) in installed} == {f"credits_{name}" for name in sql.FUNCTIONS}
+        assert selectors.list_other_functions() == []
+
+    def test_are_installed_by_a_migration_when_their_files_change(self) -> None:
+        """Tests install today's files from the first migration on: a change without one would be seen nowhere else."""
+        migrations = [migration for key, migration in sorted(MigrationLoader(None).disk_migrations.items())]
+        named = [sys.modules[type(one).__module__] for one in migrations if one.app_label == "credits"]
+        newest = [module.FILES for module in named if hasattr(module, "FILES")][-1]
+        assert newest == sql.digest(), "install the file in a new migration, and name this digest there"
+
+    def test_are_watched(self, db: None, now: datetime) -> None:
+        assert watching.ledger_functions(now).holds
+        execute(sql.read("burn").replace("x.expires_at, ", ""))
+        execute(sql.read("touch").replace(", pg_temp", ""))
+        found = watching.ledger_functions(now)
+        assert not found.holds
+        assert found.detail == "credits_burn is missing, or not this version's, and 1 functions more"
+        assert "manage.py migrate" in found.remedy
 
     def test_and_every_file_are_on_the_map(self) -> None:
         folder = Path(sql.__file__).parent
