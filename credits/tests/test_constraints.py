@@ -127,6 +127,11 @@ class TestCheck:
             ("adjustment_decision_whole", "credits_adjustment SET decision_note = 'yes'"),
             ("adjustment_expires_if_given", "credits_adjustment SET credits = -1, expires_at = now()"),
             (
+                "adjustment_not_decided_by_who_gets_it",
+                "credits_adjustment SET decided_by_id = user_id, decided_at = now(), decision_note = 'yes',"
+                " state = 'done', entry_number = 1",
+            ),
+            (
                 "adjustment_decided_by_somebody_else",
                 "credits_adjustment SET decided_by_id = requested_by_id, decided_at = now(), decision_note = 'yes',"
                 " state = 'done', entry_number = 1",
