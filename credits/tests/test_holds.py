@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from credits import services
-from credits.models import Entry, Grant, Hold, Plan
+from credits import catalogue, services
+from credits.models import Entry, Grant, Hold, Plan, Rate
 from credits.tests.conftest import Give, Place, balance
 
 MINUTES = timedelta(minutes=1)
@@ -78,9 +78,6 @@ class TestPlaceHold:
     def test_keeps_its_price_whatever_changes_later(
         self, give: Give, place: Place, now: datetime, settings: Any
     ) -> None:
-        from credits import catalogue
-        from credits.models import Rate
-
         give(10)
         hold = place(1)
         Rate.objects.create(
@@ -116,6 +113,34 @@ class TestReplayOfPlaceHold:
         services.freeze(account_id=account_id, cause="staff", now=now)
         Plan.objects.filter(slug="free").update(features=[])
         assert place(3, idempotency_key="key").id == first.id
+
+    def test_comes_before_the_price_list(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
+        """The answer was lost, and a rate without this quality took effect: the hold is still there to be known."""
+        give(4)
+        first = place(1, idempotency_key="key", quality="4k")
+        Rate.objects.create(
+            operation="image_generation", unit="image", base_credits=1, modifiers=[], effective_from=now + MINUTES
+        )
+        catalogue.forget()
+        job: dict[str, Any] = {"quality": "4k", "now": now + 2 * MINUTES}
+        again = place(1, idempotency_key="key", **job)
+        assert (again.id, again.credits, again.is_replay) == (first.id, 2, True)
+        with pytest.raises(services.IdempotencyConflict):
+            place(2, idempotency_key="key", **job)
+        with pytest.raises(services.InvalidJob):
+            place(1, idempotency_key="another key", **job)
+
+        def request(key: str, **changes: Any) -> services.HoldRequest:
+            return services.HoldRequest("image_generation", "job", key, **changes)
+
+        requests = [request("key", quality="4k"), request("new", quality="4k"), request("key"), request("plain")]
+        known, refused, other, placed = services.hold_many(account_id=account_id, holds=requests, now=job["now"])
+        assert isinstance(known, services.PlacedHold)
+        assert (known.id, known.is_replay) == (first.id, True)
+        assert isinstance(refused, services.InvalidJob)
+        assert isinstance(other, services.IdempotencyConflict)
+        assert isinstance(placed, services.PlacedHold)
+        assert balance(account_id, job["now"]) == (1, 3, 0)
 
     def test_answers_after_the_hold_has_ended(self, give: Give, place: Place, now: datetime) -> None:
         give(3)

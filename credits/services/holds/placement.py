@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from credits import catalogue, ids, ledger
 from credits.models import Hold
-from credits.prices import Price, feature_of, price_job
+from credits.prices import InvalidJob, OperationNotHeld, UnknownOperation, feature_of, price_job
 from credits.services.checks import (
     AccountFrozen,
     IdempotencyConflict,
@@ -96,10 +96,10 @@ def place_hold(
     row = ledger.call(
         "credits_place_hold",
         account_id,
-        item.price.credits,
+        item.credits,
         operation,
         model_id,
-        Jsonb(item.price.parameters) if item.price.parameters else None,
+        Jsonb(item.parameters) if item.parameters else None,
         reference_id,
         idempotency_key,
         item.fingerprint,
@@ -109,12 +109,12 @@ def place_hold(
         now,
         plain=PLACED,
     )
-    return _placed(account_id, request, row)
+    return _placed(account_id, request, item, row)
 
 
 def hold_many(*, account_id: UUID, holds: Sequence[HoldRequest], now: datetime) -> list[PlacedHold | DomainError]:
     """This will place holds of one account in order, each with its own outcome: one round trip, one commit."""
-    outcomes: list[PlacedHold | DomainError | None] = []
+    outcomes: list[_Prepared | DomainError] = []
     items: list[dict[str, Any]] = []
     for request in holds:
         try:
@@ -122,13 +122,13 @@ def hold_many(*, account_id: UUID, holds: Sequence[HoldRequest], now: datetime) 
         except DomainError as refusal:
             outcomes.append(refusal)
             continue
-        outcomes.append(None)
+        outcomes.append(item)
         items.append(
             {
-                "credits": str(item.price.credits),
+                "credits": None if item.credits is None else str(item.credits),
                 "operation": request.operation,
                 "model": request.model_id,
-                "parameters": item.price.parameters or None,
+                "parameters": item.parameters,
                 "reference": request.reference_id,
                 "key": request.idempotency_key,
                 "fingerprint": str(item.fingerprint),
@@ -143,41 +143,52 @@ def hold_many(*, account_id: UUID, holds: Sequence[HoldRequest], now: datetime) 
     )
     results: list[PlacedHold | DomainError] = []
     for request, outcome in zip(holds, outcomes, strict=True):
-        if outcome is None:
-            try:
-                outcome = _placed(account_id, request, next(rows))
-            except DomainError as refusal:
-                outcome = refusal
-        results.append(outcome)
+        if isinstance(outcome, DomainError):
+            results.append(outcome)
+            continue
+        try:
+            results.append(_placed(account_id, request, outcome, next(rows)))
+        except DomainError as refusal:
+            results.append(refusal)
     return results
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    price: Price
+    """What the ledger is asked for. A job that the price list refuses has no price and is on no plan.
+
+    Such a job is asked for all the same: the key comes first, and the list may have changed since it was held under it.
+    """
+
     fingerprint: UUID
-    plans: list[str]
     expires_at: datetime
+    credits: Decimal | None = None
+    parameters: dict[str, Any] | None = None
+    plans: list[str] = field(default_factory=list)
+    refusal: DomainError | None = None
 
 
 def _prepared(request: HoldRequest, now: datetime) -> _Prepared:
     checked_key(request.idempotency_key)
-    return _Prepared(
-        price=price_job(
+    expires_at = now + checked_ttl(request.ttl_seconds)
+    try:
+        price = price_job(
             operation=request.operation,
             now=now,
             model_id=request.model_id,
             quality=request.quality,
             duration_seconds=request.duration_seconds,
             quantity=request.quantity,
-        ),
-        fingerprint=_fingerprint(request),
-        plans=catalogue.get().plans_with(feature_of(request.operation)),
-        expires_at=now + checked_ttl(request.ttl_seconds),
-    )
+        )
+    except (UnknownOperation, OperationNotHeld, InvalidJob) as refusal:
+        return _Prepared(_fingerprint(request), expires_at, refusal=refusal)
+    plans = catalogue.get().plans_with(feature_of(request.operation))
+    return _Prepared(_fingerprint(request), expires_at, price.credits, price.parameters or None, plans)
 
 
-def _placed(account_id: UUID, request: HoldRequest, row: ledger.Row) -> PlacedHold:
+def _placed(account_id: UUID, request: HoldRequest, item: _Prepared, row: ledger.Row) -> PlacedHold:
+    if item.refusal is not None and row["status"] not in ("replay", "conflict"):
+        raise item.refusal
     match row["status"]:
         case "ok" | "replay":
             return PlacedHold(
