@@ -61,12 +61,13 @@ def sparse_page(dataset: Dataset) -> int:
 
 def usage_calls(dataset: Dataset, now: datetime) -> list[Callable[[], Any]]:
     """Return calls of the three selectors of usage over 90 days."""
-    first_date = (now - timedelta(days=USAGE_DAYS - 1)).date()
+    ends = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    begins = ends - timedelta(days=USAGE_DAYS)
     long = dataset.long
     return [
         lambda: selectors.usage_by_day(account_id=long, days=USAGE_DAYS, now=now),
         lambda: selectors.usage_by_model(account_id=long, days=USAGE_DAYS, now=now),
-        lambda: selectors.usage_summary(account_id=long, first_date=first_date, last_date=now.date()),
+        lambda: selectors.usage_since(account_id=long, since=begins, until=ends),
     ]
 
 

@@ -59,7 +59,6 @@ from credits.selectors.usage import (
     usage_by_day,
     usage_by_model,
     usage_since,
-    usage_summary,
 )
 from credits.selectors.verification import Fault, verify_account, verify_ledger
 
@@ -132,7 +131,6 @@ __all__ = [
     "usage_by_model",
     "usage_of_days",
     "usage_since",
-    "usage_summary",
     "verify_account",
     "verify_ledger",
     "with_people",

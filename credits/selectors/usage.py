@@ -1,7 +1,7 @@
 """What was spent, from the daily rollup: captures, less what was refunded of them. Days are UTC."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -15,7 +15,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True)
 class UsageSummary:
-    """What an operation cost in a span of days."""
+    """What an operation cost in a span of time."""
 
     operation: str
     credits: Decimal
@@ -40,53 +40,45 @@ class ModelUsage:
     count: int
 
 
-def usage_summary(*, account_id: UUID, first_date: date, last_date: date) -> list[UsageSummary]:
-    """Return what each operation cost from the first to the last day (inclusive), by name."""
-    rows = (
-        UsageDay.objects.filter(account_id=account_id, day_date__gte=first_date, day_date__lte=last_date)
-        .values("operation")
-        .annotate(total=Sum("credits"), count=Sum("captures"))
-        .order_by("operation")
-    )
-    return [UsageSummary(row["operation"], row["total"], row["count"]) for row in rows]
+def usage_since(*, account_id: UUID, since: datetime, until: datetime | None = None) -> list[UsageSummary]:
+    """Return what each operation cost from a moment on, before `until` where that is given, by name.
 
-
-def usage_since(*, account_id: UUID, since: datetime) -> list[UsageSummary]:
-    """Return what each operation cost from a moment on, by name: the sum is what the account counts as used.
-
-    Whole days come from the rollup. The moment cuts the first day in two: the captures of its smaller part are counted
-    singly, and added to the days after it, or taken from the days with it.
+    From the start of an allowance period on, the sum is what the account counts as used. Whole days come from the
+    rollup: those from the first moment on, less those from the second on. A moment cuts its day in two: the captures of
+    the smaller part are counted singly, and added to the days after it, or taken from the days with it.
     """
-    midnight = datetime.combine(since.astimezone(UTC).date(), time(), tzinfo=UTC)
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH found AS MATERIALIZED (
-              SELECT credits_find_entry(%(account)s, %(midnight)s, 'usage') AS begins,
-                     credits_find_entry(%(account)s, %(since)s, 'usage') AS cut,
-                     credits_find_entry(%(account)s, %(next_midnight)s, 'usage') AS ends),
-            part AS MATERIALIZED (
-              SELECT * FROM (
-                SELECT begins AS above, cut AS up_to, -1 AS sign, %(midnight)s AS days_from FROM found
-                UNION ALL
-                SELECT cut, ends, 1, %(next_midnight)s FROM found) either
-               ORDER BY up_to - above LIMIT 1)
+            WITH part AS MATERIALIZED (
+              SELECT moment.sign, coalesce(smaller.days_from, moment.midnight) AS days_from,
+                     smaller.above, smaller.up_to, smaller.side
+                FROM (SELECT sign, at, date_trunc('day', at, 'UTC') AS midnight
+                        FROM (VALUES (1, %(since)s::timestamptz), (-1, %(until)s)) AS given (sign, at)) moment
+                LEFT JOIN LATERAL (
+                  WITH found AS MATERIALIZED (
+                    SELECT moment.midnight + interval '24 hours' AS next_midnight,
+                           credits_find_entry(%(account)s, moment.midnight, 'usage') AS begins,
+                           credits_find_entry(%(account)s, moment.at, 'usage') AS cut,
+                           credits_find_entry(%(account)s, moment.midnight + interval '24 hours', 'usage') AS ends)
+                  SELECT * FROM (
+                    SELECT begins AS above, cut AS up_to, -1 AS side, moment.midnight AS days_from FROM found
+                    UNION ALL
+                    SELECT cut, ends, 1, next_midnight FROM found) either
+                   ORDER BY up_to - above LIMIT 1) smaller ON moment.at <> moment.midnight)
             SELECT operation, sum(credits), sum(captures)::bigint FROM (
-              SELECT operation, credits, captures FROM credits_usageday
-               WHERE account_id = %(account)s AND day_date >= (SELECT (days_from AT TIME ZONE 'UTC')::date FROM part)
+              SELECT u.operation, sign * u.credits AS credits, sign * u.captures AS captures
+                FROM part JOIN credits_usageday u
+                  ON u.account_id = %(account)s AND u.day_date >= (days_from AT TIME ZONE 'UTC')::date
               UNION ALL
-              SELECT h.operation, (SELECT sign FROM part) * (h.captured - h.refunded), (SELECT sign FROM part)
-                FROM credits_entry e JOIN credits_hold h ON h.account_id = e.account_id AND h.number = e.hold_number
-               WHERE e.account_id = %(account)s AND e.entry_type = 'usage'
-                 AND e.type_number > (SELECT above FROM part) AND e.type_number <= (SELECT up_to FROM part)) used
+              SELECT h.operation, sign * side * (h.captured - h.refunded), sign * side
+                FROM part
+                JOIN credits_entry e ON e.account_id = %(account)s AND e.entry_type = 'usage'
+                                    AND e.type_number > above AND e.type_number <= up_to
+                JOIN credits_hold h ON h.account_id = e.account_id AND h.number = e.hold_number) used
             GROUP BY operation HAVING sum(captures) > 0 ORDER BY operation
             """,
-            {
-                "account": account_id,
-                "since": since,
-                "midnight": midnight,
-                "next_midnight": midnight + timedelta(days=1),
-            },
+            {"account": account_id, "since": since, "until": until},
         )
         return [UsageSummary(*row) for row in cursor.fetchall()]
 

@@ -95,6 +95,34 @@ class TestSummary:
             "period_end": "2026-03-09T00:00:00Z",
         }
 
+    @pytest.mark.parametrize(
+        ("date_from", "date_to", "spent"),
+        [
+            ("2026-03-08T08:00:00Z", "2026-03-10T08:00:00Z", {"image_generation": (2, 1)}),
+            ("2026-03-08T08:00:00.000001Z", "2026-03-10T08:00:00.000001Z", {"video_generation": (5, 1)}),
+            ("2026-03-10T08:30:00Z", "2026-03-10T09:30:00Z", {"image_generation": (1, 1)}),
+            ("2026-03-10T06:00:00Z", "2026-03-10T07:00:00Z", {}),
+            ("2026-03-10T15:30:00+07:00", "2026-03-11", {"image_generation": (1, 1)}),
+            ("2026-03-09", "2026-03-10T08:30:00Z", {"video_generation": (5, 1)}),
+        ],
+    )
+    def test_is_of_the_moments_asked_for(
+        self, client: APIClient, date_from: str, date_to: str, spent: dict[str, tuple[float, int]]
+    ) -> None:
+        """The sums are of the period that the answer names, also where it begins or ends within a day."""
+        summary = client.get(SUMMARY, {"date_from": date_from, "date_to": date_to}).json()["summary"]
+        assert {name: (found["total_credits"], found["count"]) for name, found in summary.items()} == spent
+
+    def test_ends_now_unless_told(self, client: APIClient, set_clock: SetClock) -> None:
+        set_clock(datetime(2026, 3, 10, 8, 30, tzinfo=UTC))
+        body = client.get(SUMMARY, {"date_from": "2026-03-10"}).json()
+        assert (body["period_end"][:16], [*body["summary"]]) == ("2026-03-10T08:30", ["video_generation"])
+
+    def test_begins_with_the_account_unless_told(self, client: APIClient) -> None:
+        assert client.get(SUMMARY, {"date_to": "2026-03-01"}).json()["summary"] == {
+            "image_generation": {"total_credits": 4, "count": 1}
+        }
+
     def test_is_empty_for_others(self, bob_client: APIClient) -> None:
         assert bob_client.get(SUMMARY).json()["summary"] == {}
 

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -172,7 +172,8 @@ class TestBalanceAt:
 
 class TestUsage:
     def test_by_operation(self, busy: UUID, now: datetime) -> None:
-        found = selectors.usage_summary(account_id=busy, first_date=date(2026, 3, 11), last_date=date(2026, 3, 15))
+        days = {"since": datetime(2026, 3, 11, tzinfo=UTC), "until": datetime(2026, 3, 16, tzinfo=UTC)}
+        found = selectors.usage_since(account_id=busy, **days)
         assert found == [selectors.UsageSummary("image_generation", Decimal(10), 5)]
 
     def test_by_day_shows_empty_days_too(self, busy: UUID, now: datetime) -> None:

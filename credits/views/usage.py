@@ -1,7 +1,5 @@
 """What was spent, and on what."""
 
-from datetime import UTC, timedelta
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,20 +19,15 @@ class UsageSummaryView(Endpoint):
         responses=UsageSummarySerializer,
     )
     def get(self, request: Request) -> Response:
-        """What each operation cost, by whole days (UTC); without dates, in this allowance period, to the moment."""
+        """What each operation cost in a span of time; without dates, in this allowance period."""
         query = read_query(request, PeriodQuerySerializer)
         account_id = caller_id(request)
         if query:
             period = covered_period(account_id, query)
-            sums = selectors.usage_summary(
-                account_id=account_id,
-                first_date=period["period_start"].astimezone(UTC).date(),
-                last_date=(period["period_end"].astimezone(UTC) - timedelta(microseconds=1)).date(),
-            )
         else:
             state = selectors.get_plan_state(account_id=account_id, now=clock.now())
             period = {"period_start": state.period_start, "period_end": state.period_end}
-            sums = selectors.usage_since(account_id=account_id, since=state.period_start)
+        sums = selectors.usage_since(account_id=account_id, since=period["period_start"], until=period["period_end"])
         answer = {"summary": {found.operation: found for found in sums}, **period}
         return Response(UsageSummarySerializer(answer).data)
 
