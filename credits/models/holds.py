@@ -46,6 +46,7 @@ class Hold(models.Model):
     refund_entry = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    first_expires_at = models.DateTimeField(null=True, help_text="its end before it was extended")
     ended_at = models.DateTimeField(null=True, help_text="when it was released or expired; a capture's entry says when")
 
     account_id: UUID

@@ -23,7 +23,7 @@ BEGIN
   IF status <> 'ok' THEN
     RETURN;
   END IF;
-  UPDATE credits_hold h SET expires_at = greatest(h.expires_at, p_now + p_ttl)
+  UPDATE credits_hold h SET expires_at = greatest(h.expires_at, p_now + p_ttl), first_expires_at = coalesce(h.first_expires_at, h.expires_at)
    WHERE h.account_id = p_account AND h.number = p_number
   RETURNING * INTO hold;
   PERFORM credits_remember(p_account, 'extend', p_key, v_content, p_now, p_expires => hold.expires_at);

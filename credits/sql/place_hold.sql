@@ -36,7 +36,8 @@ BEGIN
          WHERE x.account_id = p_account;
       END IF;
       status := CASE WHEN h.fingerprint = p_fingerprint THEN 'replay' ELSE 'conflict' END;
-      number := h.number; credits := h.credits; high_priority := h.high_priority; expires_at := h.expires_at; available := h.available_after;
+      number := h.number; credits := h.credits; high_priority := h.high_priority; expires_at := coalesce(h.first_expires_at, h.expires_at);
+      available := h.available_after;
       RETURN;
     END IF;
     EXIT WHEN v_held;

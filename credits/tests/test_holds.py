@@ -286,6 +286,18 @@ class TestExtend:
             services.extend_hold(hold_id=hold.id, ttl_seconds=86_400, now=now + MINUTES)
         services.extend_hold(hold_id=hold.id, ttl_seconds=86_340, now=now + MINUTES)
 
+    @pytest.mark.parametrize("extensions", [1, 2])
+    def test_placing_again_answers_the_end_that_was_answered_first(
+        self, give: Give, place: Place, now: datetime, extensions: int
+    ) -> None:
+        give(10)
+        first = place(4, idempotency_key="key")
+        for n in range(1, extensions + 1):
+            services.extend_hold(hold_id=first.id, ttl_seconds=n * 3600, now=now)
+        again = place(4, idempotency_key="key", now=now + 5 * MINUTES, ttl_seconds=900)
+        assert again.is_replay
+        assert (again.expires_at, again.available) == (first.expires_at, first.available)
+
     def test_a_key_answers_the_first_end_again(self, give: Give, place: Place, now: datetime) -> None:
         give(10)
         hold = place(4)
