@@ -38,9 +38,6 @@ ADJUSTMENT_COLOURS = {"awaiting": "warning", "done": "success", "rejected": "dan
 HOLD_COLOURS = {"open": "info", "captured": "success", "released": "", "expired": "warning"}
 
 
-HOLD_COLOURS = {"open": "info", "captured": "success", "released": "", "expired": "warning"}
-
-
 class AccountStateFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q
 
-from credits import catalogue
+from credits import catalogue, sources
 from credits.models import Account, Entry, Grant, Hold
 from credits.periods import Period, period_at
 
@@ -93,7 +93,7 @@ def get_plan_state(*, account_id: UUID, now: datetime) -> PlanState:
     account = find_open_account(account_id=account_id)
     if account is None:
         period = period_at(now, now)
-        return PlanState("free", now, None, "free", period.start_at, period.end_at, period.end_at)
+        return PlanState(sources.FREE, now, None, sources.FREE, period.start_at, period.end_at, period.end_at)
     period = period_at(account.anchor_at, now)
     return PlanState(
         plan=account.plan_id,
@@ -111,7 +111,7 @@ def next_allowance_at(account: Account, period: Period, now: datetime) -> dateti
 
     The renewal at the end of what is paid for brings the next one, so that is announced too.
     """
-    is_paid = account.plan_source == "free" or (account.paid_until is not None and account.paid_until > now)
+    is_paid = account.plan_source == sources.FREE or (account.paid_until is not None and account.paid_until > now)
     return period.end_at if is_paid else None
 
 
@@ -125,7 +125,7 @@ def get_balance(*, account_id: UUID, now: datetime) -> Balance:
     account = find_open_account(account_id=account_id)
     if account is None:
         period = period_at(now, now)
-        return _balance(account_id, "free", False, period, period.end_at, (), {})
+        return _balance(account_id, sources.FREE, False, period, period.end_at, (), {})
     if account.next_due_at <= now:
         account, parts, lots = _settled(account, now)
     else:
@@ -145,7 +145,7 @@ def get_balance(*, account_id: UUID, now: datetime) -> Balance:
         if lot.expires_at is not None
         and now < lot.expires_at <= now + EXPIRES_SOON
         and lot.remaining > 0
-        and not lot.source.startswith("allowance:")
+        and not lot.source.startswith(sources.ALLOWANCE)
     )
     comes_at = next_allowance_at(account, period, now)
     return _balance(account_id, account.plan_id, bool(account.frozen_causes), period, comes_at, soon, parts)
@@ -260,7 +260,7 @@ def allowance_given(*, account_id: UUID, source: str, period_start: datetime) ->
     given = Grant.objects.filter(
         account_id=account_id,
         kind=Grant.Kind.SUBSCRIPTION,
-        source=f"allowance:{source}:{period_start:%Y-%m-%dT%H:%M:%SZ}",
+        source=sources.allowance(source, period_start),
     ).first()
     return ZERO if given is None else given.credits
 
@@ -276,11 +276,11 @@ class GivenAllowance:
 
 def allowances_given(*, account_id: UUID, source: str) -> list[GivenAllowance]:
     """Return every allowance that a plan source has given, oldest first."""
-    prefix = f"allowance:{source}:"
-    given = Grant.objects.filter(account_id=account_id, kind=Grant.Kind.SUBSCRIPTION, source__startswith=prefix)
+    given = Grant.objects.filter(
+        account_id=account_id, kind=Grant.Kind.SUBSCRIPTION, source__startswith=sources.allowances_of(source)
+    )
     return [
-        GivenAllowance(lot.source, datetime.fromisoformat(lot.source.removeprefix(prefix)), lot.credits)
-        for lot in given.order_by("source")
+        GivenAllowance(lot.source, sources.period_start_of(lot.source), lot.credits) for lot in given.order_by("source")
     ]
 
 

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from credits import sources
 from credits.models import Account
 from smartspec.users import selectors as users_selectors
 
@@ -62,7 +63,8 @@ def iterate_accounts_with_due_allowance(*, now: datetime) -> Iterator[UUID]:
     confirmed = users_selectors.with_verified_email()
     due = Account.objects.filter(
         Q(allowance_until__isnull=True) | Q(allowance_until__lte=now),
-        Q(plan_source="free", user__in=confirmed) | Q(paid_until__gt=Coalesce(F("allowance_until"), F("anchor_at"))),
+        Q(plan_source=sources.FREE, user__in=confirmed)
+        | Q(paid_until__gt=Coalesce(F("allowance_until"), F("anchor_at"))),
         plan__monthly_credits__gt=0,
     )
     yield from _ids(due)

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, F, Max, OuterRef, Sum
 from django.db.models.functions import TruncDate
 
+from credits import sources
 from credits.models import Account, Grant
 from credits.selectors.accounts import EXPIRES_SOON, LOW_BALANCE_SHARE
 from smartspec.users.models import SentMail
@@ -44,7 +45,7 @@ def iterate_expiring_lots(*, now: datetime) -> Iterator[ExpiringLots]:
     """Yield what ends within 7 days, the allowances' own lots aside, by account and day."""
     lots = (
         Grant.objects.filter(is_open=True, expires_at__gt=now, expires_at__lte=now + EXPIRES_SOON)
-        .exclude(source__startswith="allowance:")
+        .exclude(source__startswith=sources.ALLOWANCE)
         .annotate(day=TruncDate("expires_at"))
         .values("account_id", "day")
         .annotate(credits=Sum("remaining"), last=Max("expires_at"))

@@ -9,9 +9,9 @@ from rest_framework import serializers
 from credits.models import Hold
 from credits.serializers.catalogue import JobSerializer
 from credits.serializers.transactions import EntrySerializer
+from credits.services.holds.lifetime import MAXIMUM_TTL_SECONDS
 from smartspec.api import CreditsField, StrictIntegerField, UtcDateTimeField
 
-LONGEST_HOLD_SECONDS = 24 * 3600
 SMALLEST_CREDITS = Decimal("0.000001")
 ALL_STATUSES = "all"
 
@@ -49,7 +49,7 @@ class HoldOrderSerializer(JobSerializer):
     user_id = serializers.UUIDField(help_text="Whose credits.")
     reference_id = serializers.CharField(max_length=255, help_text="The job, in the worker's own words.")
     ttl_seconds = StrictIntegerField(
-        required=False, allow_null=True, min_value=1, max_value=LONGEST_HOLD_SECONDS, help_text="900 unless given."
+        required=False, allow_null=True, min_value=1, max_value=MAXIMUM_TTL_SECONDS, help_text="900 unless given."
     )
 
 
@@ -62,7 +62,7 @@ class ReleaseOrderSerializer(serializers.Serializer[Any]):
 
 
 class ExtendOrderSerializer(serializers.Serializer[Any]):
-    ttl_seconds = StrictIntegerField(min_value=1, max_value=LONGEST_HOLD_SECONDS, help_text="From now.")
+    ttl_seconds = StrictIntegerField(min_value=1, max_value=MAXIMUM_TTL_SECONDS, help_text="From now.")
 
 
 class RefundOrderSerializer(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from credits import ledger, selectors
+from credits import ledger, selectors, sources
 from credits.services.checks import UnknownAccount
 from credits.services.sweeps import act_on_each
 
@@ -66,7 +66,7 @@ def end_grace(*, account_id: UUID, source: str, now: datetime) -> None:
     state = selectors.get_plan_state(account_id=account_id, now=now)
     end_at = min(state.period_start, now)
     latest = end_at + selectors.RENEWAL_GRACE
-    ledger.call_value("credits_end_lots", account_id, f"allowance:{source}:", end_at, latest, now)
+    ledger.call_value("credits_end_lots", account_id, sources.allowances_of(source), end_at, latest, now)
 
 
 def expire(*, now: datetime, limit: int | None = None, dry_run: bool = False) -> Expired:

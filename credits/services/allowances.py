@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from credits import catalogue, ledger, selectors
+from credits import catalogue, ledger, selectors, sources
 from credits.models import Account, Grant, Plan
 from credits.periods import Period, nth_period, period_at
 from credits.services.checks import UnknownAccount
@@ -18,8 +18,6 @@ from smartspec.users import selectors as users_selectors
 from smartspec.users.models import User
 
 log = get_logger(__name__)
-
-FREE = "free"
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,8 @@ def give_allowances(*, account_id: UUID, now: datetime, until: datetime | None =
     if ledger.call("credits_touch", account_id, now, plain=("account_id",))["account_id"] is None:
         raise UnknownAccount(account_id)
     account = Account.objects.select_related("user").get(pk=account_id)
-    if account.plan_source == FREE:
-        answers = _give_free(account, _find_plan(FREE), now)
+    if account.plan_source == sources.FREE:
+        answers = _give_free(account, _find_plan(sources.FREE), now)
     elif account.paid_until is None or account.paid_from is None:
         return []
     else:
@@ -76,7 +74,10 @@ def give_past_allowances(
         raise UnknownAccount(account_id)
     answers = _give_paid(account_id, paid, now, min(until or now, ended_at), is_late=is_paid_late)
     for answer in answers:
-        if not is_paid_late and period_at(paid.anchor_at, _start_of(answer.grant.source)).end_at > ended_at:
+        if (
+            not is_paid_late
+            and period_at(paid.anchor_at, sources.period_start_of(answer.grant.source)).end_at > ended_at
+        ):
             end_lot(account_id=account_id, source=answer.grant.source, now=now)
     return [answer for answer in answers if not answer.is_replay]
 
@@ -100,7 +101,9 @@ def _give_free(account: Account, plan: Plan, now: datetime) -> list[Granted]:
     if plan.monthly_credits == 0 or not users_selectors.has_verified_email(user):
         return []
     period = period_at(account.anchor_at, now)
-    answer = _give(account.pk, FREE, plan, period, now, expires_at=period.end_at, address_hash=_address_hash(user))
+    answer = _give(
+        account.pk, sources.FREE, plan, period, now, expires_at=period.end_at, address_hash=_address_hash(user)
+    )
     if answer is None:
         log.info("Free allowance taken by another account of this address", account_id=str(account.pk))
         return []
@@ -116,14 +119,14 @@ def _give_paid(
         return []
     given = set(
         Grant.objects.filter(
-            account_id=account_id, kind=Grant.Kind.SUBSCRIPTION, source__startswith=_prefix(paid.source)
+            account_id=account_id, kind=Grant.Kind.SUBSCRIPTION, source__startswith=sources.allowances_of(paid.source)
         ).values_list("source", flat=True)
     )
     answers = []
     n = 0
     while (period := nth_period(paid.anchor_at, n)).start_at < paid.paid_until and period.start_at <= min(now, until):
         n += 1
-        if period.start_at < paid.paid_from or allowance_source(paid.source, period) in given:
+        if period.start_at < paid.paid_from or sources.allowance(paid.source, period.start_at) in given:
             continue
         if period.end_at > now and not is_late:
             expires_at = period.end_at + selectors.RENEWAL_GRACE
@@ -152,12 +155,12 @@ def _give(
     row = ledger.call(
         "credits_give_allowance",
         account_id,
-        allowance_source(source, period),
+        sources.allowance(source, period.start_at),
         plan.monthly_credits,
         DEFAULT_PRIORITY,
         expires_at,
         period.end_at,
-        _prefix(source),
+        sources.allowances_of(source),
         period.start_at + selectors.RENEWAL_GRACE,
         address_hash,
         f"{plan.display_name} credits for {period.start_at:%-d %B %Y} to {period.end_at:%-d %B %Y}",
@@ -165,20 +168,6 @@ def _give(
         parts={"lot": Grant},
     )
     return None if row["status"] == "taken" else granted(account_id, row)
-
-
-def allowance_source(plan_source: str, period: Period) -> str:
-    """Return the economic fact that an allowance comes from: a period of a subscription, or of Free."""
-    return f"allowance:{plan_source}:{period.start_at:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _start_of(source: str) -> datetime:
-    """Return the start of the period that an allowance is for, from its source."""
-    return datetime.fromisoformat(source.split(":", 2)[2])
-
-
-def _prefix(plan_source: str) -> str:
-    return f"allowance:{plan_source}:"
 
 
 def _address_hash(user: User) -> str:
