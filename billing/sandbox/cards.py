@@ -17,6 +17,7 @@ IS_DISPUTED = "is_disputed"  # pays, and is disputed as fraudulent soon after
 IS_NOT_RECEIVED = "is_not_received"  # pays, and is disputed because nothing arrived
 IS_INQUIRED = "is_inquired"  # pays, and the bank asks about it
 REFUNDS_LATER = "refunds_later"  # pays; a refund is pending at first
+STAYS_PROCESSING = "stays_processing"  # a debit that its bank never answers by itself
 REFUND_FAILS = "refund_fails"  # pays; a refund succeeds at first and fails later
 
 # What a card's payment is disputed for: Stripe's `reason`, and whether it is only an inquiry.
@@ -224,7 +225,9 @@ BANK_ACCOUNTS = {
     "000111111116": "no_account",
     "000222222227": "debit_insufficient_funds",
     "000333333335": "debit_not_authorized",
+    "000000000009": STAYS_PROCESSING,
 }
+ANSWERED_BY_HAND = "000000000009"
 
 # `pm_usBankAccount_…`: the same for bank accounts.
 NAMED_BANK_ACCOUNTS = {
@@ -233,6 +236,7 @@ NAMED_BANK_ACCOUNTS = {
     "pm_usBankAccount_noAccount": "000111111116",
     "pm_usBankAccount_insufficientFunds": "000222222227",
     "pm_usBankAccount_debitNotAuthorized": "000333333335",
+    "pm_usBankAccount_processing": "000000000009",
 }
 
 BRAND_PREFIXES = (

@@ -18,7 +18,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing import gateway, services
 from billing.models import Purchase, Webhook
-from billing.sandbox import delivery, store
+from billing.sandbox import cards, delivery, store
 from billing.sandbox.models import Delivery
 from billing.sandbox.services import acting, checkout, timekeeping
 from billing.sandbox.services.deliveries import sign
@@ -138,7 +138,7 @@ def be_refused_by_the_bank(member: Member) -> None:
 def owe(member: Member, *, settles: str | None) -> None:
     session_id = member.open()
     now = clock.now()
-    checkout.pay_with_bank_debit(session_id=session_id, account_number="000123456789", now=now, settles_in_seconds=None)
+    checkout.pay_with_bank_debit(session_id=session_id, account_number=cards.ANSWERED_BY_HAND, now=now)
     if settles:
         checkout.settle_bank_debit(session_id=session_id, now=now, outcome=settles)  # type: ignore[arg-type]
     member.work()

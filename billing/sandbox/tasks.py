@@ -1,10 +1,10 @@
-"""What the sandbox does by itself: deliver events, settle bank debits, let time pass."""
+"""What the sandbox does by itself: deliver events, let time pass."""
 
 from typing import Any
 
 from procrastinate.contrib.django import app
 
-from billing.sandbox.services import checkout, clocks, deliveries, timekeeping
+from billing.sandbox.services import clocks, deliveries, timekeeping
 from smartspec import clock
 
 
@@ -15,12 +15,6 @@ def deliver_event(delivery_id: int, is_repeat: bool = False) -> None:
         deliveries.repeat(delivery_id=delivery_id, now=clock.now())
     else:
         deliveries.attempt(delivery_id=delivery_id, now=clock.now())
-
-
-@app.task(queue="sandbox", name="billing.sandbox.tasks.settle_bank_debit")
-def settle_bank_debit(session_id: str) -> None:
-    """The bank's answer to a debit, as its test account number has it; nothing when it was settled by hand before."""
-    checkout.settle_bank_debit(session_id=session_id, now=clocks.time_of(session_id, now=clock.now()))
 
 
 @app.task(queue="sandbox", name="billing.sandbox.tasks.arrive")

@@ -9,7 +9,7 @@ from django.conf import settings
 from playwright.sync_api import Page
 from rest_framework.test import APIClient
 
-from billing.sandbox import seed
+from billing.sandbox import cards, seed
 from billing.sandbox.services import checkout, timekeeping
 from billing.tests.browsing import Screen, join
 from smartspec import clock
@@ -70,9 +70,7 @@ def pay(session_id: str, number: str = GOOD_CARD) -> checkout.PaymentOutcome:
 
 def pay_later(session_id: str) -> checkout.PaymentOutcome:
     """Complete an open session by a bank debit, whose answer is still to come."""
-    return checkout.pay_with_bank_debit(
-        session_id=session_id, account_number="000123456789", now=clock.now(), settles_in_seconds=None
-    )
+    return checkout.pay_with_bank_debit(session_id=session_id, account_number=cards.ANSWERED_BY_HAND, now=clock.now())
 
 
 def settle_debit(session_id: str, outcome: str) -> None:

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from billing.sandbox import cards, presentation, store
+from billing.sandbox import presentation, store
 from billing.sandbox.errors import ParameterInvalid, ResourceMissing, StripeError, UnexpectedState
 from billing.sandbox.pages import orders, responses, sample_cards, timing
 from billing.sandbox.pages.forms import BankForm, CardForm, PayerForm
@@ -60,15 +60,13 @@ def pay_by_bank(request: HttpRequest, session_id: str) -> HttpResponse:
     if request.method == "POST":
         form = BankForm.read(request.POST)
         if form.is_valid(asks_email=not _fixed_email(session)):
-            by_hand = {} if form.account_number else {"settles_in_seconds": None}
             try:
                 outcome = checkout.pay_with_bank_debit(
                     session_id=session_id,
-                    account_number=form.account_number or next(iter(cards.BANK_ACCOUNTS)),
+                    account_number=form.account_number,
                     name=form.name,
                     email=form.email,
                     now=now,
-                    **by_hand,
                 )
             except UnexpectedState:
                 return _show_closed(request, checkout.get_session(session_id, now=timing.now_of(session_id)))

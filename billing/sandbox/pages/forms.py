@@ -94,7 +94,7 @@ class CardForm(PayerForm):
 
 @dataclass
 class BankForm(PayerForm):
-    """A chosen test account. `account_number` is empty where a person will play the bank by hand."""
+    """A chosen test account."""
 
     account_number: str = next(iter(cards.BANK_ACCOUNTS))
 

@@ -31,16 +31,16 @@ def list_cards() -> tuple[list[Hint], list[Hint]]:
 
 
 def list_accounts() -> list[Hint]:
-    """This will return the test bank accounts; the empty number is the one whose bank a person plays."""
+    """This will return the test bank accounts."""
     effects = {
         cards.PAYS: "The bank pays after a few seconds",
         "account_closed": "The account turns out to be closed",
         "no_account": "The account turns out not to exist",
         "debit_insufficient_funds": "The account turns out to be empty",
         "debit_not_authorized": "The customer tells the bank that they never agreed",
+        cards.STAYS_PROCESSING: "I play the bank: it answers when I say so",
     }
-    accounts = [Hint(number, effects[outcome]) for number, outcome in cards.BANK_ACCOUNTS.items()]
-    return [*accounts, Hint("", "I play the bank: it answers when I say so")]
+    return [Hint(number, effects[outcome]) for number, outcome in cards.BANK_ACCOUNTS.items()]
 
 
 def _describe(number: str) -> Hint:

@@ -29,6 +29,8 @@ INTENT_FIELDS = (
 )
 FINAL = {"succeeded", "canceled"}
 DISPUTED_AFTER = timedelta(minutes=1)
+# A bank's answer to a debit takes days; a person at a demonstration waits this long.
+SETTLES_AFTER = timedelta(seconds=15)
 
 
 @transaction.atomic
@@ -172,6 +174,7 @@ def settle_bank_debit(intent_id: str, *, now: datetime, outcome: str | None = No
     meant = store.get_private(payment_method["id"])["outcome"]
     fails = outcome == "fail" or (outcome is None and meant != cards.PAYS)
     intent["processing"] = None
+    store.set_due(intent_id, None)
     charge_before = store.lock("charge", intent["latest_charge"])
     charge = copy.deepcopy(charge_before)
     if not fails:
@@ -318,6 +321,8 @@ def _start_bank_debit(intent: Data, payment_method: Data, *, now: datetime) -> D
     events.emit("charge.pending", charge, now=now)
     intent |= {"status": "processing", "latest_charge": charge["id"]}
     store.save(intent)
+    if store.get_private(payment_method["id"])["outcome"] != cards.STAYS_PROCESSING:
+        store.set_due(intent["id"], now + SETTLES_AFTER)
     events.emit("payment_intent.processing", intent, now=now)
     return intent
 

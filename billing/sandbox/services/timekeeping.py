@@ -11,7 +11,16 @@ from django.db import transaction
 from billing.sandbox import store
 from billing.sandbox.errors import StripeError
 from billing.sandbox.models import StoredObject
-from billing.sandbox.services import checkout, discounts, disputes, invoices, refunds, schedules, subscriptions
+from billing.sandbox.services import (
+    checkout,
+    debits,
+    discounts,
+    disputes,
+    invoices,
+    refunds,
+    schedules,
+    subscriptions,
+)
 
 # What time does to each kind, called with the object's id and the moment at which it is due. Of what is due at the same
 # moment the kind named first goes first: a new phase of a schedule is what the renewal then bills.
@@ -20,6 +29,7 @@ CHANGES = {
     "subscription": subscriptions.do_what_is_due,
     "invoice": invoices.do_what_is_due,
     "checkout.session": checkout.expire_if_due,
+    "payment_intent": debits.do_what_is_due,
     "charge": disputes.open_due_dispute,
     "refund": refunds.do_what_is_due,
     "dispute": disputes.do_what_is_due,

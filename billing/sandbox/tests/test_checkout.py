@@ -198,7 +198,6 @@ class TestBankDebit:
             account_number=number,
             name="Alice Doe",
             email="alice@example.com",
-            settles_in_seconds=None,
             now=clock.now(),
         )
 

@@ -3,13 +3,14 @@
 https://docs.stripe.com/testing
 """
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import stripe
 
 from billing.sandbox import cards
-from billing.sandbox.services import authentication, debits
+from billing.sandbox.services import authentication, debits, payments, timekeeping
 from smartspec import clock
 
 REFUSED_ON_ATTACH = {
@@ -151,6 +152,17 @@ class TestNamedBankAccounts:
     def test_are_answered_later(self, name: str, status: str, client_of_stripe: stripe.StripeClient) -> None:
         intent = charge(client_of_stripe, name)
         assert intent.status == "processing"
-        outcome = "succeed" if status == "succeeded" else "fail"
-        debits.settle_debit(intent.id, outcome=outcome, now=clock.now())  # type: ignore[arg-type]
+        timekeeping.pass_time(now=clock.now())
+        assert client_of_stripe.v1.payment_intents.retrieve(intent.id).status == "processing"
+        timekeeping.pass_time(now=clock.now() + payments.SETTLES_AFTER)
+        assert client_of_stripe.v1.payment_intents.retrieve(intent.id).status == status
+
+    @pytest.mark.parametrize(("outcome", "status"), [("succeed", "succeeded"), ("fail", "requires_payment_method")])
+    def test_one_is_answered_by_hand_alone(
+        self, outcome: Any, status: str, client_of_stripe: stripe.StripeClient
+    ) -> None:
+        intent = charge(client_of_stripe, "pm_usBankAccount_processing")
+        timekeeping.pass_time(now=clock.now() + timedelta(days=90))
+        assert client_of_stripe.v1.payment_intents.retrieve(intent.id).status == "processing"
+        debits.settle_debit(intent.id, outcome=outcome, now=clock.now())
         assert client_of_stripe.v1.payment_intents.retrieve(intent.id).status == status

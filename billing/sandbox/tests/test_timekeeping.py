@@ -7,7 +7,7 @@ import pytest
 import stripe
 
 from billing.sandbox import store
-from billing.sandbox.services import debits, timekeeping
+from billing.sandbox.services import debits, payments, timekeeping
 from billing.sandbox.tests.conftest import emitted_types
 from billing.sandbox.tests.test_renewals import latest_invoice, period_end, use_card
 from billing.sandbox.tests.test_subscriptions import ENTERPRISE, MONTHLY, change, subscribe
@@ -84,15 +84,26 @@ class TestRetryOfAChange:
         assert emitted_types()[-2:] == ["invoice.payment_failed", "invoice.payment_action_required"]
 
     def test_by_a_bank_debit_waits_for_the_bank(self, owed: Any, client_of_stripe: stripe.StripeClient) -> None:
-        use_card(client_of_stripe, owed.customer, "pm_usBankAccount_success")
+        use_card(client_of_stripe, owed.customer, "pm_usBankAccount_processing")
         timekeeping.pass_time(now=clock.now() + RETRY)
         invoice = latest_invoice(owed.id)
         assert (invoice["status"], invoice["next_payment_attempt"]) == ("open", None)
 
+    @pytest.mark.parametrize(
+        ("account", "status"), [("pm_usBankAccount_success", "active"), ("pm_usBankAccount_noAccount", "past_due")]
+    )
+    def test_by_a_bank_debit_ends_by_itself(
+        self, account: str, status: str, owed: Any, client_of_stripe: stripe.StripeClient
+    ) -> None:
+        use_card(client_of_stripe, owed.customer, account)
+        timekeeping.pass_time(now=clock.now() + RETRY + payments.SETTLES_AFTER)
+        assert store.get("subscription", owed.id)["status"] == status
+        assert latest_invoice(owed.id)["attempt_count"] == 2
+
     def test_by_a_bank_debit_that_fails_is_followed_by_the_next(
         self, owed: Any, client_of_stripe: stripe.StripeClient
     ) -> None:
-        use_card(client_of_stripe, owed.customer, "pm_usBankAccount_insufficientFunds")
+        use_card(client_of_stripe, owed.customer, "pm_usBankAccount_processing")
         timekeeping.pass_time(now=clock.now() + RETRY)
         answered_at = clock.now() + timedelta(days=4)
         (debit,) = debits.list_open_debits()
@@ -166,7 +177,7 @@ class TestInvoiceByHand:
         self, outcome: Any, status: str, client_of_stripe: stripe.StripeClient
     ) -> None:
         subscription = subscribe(client_of_stripe)
-        use_card(client_of_stripe, subscription.customer, "pm_usBankAccount_success")
+        use_card(client_of_stripe, subscription.customer, "pm_usBankAccount_processing")
         timekeeping.pass_time(now=period_end(subscription.id) + timedelta(hours=1))
         (debit,) = debits.list_open_debits()
         client_of_stripe.v1.customers.delete(subscription.customer)

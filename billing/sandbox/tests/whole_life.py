@@ -5,7 +5,7 @@ from typing import Any
 
 import stripe
 
-from billing.sandbox import store
+from billing.sandbox import cards, store
 from billing.sandbox.services import checkout, timekeeping
 from smartspec import clock
 
@@ -62,9 +62,7 @@ def _buy_packages(client: stripe.StripeClient, customer: str) -> None:
 
     for outcome in ("succeed", "fail"):
         debited = open_package(client, customer=customer)
-        checkout.pay_with_bank_debit(
-            session_id=debited.id, account_number="000123456789", settles_in_seconds=None, now=now
-        )
+        checkout.pay_with_bank_debit(session_id=debited.id, account_number=cards.ANSWERED_BY_HAND, now=now)
         checkout.settle_bank_debit(session_id=debited.id, outcome=outcome, now=now)
 
     expired = open_package(client, customer=customer)

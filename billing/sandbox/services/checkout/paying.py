@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.db import transaction
-from procrastinate.contrib.django import app
 
 from billing.sandbox import cards, store
 from billing.sandbox.errors import CardDeclined, ParameterInvalid, UnexpectedState
@@ -21,9 +20,6 @@ from billing.sandbox.services import (
 from billing.sandbox.services.checkout import completing, discounting, sessions
 
 Data = dict[str, Any]
-
-# The bank's answer to a debit takes days; a person at a demo waits this long.
-SETTLES_IN_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -89,11 +85,8 @@ def pay_with_bank_debit(
     now: datetime,
     name: str = "",
     email: str = "",
-    settles_in_seconds: int | None = SETTLES_IN_SECONDS,
 ) -> PaymentOutcome:
-    """This will complete a session unpaid, by a debit that the bank answers later.
-
-    The test account number decides that answer, `settles_in_seconds` when it comes (None: only by `settle_bank_debit`).
+    """This will complete a session unpaid, by a debit that the bank answers later, as the test account number has it.
 
     :raises UnexpectedState: when the session is not open any more.
     """
@@ -105,14 +98,7 @@ def pay_with_bank_debit(
             payment_method = payment_methods.create_bank_account(
                 account_number=account_number.replace(" ", ""), details=details, now=now
             )
-            outcome = _pay(session, payment_method, now=now)
-            if settles_in_seconds is not None:
-                app.configure_task(
-                    name="billing.sandbox.tasks.settle_bank_debit",
-                    queue="sandbox",
-                    schedule_in={"seconds": settles_in_seconds},
-                ).defer(session_id=session_id)
-            return outcome
+            return _pay(session, payment_method, now=now)
     except ParameterInvalid as error:
         return PaymentOutcome("invalid", session, message=error.message, field=error.param or "")
 

@@ -9,8 +9,8 @@ import pytest
 import stripe
 from django.test import Client
 
-from billing.sandbox import store
-from billing.sandbox.services import checkout as checkout_services
+from billing.sandbox import cards, store
+from billing.sandbox.services import payments, timekeeping
 from billing.sandbox.tests.pages import check_page, path_of, text_of
 from billing.sandbox.tests.test_pages_checkout.conftest import OpenSession, status_of
 from smartspec import clock
@@ -19,7 +19,9 @@ from smartspec import clock
 class TestBankDebit:
     """https://docs.stripe.com/payments/ach-direct-debit"""
 
-    def start(self, visitor: Client, session: stripe.checkout.Session, account_number: str = "") -> Any:
+    def start(
+        self, visitor: Client, session: stripe.checkout.Session, account_number: str = cards.ANSWERED_BY_HAND
+    ) -> Any:
         typed = {"email": "alice@example.com", "billingName": "Alice Doe", "accountNumber": account_number}
         check_page(visitor.get(f"{path_of(session.url)}/bank"))
         return visitor.post(f"{path_of(session.url)}/bank", typed)
@@ -58,7 +60,7 @@ class TestBankDebit:
     def test_is_answered_by_its_test_account(self, visitor: Client, package: OpenSession) -> None:
         session = package()
         self.start(visitor, session, "000222222227")
-        checkout_services.settle_bank_debit(session_id=session.id, now=clock.now())
+        timekeeping.pass_time(now=clock.now() + payments.SETTLES_AFTER)
         assert status_of(session) == ("complete", "unpaid")
         assert "has refused the debit" in text_of(visitor.get(path_of(session.url)))
 
