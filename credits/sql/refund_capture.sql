@@ -7,13 +7,14 @@ CREATE OR REPLACE FUNCTION credits_refund_capture(
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
   v_content text := concat_ws('|', p_number, trim_scale(p_credits));
+  v_known text := (credits_recall(p_account, 'refund', p_key, v_content)).status;
   v_back numeric;
   v_repaid numeric;
   v_captured_at timestamptz;
 BEGIN
   SELECT * INTO hold FROM credits_hold h WHERE h.account_id = p_account AND h.number = p_number;
   v_back := coalesce(p_credits, hold.captured);
-  status := coalesce((credits_recall(p_account, 'refund', p_key, v_content)).status, CASE
+  status := coalesce(v_known, CASE
     WHEN hold.number IS NULL THEN 'unknown'
     WHEN hold.status <> 'captured' THEN 'not_captured'
     WHEN hold.refunded = v_back THEN 'replay'
@@ -23,6 +24,9 @@ BEGIN
   END);
   IF status = 'replay' THEN
     SELECT * INTO entry FROM credits_entry e WHERE e.account_id = p_account AND e.number = hold.refund_entry;
+    IF v_known = 'replay' AND entry.description <> p_description THEN
+      status := 'conflict';  -- the reason was asked for, too, and the entry is where it is kept
+    END IF;
   END IF;
   IF status <> 'ok' THEN
     RETURN;

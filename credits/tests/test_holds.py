@@ -327,6 +327,21 @@ class TestRefund:
         with pytest.raises(services.AlreadyRefunded):
             services.refund_capture(hold_id=hold.id, reason="Blank image", credits=Decimal(1), now=now)
 
+    def test_a_key_belongs_to_one_reason(self, account_id: UUID, give: Give, place: Place, now: datetime) -> None:
+        give(10)
+        hold = place(4)
+        services.capture_hold(hold_id=hold.id, now=now)
+
+        def refund(key: str, reason: str) -> services.Settled:
+            return services.refund_capture(hold_id=hold.id, reason=reason, idempotency_key=key, now=now)
+
+        refund("key", "Blank image")
+        assert refund("key", "Blank image").is_replay
+        with pytest.raises(services.IdempotencyConflict):
+            refund("key", "Wrong size")
+        assert refund("another key", "Wrong size").is_replay  # the same outcome again
+        assert balance(account_id, now) == (10, 0, 0)
+
     def test_gives_back_a_part_to_the_lots_of_the_receipt(
         self, account_id: UUID, give: Give, place: Place, now: datetime
     ) -> None:
