@@ -122,6 +122,8 @@ class SubscriptionCheckoutView(APIView):
 
 
 class CheckoutView(APIView):
+    throttle_rate = "240/m"  # the app polls it
+
     @extend_schema(operation_id="get_checkout", responses=serializers.CheckoutStatusSerializer)
     def get(self, request: Request, session_id: str) -> Response:
         """Where a checkout stands. Fulfils it, once, if Stripe says paid and the webhook has not come yet."""
@@ -143,6 +145,8 @@ class SubscriptionView(APIView):
 
 
 class CancelView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(
         operation_id="cancel_subscription",
         request=serializers.CancelSerializer,
@@ -162,6 +166,8 @@ class CancelView(APIView):
 
 
 class ReactivateView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(
         operation_id="reactivate_subscription",
         request=serializers.SubscriptionIdSerializer,
@@ -195,6 +201,8 @@ class ChangePlanView(APIView):
 
 
 class CancelChangeView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(
         operation_id="cancel_plan_change",
         request=serializers.SubscriptionIdSerializer,
@@ -224,6 +232,8 @@ class PortalView(APIView):
 
 
 class PaymentMethodsView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(operation_id="list_payment_methods", responses=serializers.PaymentMethodListSerializer)
     def get(self, request: Request) -> Response:
         """My cards."""
@@ -232,6 +242,8 @@ class PaymentMethodsView(APIView):
 
 
 class PaymentMethodView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(operation_id="delete_payment_method", responses={204: None})
     def delete(self, request: Request, payment_method_id: str) -> Response:
         """Remove a card of mine."""
@@ -240,6 +252,8 @@ class PaymentMethodView(APIView):
 
 
 class DefaultPaymentMethodView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(operation_id="make_default_payment_method", request=None, responses={204: None})
     def post(self, request: Request, payment_method_id: str) -> Response:
         """Let everything that renews be paid by this card of mine."""
@@ -248,6 +262,8 @@ class DefaultPaymentMethodView(APIView):
 
 
 class InvoicesView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(
         operation_id="list_invoices",
         parameters=[serializers.InvoiceQuerySerializer],
@@ -261,6 +277,8 @@ class InvoicesView(APIView):
 
 
 class UpcomingInvoiceView(APIView):
+    throttle_rate = "60/m"
+
     @extend_schema(operation_id="get_upcoming_invoice", responses=serializers.UpcomingSerializer)
     def get(self, request: Request) -> Response:
         """What will be charged next."""

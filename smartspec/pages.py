@@ -8,11 +8,14 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, resolve_url
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRefresh
 
+from smartspec import clock
 from smartspec.users.models import User
+from smartspec.users.throttling import Rate, count_call
 
 Rest = ParamSpec("Rest")
 PageView = Callable[Concatenate[HttpRequest, Rest], HttpResponse]
@@ -40,6 +43,26 @@ def button_of(page: str) -> Callable[[PageView[Rest]], PageView[Rest]]:
             return view(request, *args, **kwargs) if request.method == "POST" else redirect(page)
 
         return led
+
+    return decorate
+
+
+def limited(
+    kind: str, *, methods: tuple[str, ...] = ("GET", "HEAD", "POST")
+) -> Callable[[PageView[Rest]], PageView[Rest]]:
+    """`@limited("stripe")`: a view that each person may call so often as THROTTLE_RATES says. Beyond it: 429."""
+
+    def decorate(view: PageView[Rest]) -> PageView[Rest]:
+        @wraps(view)
+        def counted(request: HttpRequest, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponse:
+            rate, now = Rate.parse(settings.THROTTLE_RATES[kind]), clock.now()
+            key = f"user:{request.user.pk}:{view.__name__}"
+            if request.method not in methods or count_call(key=key, rate=rate, now=now):
+                return view(request, *args, **kwargs)
+            headers = {"Retry-After": str(rate.seconds_left(now))}
+            return HttpResponse(render_to_string("429.html", request=request), status=429, headers=headers)
+
+        return counted
 
     return decorate
 

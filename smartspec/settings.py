@@ -434,6 +434,8 @@ REST_FRAMEWORK = {
 }
 # Calls per caller and second, minute, hour or day (s, m, h, d); one worker may well make a thousand calls a second.
 THROTTLE_RATES = {"address": "6000/m", "user": "6000/m", "key": "6000/m", "service_key": "600000/m"}
+# What asks Stripe, which limits us in turn: each page for each person, and what became of each checkout.
+THROTTLE_RATES |= {"stripe": "60/m", "checkout": "30/m"}
 # What `/readyz` asks of an app above the ground, by name: it returns, or raises a DomainError.
 STORAGE_CHECK = "media.storage.check_ready"
 # What a user's plan allows is known to an app above the ground: its two selectors, by name.

@@ -19,7 +19,7 @@ from billing.pages.refusals import sentence_of
 from credits import selectors as credits_selectors
 from smartspec import clock
 from smartspec.errors import DomainError
-from smartspec.pages import signed_in
+from smartspec.pages import limited, signed_in
 
 SUGGESTED_AMOUNT = 150
 STEPS = (-50, 50)
@@ -30,6 +30,7 @@ class BuyForm(forms.Form):
 
 
 @login_required
+@limited("stripe", methods=("POST",))
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def buy(request: HttpRequest) -> HttpResponse:
@@ -82,6 +83,7 @@ def refused_amount() -> str:
 
 
 @login_required
+@limited("stripe")
 @never_cache
 @require_safe
 def saved_cards(request: HttpRequest) -> HttpResponse:

@@ -21,7 +21,7 @@ from billing.pages.refusals import carry_out, sentence_of
 from credits import selectors as credits_selectors
 from smartspec import clock
 from smartspec.errors import DomainError
-from smartspec.pages import button_of, signed_in
+from smartspec.pages import button_of, limited, signed_in
 
 # Stripe's own list of reasons (cancellation_details.feedback), so that its reports count them.
 CANCEL_REASONS = [
@@ -67,6 +67,7 @@ class Offer:
 
 
 @login_required
+@limited("stripe", methods=("POST",))
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def plans(request: HttpRequest) -> HttpResponse:
@@ -143,6 +144,7 @@ def features_of(plans: list[Any]) -> list[tuple[str, list[bool]]]:
 
 
 @login_required
+@limited("stripe")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_plan(request: HttpRequest) -> HttpResponse:
@@ -193,6 +195,7 @@ def tell_change(request: HttpRequest, answer: services.PlanChangeAnswer, plan: s
 
 
 @button_of("account-plans")
+@limited("stripe")
 def undo_change(request: HttpRequest) -> HttpResponse:
     """Take back a scheduled change: the plan goes on as it is."""
     user, now = signed_in(request), clock.now()
@@ -210,6 +213,7 @@ def undo_change(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@limited("stripe", methods=("POST",))
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel_plan(request: HttpRequest) -> HttpResponse:
@@ -244,6 +248,7 @@ def cancel_plan(request: HttpRequest) -> HttpResponse:
 
 
 @button_of("account-plans")
+@limited("stripe")
 def resume_plan(request: HttpRequest) -> HttpResponse:
     """Go on with a plan that was to end."""
     user, now = signed_in(request), clock.now()

@@ -16,12 +16,13 @@ from billing import selectors, services
 from billing.pages.refusals import carry_out, sentence_of
 from smartspec import clock
 from smartspec.errors import DomainError
-from smartspec.pages import button_of, signed_in
+from smartspec.pages import button_of, limited, signed_in
 
 INVOICES_PER_PAGE = 12
 
 
 @login_required
+@limited("stripe")
 @never_cache
 @require_safe
 def billing(request: HttpRequest) -> HttpResponse:
@@ -45,6 +46,7 @@ def billing(request: HttpRequest) -> HttpResponse:
 
 
 @button_of("account-billing")
+@limited("stripe")
 def make_default_card(request: HttpRequest, card_id: str) -> HttpResponse:
     """Let renewals be paid by this card."""
     user = signed_in(request)
@@ -57,6 +59,7 @@ def make_default_card(request: HttpRequest, card_id: str) -> HttpResponse:
 
 
 @button_of("account-billing")
+@limited("stripe")
 def remove_card(request: HttpRequest, card_id: str) -> HttpResponse:
     """Take a card away."""
     user = signed_in(request)
@@ -69,6 +72,7 @@ def remove_card(request: HttpRequest, card_id: str) -> HttpResponse:
 
 
 @button_of("account-billing")
+@limited("stripe")
 def portal(request: HttpRequest) -> HttpResponse:
     """Open Stripe's Customer Portal."""
     user = signed_in(request)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from billing import gateway, selectors, stripe_data
@@ -24,6 +25,7 @@ from billing.services.invoices import record_invoice
 from billing.services.subscriptions import sync_subscription
 from credits import services as credits_services
 from smartspec.logs import get_logger
+from smartspec.users.throttling import Rate, count_call
 
 log = get_logger(__name__)
 
@@ -63,10 +65,15 @@ def refresh_checkout(
 ) -> Purchase | SubscriptionCheckout | None:
     """This will return the checkout with this session (of this user, if one is given), settled if it still can change.
 
+    Apps and pages ask again and again, and on the return page anybody may: Stripe is asked as often as THROTTLE_RATES
+    says, and beyond that the answer is what we know.
+
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
     checkout = selectors.find_checkout(session_id=session_id, user_id=user_id)
     if checkout is None or FORWARD[CheckoutState(checkout.state)] > FORWARD[CheckoutState.PROCESSING]:
+        return checkout
+    if not count_call(key=f"checkout:{checkout.pk}", rate=Rate.parse(settings.THROTTLE_RATES["checkout"]), now=now):
         return checkout
     return settle_session(session_id=session_id, now=now) or checkout
 
