@@ -13,6 +13,8 @@ StripeObject = dict[str, Any]
 PURCHASE_ID = "purchase_id"
 CHECKOUT_ID = "checkout_id"
 USER_ID = "user_id"
+# Of a customer whom we had Stripe forget. Its last event says so for 30 days; lists leave deleted customers out.
+ERASED = "erased"
 # What a purchase gives, so that a row lost with a database can be made again from Stripe's session.
 CREDITS = "credits"
 BONUS_CREDITS = "bonus_credits"

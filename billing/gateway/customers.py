@@ -1,5 +1,7 @@
 """Customers, their cards and the portal."""
 
+from collections.abc import Iterator
+
 from billing.gateway.client import Params, StripeObject, call, options, pages, params
 
 
@@ -18,6 +20,11 @@ def update_customer(customer_id: str, values: Params) -> StripeObject:
 def delete_customer(customer_id: str) -> StripeObject:
     deleted: StripeObject = call(lambda c: c.v1.customers.delete(customer_id))
     return deleted
+
+
+def list_deletions(values: Params) -> Iterator[StripeObject]:
+    """Yield the events of customers that were deleted, newest first; Stripe keeps events for 30 days."""
+    return pages(lambda c, page: c.v1.events.list(params(page)), values | {"type": "customer.deleted"})
 
 
 def list_payment_methods(customer_id: str) -> list[StripeObject]:

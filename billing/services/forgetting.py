@@ -43,7 +43,9 @@ def forget_customer(*, user: User, now: datetime) -> None:
 
 
 def delete_at_stripe(customer: Customer) -> None:
+    """Have Stripe forget the customer, and tell a database that is restored from an older backup that we did."""
     try:
+        gateway.update_customer(customer.pk, {"metadata": {stripe_data.ERASED: "yes"}})
         gateway.delete_customer(customer.pk)
     except gateway.StripeObjectMissing:
         log.info("Stripe had forgotten the customer already", customer_id=customer.pk)

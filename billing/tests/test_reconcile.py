@@ -25,12 +25,14 @@ from billing.models import (
 )
 from billing.sandbox import store
 from billing.sandbox.services import disputes
+from billing.services.forgetting import delete_at_stripe
 from billing.tests.conftest import open_credits, open_plan, pay
 from billing.tests.test_refunds import ALL, balance, become, refund_at_stripe
 from credits import selectors as credits_selectors
 from credits import services as credits_services
 from smartspec import clock
 from smartspec.testing import SetClock
+from smartspec.users.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -157,6 +159,29 @@ class TestFinding:
         gateway.create_customer(values=values, idempotency_key="x")
         assert_repairs("customer_unlinked")
         assert Customer.objects.get().user == alice
+
+    def test_an_erasure_that_a_restored_backup_forgot(
+        self, alice: Any, alice_client: APIClient, subscribe: Callable[..., str], run_jobs: Callable[[], int]
+    ) -> None:
+        subscribe(alice_client)
+        delete_at_stripe(
+            Customer.objects.get()
+        )  # all that is left of the erasure once a backup from before is restored
+        lose_webhooks()
+        assert "erasure_forgotten" in run()[1]["kinds"]
+        assert User.objects.get(pk=alice.pk).is_active
+        run("--repair")
+        run_jobs()
+        assert User.objects.get(pk=alice.pk).email.endswith("@erased.invalid")
+        assert run()[0] == 0
+
+    def test_no_erasure_where_a_customer_was_deleted_by_hand(
+        self, alice: Any, alice_client: APIClient, subscribe: Callable[..., str]
+    ) -> None:
+        subscribe(alice_client)
+        gateway.delete_customer(Customer.objects.get().pk)
+        run("--repair")
+        assert User.objects.get(pk=alice.pk).is_active
 
     def test_what_was_given_and_never_paid_and_leaves_it_to_people(self, alice: Any) -> None:
         credits_services.grant(

@@ -1,4 +1,4 @@
-"""Customers at Stripe that name a user of ours, and are nobody's here."""
+"""Customers at Stripe that are nobody's here, and those whom we had Stripe forget and who are known here again."""
 
 from datetime import datetime
 from typing import Any
@@ -7,6 +7,8 @@ from billing import gateway, stripe_data
 from billing.models import Customer
 from billing.services.customers import find_or_adopt_customer, find_user
 from billing.services.reconcile.comparing import Checks, Difference, Window, compare
+from smartspec.users import selectors as users_selectors
+from smartspec.users import services as users_services
 from smartspec.users.models import User
 
 
@@ -30,3 +32,29 @@ def look_at_customer(fetched: dict[str, Any]) -> Difference | None:
     if Customer.objects.filter(user=user).exists():
         return None  # made beside the one in use; whatever it pays for is looked at below
     return Difference("customer_unlinked", fetched["id"], str(user.pk), "Names a user who has no customer.")
+
+
+def check_erasures(window: Window, now: datetime) -> Checks:
+    """People whom we had Stripe forget and who were not erased here: a backup from before it was restored."""
+    for event in gateway.list_deletions(window.created()):
+        deleted = stripe_data.event_object(event)
+        user = find_forgotten(deleted)
+        if user is None or window.user_id not in (None, user.pk):
+            continue
+        yield compare(
+            deleted["id"],
+            lambda deleted=deleted, user=user: look_at_forgotten(deleted, user),  # type: ignore[misc]
+            lambda user=user: users_services.request_erasure(user=user, now=now),  # type: ignore[misc]
+        )
+
+
+def find_forgotten(deleted: dict[str, Any]) -> User | None:
+    """Return the user whose erasure deleted a customer; None when it was deleted by hand."""
+    told = stripe_data.metadata(deleted)
+    return find_user(told.get(stripe_data.USER_ID, "")) if stripe_data.ERASED in told else None
+
+
+def look_at_forgotten(deleted: dict[str, Any], user: User) -> Difference | None:
+    if users_selectors.is_erased(user_id=user.pk):
+        return None
+    return Difference("erasure_forgotten", deleted["id"], str(user.pk), "Was erased, and is known here again.")

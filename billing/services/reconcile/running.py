@@ -10,7 +10,7 @@ from billing import gateway
 from billing.models import ReconcileRun
 from billing.services.reconcile.checkouts import check_sessions
 from billing.services.reconcile.comparing import Checks, Difference, Finding, Progress, Window
-from billing.services.reconcile.customers import check_customers
+from billing.services.reconcile.customers import check_customers, check_erasures
 from billing.services.reconcile.disputes import check_disputes
 from billing.services.reconcile.invoices import check_invoices
 from billing.services.reconcile.our_books import check_our_payments
@@ -27,6 +27,7 @@ BEGINNING = datetime(2011, 1, 1, tzinfo=UTC)  # no account at Stripe is older
 
 STEPS: dict[str, Callable[[Window, datetime], Checks]] = {
     "customers": check_customers,
+    "erasures": check_erasures,
     "checkouts": check_sessions,
     "subscriptions": check_subscriptions,
     "invoices": check_invoices,

@@ -15,6 +15,9 @@ NEXT = """Restored. What happened after the backup is still known to Stripe and 
   manage.py reconcile_stripe --repair      payments, refunds and subscriptions since then
   manage.py reconcile_media --repair       files since then
   manage.py grant_ledger_role ROLE         if web and worker run under a role of their own
+
+Who was erased since then is known here again. reconcile_stripe asks again for the erasure of those who were customers
+at Stripe; of all others the log says "Erasure asked for" with a user_id: ask again on that person's page.
 """
 
 
