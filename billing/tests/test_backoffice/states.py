@@ -165,7 +165,7 @@ def make_others(user: User, now: datetime) -> list[Any]:
         for begin in begins.values()
     ]
     why = {"reason": "goodwill", "note": "Ticket 7", "requested_by": deactivated, "requested_at": now}
-    decided = {"decided_by": user, "decided_at": now}
+    decided = {"decided_by": erased, "decided_at": now}
     adjustments = [
         Adjustment.objects.create(user=user, credits=Decimal(600), state=state, **why, **fields)
         for state, fields in (("awaiting", {}), ("rejected", decided | {"decision_note": "No."}))
