@@ -1,5 +1,6 @@
 """A database put back to an older backup has forgotten purchases; Stripe has not, and nothing that was paid is lost."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -99,6 +100,29 @@ class TestAPersonWhoSignedUpAfterTheBackup:
 
         gateway.cancel_subscription(subscription["id"])
         assert kinds() == []
+
+
+def test_a_forgotten_plan_beside_a_new_customer_is_named_until_it_is_cancelled(
+    alice: Any, alice_client: APIClient, run_jobs: Callable[[], int]
+) -> None:
+    pay(open_plan(alice_client))
+    forget("billing_subscriptioncheckout")
+    forget("billing_customer")
+    (subscription,) = store.find("subscription")
+    alice.name = "Alice Doe"  # or a day has passed: Stripe makes another customer
+    alice.save()
+    pay(open_credits(alice_client, 100))
+    run_jobs()
+
+    code, found = run("--repair")
+    assert (code, found["repaired"], found["remaining"]) == (1, 0, 1)
+    (difference,) = found["differences"]
+    assert (difference["kind"], difference["object_id"]) == ("second_customer", subscription["id"])
+    assert difference["user_id"] == str(alice.pk)
+    assert f"active, charged to {subscription['customer']}" in difference["detail"]
+
+    gateway.cancel_subscription(subscription["id"])
+    assert kinds() == []
 
 
 def test_a_forgotten_subscription_is_found_by_its_customer(alice: Any, alice_client: APIClient) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from billing import gateway, selectors, stripe_data
-from billing.models import Subscription
+from billing.models import Customer, Subscription
 from billing.services.customers import find_user
 from billing.services.reconcile.comparing import (
     Checks,
@@ -106,17 +106,18 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
 
 
 def look_at_unknown_subscription(fetched: dict[str, Any]) -> Difference | None:
-    """A plan of ours, charged every month to somebody who went with the database: for a person, until cancelled."""
+    """A plan of ours, charged every month to a customer who is nobody's here: for a person, until cancelled."""
     named = stripe_data.metadata(fetched)
-    user_id = named.get(stripe_data.USER_ID, "")
-    if (
-        stripe_data.CHECKOUT_ID not in named
-        or stripe_data.subscription_is_ended(fetched)
-        or find_user(user_id) is not None
-    ):
+    if stripe_data.CHECKOUT_ID not in named or stripe_data.subscription_is_ended(fetched):
         return None
+    user_id = named.get(stripe_data.USER_ID, "")
+    user = find_user(user_id)
     charged = f"{fetched['status']}, charged to {stripe_data.object_id(fetched['customer'])}"
-    return Difference("unknown_user", fetched["id"], user_id, f"{charged}, whose user is not known here.")
+    if user is None:
+        return Difference("unknown_user", fetched["id"], user_id, f"{charged}, whose user is not known here.")
+    if Customer.objects.filter(user=user).exists():
+        return Difference("second_customer", fetched["id"], user_id, f"{charged}, beside the customer in use.")
+    return None  # their customer is still to be linked
 
 
 def is_paid_for(subscription: Subscription, moment: datetime) -> bool:
