@@ -244,21 +244,19 @@ def log_purchase(purchase: Purchase) -> None:
 def settle_subscription_checkout(
     *, checkout: SubscriptionCheckout, session: dict[str, Any], now: datetime
 ) -> SubscriptionCheckout:
-    """This will bring over the subscription and first invoice of a paid session, and record how the checkout stands."""
+    """This will bring over the subscription of a complete session, and the first invoice of a paid one, and record how
+    the checkout stands.
+    """
     subscription: Subscription | None = None
-    if stripe_data.session_is_paid(session):
-        subscription_id = stripe_data.session_subscription_id(session)
-        subscription = sync_subscription(subscription_id=subscription_id, now=now)
-        if stripe_data.session_invoice_id(session):
-            record_invoice(invoice_id=stripe_data.session_invoice_id(session), now=now)
+    if stripe_data.session_subscription_id(session):
+        subscription = sync_subscription(subscription_id=stripe_data.session_subscription_id(session), now=now)
+    if stripe_data.session_is_paid(session) and stripe_data.session_invoice_id(session):
+        record_invoice(invoice_id=stripe_data.session_invoice_id(session), now=now)
     with transaction.atomic():
         checkout = SubscriptionCheckout.objects.select_for_update().get(pk=checkout.pk)
-        if subscription is None:
-            state = judge_unpaid(session)
-        else:
-            # A second subscription, paid all the same, has been cancelled and refunded.
-            state = CheckoutState.FAILED if subscription.is_surplus else CheckoutState.FULFILLED
+        if subscription is not None:
             checkout.subscription_id = subscription.pk
+        state = judge_plan(session, subscription)
         if FORWARD[state] <= FORWARD[CheckoutState(checkout.state)]:
             return checkout
         checkout.state = state
@@ -270,6 +268,17 @@ def settle_subscription_checkout(
     else:
         log.info("Checkout changed", state=str(state), **ids)
     return checkout
+
+
+def judge_plan(session: dict[str, Any], subscription: Subscription | None) -> CheckoutState:
+    """Return the state that a session calls for whose subscription, up to date, is this one."""
+    if subscription is None:
+        return judge_unpaid(session)
+    if subscription.is_surplus:
+        return CheckoutState.FAILED  # a second one, paid all the same: cancelled and refunded
+    if stripe_data.session_is_paid(session) or subscription.paid_until is not None:
+        return CheckoutState.FULFILLED  # the debit may have failed and a card paid its invoice
+    return judge_unpaid(session) if subscription.ended_at is None else CheckoutState.FAILED
 
 
 # --- Which row a session belongs to -------------------------------------------------------------------------------

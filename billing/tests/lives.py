@@ -228,6 +228,18 @@ PURCHASES = (
 
 PLANS = (
     Life(
+        "subscription by a delayed method that succeeds",
+        open_subscription(),
+        [pay_by_bank, bank_says("succeed")],
+        Books("pro", {"month 1": 500}, subscriptions=(PRO,)),
+    ),
+    Life(
+        "subscription by a delayed method that fails",
+        open_subscription(),
+        [pay_by_bank, bank_says("fail")],
+        Books("free", {}, subscriptions=("pro monthly canceled",)),
+    ),
+    Life(
         "subscription by the month",
         open_subscription(),
         [pay_by_card, renew],

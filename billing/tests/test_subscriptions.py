@@ -14,7 +14,7 @@ from billing import gateway, services
 from billing.models import Customer, PaidInvoice, Subscription, SubscriptionCheckout
 from billing.sandbox import store
 from billing.sandbox.services import timekeeping
-from billing.tests.conftest import open_plan, pay
+from billing.tests.conftest import open_plan, pay, pay_later, settle_debit
 from billing.tests.test_webhooks import post
 from credits import selectors as credits_selectors
 from credits.models import Grant
@@ -156,6 +156,58 @@ class TestSubscribing:
         assert activated[0]["user_id"] == str(alice.pk)
         assert activated[0]["subscription_id"] == subscription_id
         assert activated[0]["event_id"].startswith("evt_")
+
+
+class TestDelayedPayment:
+    def status_of(self, client: APIClient, session_id: str) -> tuple[str, int]:
+        answer = client.get(f"/api/payment/checkout/{session_id}").json()
+        return answer["status"], answer["credits_granted"]
+
+    def test_gives_the_month_when_the_bank_has_paid(
+        self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int]
+    ) -> None:
+        session_id = open_plan(alice_client)
+        pay_later(session_id)
+        run_jobs()
+        assert self.status_of(alice_client, session_id) == ("processing", 0)
+        assert allowances(alice) == []
+        settle_debit(session_id, "succeed")
+        run_jobs()
+        assert self.status_of(alice_client, session_id) == ("fulfilled", 500)
+        assert allowances(alice) == [500]
+
+    def test_that_fails_ends_the_checkout_and_the_plan(
+        self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int]
+    ) -> None:
+        session_id = open_plan(alice_client)
+        pay_later(session_id)
+        run_jobs()
+        settle_debit(session_id, "fail")
+        run_jobs()
+        assert SubscriptionCheckout.objects.get().state == "failed"
+        assert self.status_of(alice_client, session_id) == ("failed", 0)
+        assert (tier(alice), allowances(alice)) == ("free", [])
+
+    def test_that_fails_unheard_is_found_by_reconcile(self, alice: Any, alice_client: APIClient) -> None:
+        session_id = open_plan(alice_client)
+        pay_later(session_id)
+        self.status_of(alice_client, session_id)
+        settle_debit(session_id, "fail")
+        ProcrastinateJob.objects.all().delete()
+        assert services.reconcile(now=clock.now()).remaining
+        assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        assert SubscriptionCheckout.objects.get().state == "failed"
+
+    def test_whose_invoice_was_paid_by_card_instead_is_fulfilled(
+        self, alice: Any, alice_client: APIClient, run_jobs: Callable[[], int]
+    ) -> None:
+        session_id = open_plan(alice_client)
+        pay(session_id)
+        store.save(store.get("checkout.session", session_id) | {"payment_status": "unpaid"})
+        run_jobs()
+        assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        assert SubscriptionCheckout.objects.get().state == "fulfilled"
+        assert allowances(alice) == [500]
 
 
 class TestSyncing:

@@ -193,8 +193,4 @@ def _fixed_email(session: Data) -> str:
 
 
 def _takes_debits(session: Data) -> bool:
-    return (
-        session["mode"] == "payment"
-        and "us_bank_account" in session["payment_method_types"]
-        and bool(checkout.amount_due_now(session))
-    )
+    return "us_bank_account" in session["payment_method_types"] and bool(checkout.amount_due_now(session))

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Q
 
 from billing import gateway, stripe_data
-from billing.models import CheckoutState, Purchase, SubscriptionCheckout
+from billing.models import CheckoutState, Purchase, Subscription, SubscriptionCheckout
 from billing.services.customers import find_user
 from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then, in_pages
 from billing.services.reconcile.payments import missing_gifts
@@ -101,10 +101,24 @@ def is_refunded(session: dict[str, Any]) -> bool:
 
 def look_at_subscription_session(session: dict[str, Any]) -> Difference | None:
     checkout = find_row(SubscriptionCheckout, session, stripe_data.CHECKOUT_ID)
-    if checkout is None:
+    if checkout is None or checkout.state == CheckoutState.FAILED:
         return None
-    state = CheckoutState.FULFILLED if stripe_data.session_is_paid(session) else judge_unpaid(session)
-    if FORWARD[state] <= FORWARD[CheckoutState(checkout.state)] or checkout.state == CheckoutState.FAILED:
+    state = state_at_stripe(session)
+    if FORWARD[state] <= FORWARD[CheckoutState(checkout.state)]:
         return None
     kind = "paid_not_granted" if state == CheckoutState.FULFILLED else "checkout_state_mismatch"
     return Difference(kind, session["id"], str(checkout.user_id), f"{checkout.state} here, {state} at Stripe.")
+
+
+def state_at_stripe(session: dict[str, Any]) -> CheckoutState:
+    """Return how the checkout of a plan stands; one that is not paid stands as its subscription does."""
+    if stripe_data.session_is_paid(session):
+        return CheckoutState.FULFILLED
+    state = judge_unpaid(session)
+    if state != CheckoutState.PROCESSING:
+        return state
+    subscription_id = stripe_data.session_subscription_id(session)
+    if Subscription.objects.filter(pk=subscription_id, paid_until__isnull=False).exists():
+        return CheckoutState.FULFILLED
+    has_ended = stripe_data.subscription_is_ended(gateway.retrieve_subscription(subscription_id))
+    return CheckoutState.FAILED if has_ended else state

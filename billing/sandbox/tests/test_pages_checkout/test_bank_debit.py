@@ -10,7 +10,7 @@ import stripe
 from django.test import Client
 
 from billing.sandbox import cards, store
-from billing.sandbox.services import payments, timekeeping
+from billing.sandbox.services import debits, payments, timekeeping
 from billing.sandbox.tests.pages import check_page, path_of, text_of
 from billing.sandbox.tests.test_pages_checkout.conftest import OpenSession, status_of
 from smartspec import clock
@@ -71,6 +71,20 @@ class TestBankDebit:
         response = visitor.post(settle, {"outcome": "succeed", "next": "https://evil.example"})
         assert response["Location"] == "/sandbox/stripe/"
 
-    def test_is_not_offered_for_subscriptions(self, visitor: Client, plan: OpenSession) -> None:
+    @pytest.mark.parametrize(("outcome", "status"), [("succeed", "active"), ("fail", "canceled")])
+    def test_pays_for_a_subscription_that_is_active_meanwhile(
+        self, visitor: Client, plan: OpenSession, outcome: Any, status: str
+    ) -> None:
+        """https://docs.stripe.com/billing/subscriptions/ach-debit"""
         session = plan()
+        assert "Pay by bank debit" in text_of(visitor.get(path_of(session.url)))
+        self.start(visitor, session)
+        assert status_of(session) == ("complete", "unpaid")
+        (subscription,) = store.find("subscription")
+        assert subscription["status"] == "active"
+        debits.settle_debit(store.find("payment_intent")[0]["id"], outcome=outcome, now=clock.now())
+        assert store.get("subscription", subscription["id"])["status"] == status
+
+    def test_is_not_offered_for_what_begins_free(self, visitor: Client, plan: OpenSession) -> None:
+        session = plan(subscription_data={"trial_period_days": 7})
         assert visitor.get(f"{path_of(session.url)}/bank")["Location"] == path_of(session.url)
