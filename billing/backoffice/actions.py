@@ -212,6 +212,41 @@ class ResendFulfilment(Action):
         return f"{bought_text(purchase)}: {purchase.get_state_display()}."
 
 
+class AcceptPurchase(Action):
+    """Give what was bought although it was paid otherwise than quoted."""
+
+    slug = "accept-purchase"
+    title = "Give the credits of the purchase"
+    right = "billing.accept_purchase"
+    needs_target = True
+
+    def about(self, *, form: ActionForm, staff: Staff) -> str:
+        purchase = own_purchase(form.user, form.target)
+        return f"{bought_text(purchase)}, of {purchase.created_at:%Y-%m-%d %H:%M}: {purchase.review_reason}."
+
+    def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
+        purchase = own_purchase(form.user, form.target)
+        services.require_waiting(purchase)
+        paid, quoted = (
+            money(purchase.paid_cents or 0, purchase.currency),
+            money(purchase.price_cents, purchase.currency),
+        )
+        credits = plain_credits(Decimal(purchase.total_credits))
+        sentences = [
+            f"{credits} credits are given to {form.user.email} for {paid}; {quoted} was quoted. It is fulfilled then."
+        ]
+        back_cents = selectors.sent_back_cents(purchase)
+        if back_cents:
+            back = money(back_cents, purchase.currency)
+            sentences.append(f"Of that, {back} went back: its share of the credits is taken, unless they keep it.")
+        return Preview(sentences, [("State", purchase.get_state_display(), "fulfilled")])
+
+    def perform(self, *, form: ActionForm, staff: Staff, key: str) -> str:
+        purchase_id = own_purchase(form.user, form.target).pk
+        purchase = services.accept_by_staff(staff=staff, purchase_id=purchase_id, now=form.now)
+        return f"{bought_text(purchase)}: {purchase.get_state_display()}."
+
+
 class SyncFromStripe(Action):
     """Compare everything of theirs with Stripe and put right what differs."""
 
@@ -306,7 +341,7 @@ class ReactivateSubscription(Action):
 
 ACTIONS = (
     *(SyncFromStripe(), CancelSubscription(), ReactivateSubscription()),
-    *(RefundPurchase(), RefundInvoice(), ResendFulfilment()),
+    *(RefundPurchase(), RefundInvoice(), ResendFulfilment(), AcceptPurchase()),
 )
 for order, action in enumerate(ACTIONS):
     backoffice.actions.add(action, name=action.slug, right=action.right, order=30 + order)

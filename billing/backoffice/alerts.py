@@ -59,7 +59,7 @@ def unsettled_purchases(user: User, now: datetime) -> Iterable[Alert]:
             )
             yield Alert(
                 f"They paid {paid} for {bought_text(purchase)}, which was quoted at {quoted}: nothing was given. Refund"
-                " it, or adjust.",
+                " it, or give the credits all the same.",
                 url,
                 ActionLink("refund-purchase", str(purchase.pk), "Refund …"),
                 tone="danger",

@@ -77,8 +77,17 @@ def purchase_row(purchase: Purchase) -> tuple[Any, ...]:
         ActionLink("refund-purchase", str(purchase.pk), "Refund …")
         if is_paid and returned < (purchase.paid_cents or 0)
         else "",
-        ActionLink("resend-fulfilment", str(purchase.pk), "Fulfil again …") if purchase.session_id else "",
+        fulfilment_link(purchase),
     )
+
+
+def fulfilment_link(purchase: Purchase) -> ActionLink | str:
+    """What gives the credits: nothing but a decision, once it was paid otherwise than quoted."""
+    if selectors.needs_review(purchase):
+        return ActionLink("accept-purchase", str(purchase.pk), "Give the credits …")
+    if purchase.session_id and purchase.state != CheckoutState.NEEDS_REVIEW:
+        return ActionLink("resend-fulfilment", str(purchase.pk), "Fulfil again …")
+    return ""
 
 
 def bought_text(purchase: Purchase) -> str:

@@ -66,6 +66,7 @@ class Purchase(Checkout):
             ("refund_purchase", "Can refund purchases"),
             ("refund_keeping_credits", "Can refund and let the customer keep the credits"),
             ("resend_fulfilment", "Can have a purchase fulfilled again"),
+            ("accept_purchase", "Can fulfil a purchase that was paid otherwise than quoted"),
         )
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="purchase_by_user", fields=("user", "-created_at")),

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from djstripe import models as djstripe_models
 
 from billing import gateway, stripe_data
@@ -93,14 +93,16 @@ def count_subscriptions() -> list[PlanCount]:
 
 
 def count_needing_review() -> int:
-    """Return how many paid purchases were never fulfilled because something differs, and were not refunded."""
-    waiting = Purchase.objects.filter(state=CheckoutState.NEEDS_REVIEW)
-    return waiting.exclude(refunds__status__in=SENT_BACK).count()
+    """Return how many paid purchases were not fulfilled because something differs, and not refunded in full."""
+    back = Sum("refunds__amount_cents", filter=Q(refunds__status__in=SENT_BACK))
+    waiting = Purchase.objects.filter(state=CheckoutState.NEEDS_REVIEW).annotate(back_cents=back)
+    return waiting.filter(Q(back_cents__isnull=True) | Q(back_cents__lt=F("paid_cents"))).count()
 
 
 def needs_review(purchase: Purchase) -> bool:
     """Tell whether a purchase is one of those; its refunds are at hand."""
-    is_refunded = any(refund.status in SENT_BACK for refund in purchase.refunds.all())
+    back_cents = sent_back_cents(purchase)
+    is_refunded = back_cents > 0 and back_cents >= (purchase.paid_cents or 0)
     return purchase.state == CheckoutState.NEEDS_REVIEW and not is_refunded
 
 

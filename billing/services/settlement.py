@@ -124,12 +124,17 @@ def fulfil_purchase(*, purchase_id: UUID, session: dict[str, Any], now: datetime
         if state in (CheckoutState.FULFILLED, CheckoutState.NEEDS_REVIEW):
             purchase.paid_cents = session["amount_total"]
         if state == CheckoutState.FULFILLED:
-            purchase.fulfilled_at = now
-            grant_purchase(purchase, now)
-            letters.tell_purchase(purchase)
+            give_purchase(purchase, now)
         purchase.save()
     log_purchase(purchase)
     return purchase
+
+
+def give_purchase(purchase: Purchase, now: datetime) -> None:
+    """Fulfil a paid purchase whose lock the caller holds, and who saves it: the credits are given, the receipt sent."""
+    purchase.state, purchase.fulfilled_at = CheckoutState.FULFILLED, now
+    grant_purchase(purchase, now)
+    letters.tell_purchase(purchase)
 
 
 def make_again(session: dict[str, Any]) -> Purchase | None:

@@ -15,10 +15,10 @@ from billing.models import CheckoutState, PaidInvoice, Purchase, Refund, Subscri
 from billing.services.cancellations import cancel_subscription, reactivate_subscription
 from billing.services.exclusive import find_own
 from billing.services.gifts import Payment, list_gifts, payer_id
-from billing.services.money_back import list_causes, shares
+from billing.services.money_back import list_causes, settle_money_back, shares
 from billing.services.reconcile import Progress, reconcile
 from billing.services.refunds import checked_amount, find_intent, request_refund, send_refund
-from billing.services.settlement import restore_grants, settle_session
+from billing.services.settlement import give_purchase, log_purchase, restore_grants, settle_session
 from credits import selectors as credits_selectors
 from smartspec.errors import DomainError
 from smartspec.users import services as users_services
@@ -27,6 +27,7 @@ from smartspec.users.services import Staff
 
 REFUND = "billing.refund_purchase"
 REFUND_KEEPING = "billing.refund_keeping_credits"
+ACCEPT = "billing.accept_purchase"
 RESEND = "billing.resend_fulfilment"
 SYNC = "billing.sync_customer"
 MANAGE = "billing.manage_subscription"
@@ -50,6 +51,12 @@ class NeverOpened(DomainError):
     """No checkout was opened at Stripe for this purchase, so nothing can have been paid."""
 
     code, status, title = "never_opened", 409, "Never opened"
+
+
+class NotWaiting(DomainError):
+    """The purchase waits for nobody's decision: it is fulfilled, not paid, or refunded."""
+
+    code, status, title = "not_waiting", 409, "Not waiting"
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,47 @@ def refund_payment(
                 now=now,
             )
     return send_refund(refund=refund, now=now)
+
+
+# --- Purchases that were paid otherwise than quoted ---------------------------------------------------------------
+
+
+def require_waiting(purchase: Purchase) -> None:
+    """:raises NotWaiting: nobody has to decide about the purchase."""
+    if not selectors.needs_review(purchase):
+        raise NotWaiting(f"This purchase waits for nobody's decision: it is {purchase.get_state_display()}.")
+
+
+def accept_by_staff(*, staff: Staff, purchase_id: UUID, now: datetime) -> Purchase:
+    """This will give what a purchase was quoted to give although it was paid otherwise, once. What went back of its
+    price before takes its share.
+
+    :raises smartspec.users.services.NotPermitted: the role does not allow it.
+    :raises UnknownPurchase: there is none.
+    :raises NotWaiting: it is fulfilled, not paid, or refunded.
+    """
+    users_services.require_right(staff, ACCEPT)
+    users_services.forbid_own(staff, find_purchase(purchase_id).user)
+    with transaction.atomic():
+        locked = Purchase.objects.select_for_update(of=("self",)).select_related("user", "package")
+        purchase = locked.get(pk=purchase_id)
+        require_waiting(purchase)
+        before = {"state": purchase.state, "balance": balance_text(purchase.user_id, now)}
+        give_purchase(purchase, now)
+        purchase.save()
+        settle_money_back(payment=purchase, now=now)
+        users_services.record_action(
+            staff=staff,
+            action="accept_purchase",
+            whom=purchase.user,
+            reference_type="purchase",
+            reference_id=str(purchase.pk),
+            before={**before, "differs": purchase.review_reason},
+            after={"state": purchase.state, "balance": balance_text(purchase.user_id, now)},
+            now=now,
+        )
+    log_purchase(purchase)
+    return purchase
 
 
 # --- Fulfilment, and what Stripe knows ----------------------------------------------------------------------------

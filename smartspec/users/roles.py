@@ -30,6 +30,7 @@ HELPING = (
 )
 # Decides about money, and about what is sold.
 DECIDING = (
+    "billing.accept_purchase",
     "billing.add_package",
     "billing.change_package",
     "billing.ignore_webhook",

@@ -27,6 +27,7 @@ ROLES = ("Support", "Billing", "Auditor", "Admin")
 WHY = {"reason": "customer_asked", "note": "Ticket 7"}
 # What an action's form needs besides the reason; and who may do it.
 ACTIONS: dict[str, tuple[dict[str, str], set[str]]] = {
+    "accept-purchase": ({}, {"Billing", "Admin"}),
     "adjust-credits": ({"direction": "give", "credits": "7"}, {"Support", "Billing", "Admin"}),
     "freeze": ({}, {"Billing", "Admin"}),
     "thaw": ({"cause": "staff"}, {"Billing", "Admin"}),
@@ -108,10 +109,12 @@ def bring_about(user: User, action: str, client: APIClient, now: datetime) -> st
                 services.cancel_subscription(user=user, subscription_id=subscription, at_period_end=True, now=now)
             if action == "refund-invoice":
                 return str(gateway.retrieve_checkout_session(session)["invoice"])
-        case "refund-purchase" | "resend-fulfilment":
+        case "refund-purchase" | "resend-fulfilment" | "accept-purchase":
             session = open_credits(client)
             pay(session)
-            if action.startswith("refund"):
+            if action.startswith("accept"):
+                Purchase.objects.update(price_cents=890)
+            if not action.startswith("resend"):
                 services.settle_session(session_id=session, now=now)
             return str(Purchase.objects.get(session_id=session).pk)
         case "resend-verification":

@@ -67,6 +67,7 @@ SERVICES: dict[Callable[..., Any], set[str] | None] = {
     credits_services.save_rate: DECIDERS,
     credits_services.thaw_by_staff: DECIDERS,
     credits_services.withdraw_rate: DECIDERS,
+    services.accept_by_staff: DECIDERS,
     services.cancel_by_staff: DECIDERS,
     services.ignore_webhook: DECIDERS,
     services.reactivate_by_staff: DECIDERS,

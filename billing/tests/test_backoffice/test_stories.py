@@ -7,18 +7,21 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.test import Client
 from rest_framework.test import APIClient
 
-from billing import services
+from billing import selectors, services
 from billing.models import PaidInvoice, Purchase, Refund
 from billing.sandbox import store
 from billing.tests.conftest import open_credits, pay
+from billing.tests.test_admin import client_of
 from billing.tests.test_backoffice.desk import (
     WHY,
     do,
@@ -229,3 +232,75 @@ class TestStories:
         assert done.before == {"second_factors": ["recovery_codes", "totp"]}
         _, second_time = do(client, alice, "remove-second-factor")
         assert "They have no second factor." in text_of(second_time)
+
+
+class TestPaidOtherwiseThanQuoted:
+    """A payment that fits no quote waits until a person gives it back, or gives what was bought."""
+
+    @pytest.fixture
+    def purchase(self, alice_client: APIClient) -> Purchase:
+        session_id = open_credits(alice_client)
+        pay(session_id)
+        Purchase.objects.update(price_cents=890)
+        services.settle_session(session_id=session_id, now=clock.now())
+        return Purchase.objects.get(state="needs_review")
+
+    def is_open(self, client: Client, user: User) -> bool:
+        """Tell whether page, figure and comparison ask for a decision; they say the same."""
+        says = {
+            "which was quoted at" in html.unescape(text_of(client.get(page_of(user)))),
+            bool(selectors.count_needing_review()),
+            bool(services.reconcile(now=clock.now(), is_repair=True).remaining),
+        }
+        assert len(says) == 1
+        return says.pop()
+
+    def test_is_given_all_the_same_once(self, decider: Client, alice: User, purchase: Purchase) -> None:
+        assert self.is_open(decider, alice)
+        assert "Give the credits …" in text_of(decider.get(page_of(alice)))
+        preview, after = do(decider, alice, "accept-purchase", str(purchase.pk))
+        assert "105 credits are given to alice@smartspec.test for $9.00; $8.90 was quoted." in text_of(preview)
+        assert "Basic: 100 + 5 credits: fulfilled." in text_of(after)
+        assert "Available 105" in text_of(after)
+        _, after = do(decider, alice, "accept-purchase", str(purchase.pk))
+        assert "waits for nobody's decision: it is fulfilled" in html.unescape(text_of(after))
+        services.settle_session(session_id=purchase.session_id or "", now=clock.now())
+        assert "Available 105" in text_of(decider.get(page_of(alice)))
+        assert not self.is_open(decider, alice)
+        assert "amount_subtotal is 900, quoted 890" in StaffAction.objects.get().before["differs"]
+
+    def test_is_taken_back_by_a_refund_when_it_was_given(
+        self, decider: Client, alice: User, purchase: Purchase
+    ) -> None:
+        do(decider, alice, "accept-purchase", str(purchase.pk))
+        _, after = do(decider, alice, "refund-purchase", str(purchase.pk), amount="")
+        assert "Available 0" in text_of(after)
+        assert not self.is_open(decider, alice)
+
+    def test_is_over_when_all_of_it_went_back(self, decider: Client, alice: User, purchase: Purchase) -> None:
+        do(decider, alice, "refund-purchase", str(purchase.pk), amount="")
+        assert not self.is_open(decider, alice)
+        page = text_of(decider.get(page_of(alice)))
+        assert "Give the credits …" not in page
+        preview, after = do(decider, alice, "accept-purchase", str(purchase.pk))
+        assert (preview.status_code, after.status_code) == (409, 409)
+        assert "Available 0" in text_of(decider.get(page_of(alice)))
+
+    @pytest.mark.parametrize(("keeps", "left"), [("", "93.333334"), ("on", "105")])
+    def test_of_which_a_part_went_back_gives_the_rest_or_all(
+        self, decider: Client, alice: User, purchase: Purchase, keeps: str, left: str
+    ) -> None:
+        do(decider, alice, "refund-purchase", str(purchase.pk), amount="1.00", keep_credits=keeps)
+        assert self.is_open(decider, alice)
+        preview, after = do(decider, alice, "accept-purchase", str(purchase.pk))
+        assert "Of that, $1.00 went back" in text_of(preview)
+        assert f"Available {left}" in text_of(after)
+        assert not self.is_open(decider, alice)
+
+    def test_is_given_by_nobody_to_themselves(self, alice: User, purchase: Purchase) -> None:
+        alice.is_staff = True
+        alice.save()
+        alice.groups.add(Group.objects.get(name="Billing"))
+        _, after = do(client_of(alice), alice, "accept-purchase", str(purchase.pk))
+        assert after.status_code == 403
+        assert Purchase.objects.get().state == "needs_review"
