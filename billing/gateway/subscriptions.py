@@ -43,8 +43,16 @@ def release_schedule(schedule_id: str) -> StripeObject:
 
 
 def retrieve_invoice(invoice_id: str) -> StripeObject:
-    """Return the invoice with its payments."""
-    return call(lambda c: c.v1.invoices.retrieve(invoice_id, params({"expand": ["payments"]})))
+    """Return the invoice with its payments and all of its lines."""
+    return with_all_lines(call(lambda c: c.v1.invoices.retrieve(invoice_id, params({"expand": ["payments"]}))))
+
+
+def with_all_lines(invoice: StripeObject) -> StripeObject:
+    """Fetch the rest of an invoice's lines: Stripe puts only the first ten into it."""
+    if invoice["lines"]["has_more"]:
+        lines = pages(lambda c, page: c.v1.invoices.line_items.list(invoice["id"], params(page)), {})
+        invoice["lines"]["data"] = list(lines)
+    return invoice
 
 
 def list_invoices(values: Params) -> StripeObject:
@@ -53,7 +61,8 @@ def list_invoices(values: Params) -> StripeObject:
 
 
 def list_all_invoices(values: Params) -> Iterator[StripeObject]:
-    return pages(lambda c, page: c.v1.invoices.list(params(page)), values)
+    """Yield every invoice that a list names, each with all of its lines."""
+    return map(with_all_lines, pages(lambda c, page: c.v1.invoices.list(params(page)), values))
 
 
 def preview_invoice(values: Params) -> StripeObject:

@@ -363,6 +363,14 @@ class TestSomethingElseOnAPlansInvoice:
         assert tier(alice) == "pro"
         assert subscription_id == Subscription.objects.get().pk
 
+    def test_gives_the_month_though_more_lines_stand_before_it_than_stripe_shows_at_once(
+        self, alice: Any, onboarding: Callable[..., str], travel: Travel
+    ) -> None:
+        for _ in range(12):
+            onboarding()
+        travel(Subscription.objects.get().current_period_end + timedelta(hours=2))
+        assert allowances(alice) == [500, 500]
+
     def test_does_not_stand_in_for_a_change_of_plan(
         self, alice: Any, alice_client: APIClient, onboarding: Callable[..., str], travel: Travel
     ) -> None:

@@ -14,7 +14,7 @@ PREVIEW = 10
 
 
 def expand(answer: Data, paths: list[str]) -> Data:
-    """This will return the answer with every path expanded.
+    """This will return the answer with every path expanded, and of an invoice's lines the first ones.
 
     :raises ParameterInvalid: for a path that leads nowhere, or deeper than four levels.
     """
@@ -26,7 +26,20 @@ def expand(answer: Data, paths: list[str]) -> Data:
                 "expand", f"You cannot expand more than {DEEPEST} levels of a property. Property: {path}"
             )
         _expand(expanded, parts, path)
+    _shorten(expanded)
     return expanded
+
+
+def _shorten(value: Any) -> None:
+    """Leave "the first handful" of an invoice's lines (https://docs.stripe.com/api/invoice-line-item/retrieve)."""
+    if isinstance(value, list):
+        for item in value:
+            _shorten(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _shorten(item)
+        if value.get("object") == "invoice" and len(value["lines"]["data"]) > PREVIEW:
+            value["lines"] |= {"data": value["lines"]["data"][:PREVIEW], "has_more": True}
 
 
 def _expand(holder: Any, parts: list[str], path: str) -> None:
