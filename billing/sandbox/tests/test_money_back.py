@@ -164,9 +164,11 @@ class TestInquiry:
     def test_becomes_a_dispute_where_its_evidence_says_so(self, client_of_stripe: stripe.StripeClient) -> None:
         """https://docs.stripe.com/testing#evidence"""
         opened = self.opened(client_of_stripe)
-        params: Any = {"evidence": {"uncategorized_text": "escalate_inquiry_evidence"}}
-        assert client_of_stripe.v1.disputes.update(opened["id"], params=params).status == "warning_under_review"
-        timekeeping.pass_time(now=clock.now() + timedelta(hours=1))
+        next_day = clock.now() + timedelta(days=1)
+        evidence = {"uncategorized_text": "escalate_inquiry_evidence"}
+        handed_in = disputes.update_dispute(opened["id"], {"evidence": evidence}, now=next_day)
+        assert handed_in["status"] == "warning_under_review"
+        timekeeping.pass_time(now=next_day + timedelta(hours=1))
         dispute = store.get("dispute", opened["id"])
         assert (dispute["status"], len(dispute["balance_transactions"])) == ("needs_response", 1)
         assert dispute["evidence_details"]["due_by"] > opened["evidence_details"]["due_by"]

@@ -28,7 +28,7 @@ class TestCheckoutPage:
         assert "Subscribe to SmartSpec Pro" in text
         assert "$29.00" in text
         assert "per month" in text
-        assert "Pay by bank debit" not in text
+        assert "Pay by bank debit" in text
 
     def test_fixes_the_address_of_a_known_customer(
         self, visitor: Client, package: OpenSession, client_of_stripe: stripe.StripeClient
