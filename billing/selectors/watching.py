@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
 from billing.models import PaidInvoice, Purchase, Webhook
@@ -20,11 +21,11 @@ def count_unfinished_webhooks(*, received_before: datetime) -> int:
 
 def count_payments_without_webhook(*, now: datetime, within: timedelta) -> int:
     """Return how many payments became credits, `within` ago or earlier, since the last webhook of any kind; less those
-    of which a webhook had told us, and whose credits came late for another reason."""
+    of which a webhook had told us, and whose credits came late for another reason. What webhooks told before those that
+    are still kept, nobody knows any more."""
     last_at = Webhook.objects.order_by("-pk").values_list("received_at", flat=True).first()
-    since = {"gt": last_at} if last_at else {}
-    until = {"lt": now - within}
-    purchases = Purchase.objects.filter(**{f"fulfilled_at__{name}": at for name, at in (since | until).items()})
+    since = last_at or now - timedelta(days=settings.WEBHOOKS_KEPT_DAYS)
+    purchases = Purchase.objects.filter(fulfilled_at__gt=since, fulfilled_at__lt=now - within)
     purchases = purchases.exclude(Exists(Webhook.objects.filter(TELLS_OF_PURCHASE)))
-    invoices = PaidInvoice.objects.filter(**{f"paid_at__{name}": at for name, at in (since | until).items()})
+    invoices = PaidInvoice.objects.filter(paid_at__gt=since, paid_at__lt=now - within)
     return purchases.count() + invoices.count()

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
@@ -64,6 +65,15 @@ class TestWebhooks:
         assert fulfilled.fulfilled_at
         assert fulfilled.fulfilled_at > Webhook.objects.latest("received_at").received_at
         assert watching.webhooks_arrive(clock.now() + HOUR + SECOND).holds
+
+    def test_are_not_missed_once_what_told_of_the_payment_is_no_longer_kept(
+        self, alice_client: APIClient, run_jobs: Callable[[], int]
+    ) -> None:
+        buy(alice_client)
+        run_jobs()
+        Webhook.objects.all().delete()
+        kept = timedelta(days=settings.WEBHOOKS_KEPT_DAYS)
+        assert watching.webhooks_arrive(clock.now() + kept + HOUR).holds
 
     def test_may_be_silent_while_nobody_pays(self) -> None:
         assert watching.webhooks_arrive(clock.now() + timedelta(days=30)).holds
