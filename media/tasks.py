@@ -2,6 +2,7 @@
 
 from procrastinate.contrib.django import app
 
+from credits.services import AccountsFailed
 from media import services
 from smartspec import clock
 from smartspec.jobs import BackOff
@@ -22,6 +23,8 @@ def bill_storage(timestamp: int) -> None:
     steps = services.climb_ladder(now=clock.now())
     if steps:
         log.info("Storage ladder climbed", steps=steps)
+    if bills.failed:
+        raise AccountsFailed(f"The storage of {bills.failed} accounts was not billed; the log names them.")
 
 
 @app.periodic(cron="* * * * *")

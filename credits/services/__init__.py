@@ -64,7 +64,7 @@ from credits.services.letters import warn_of_expiring_credits, warn_of_low_balan
 from credits.services.proof import prove_ledger
 from credits.services.roles import NotTheOwner, RoleOwnsLedger, UnknownRole, grant_ledger_role
 from credits.services.staff import STAFF_CAUSE, freeze_by_staff, release_hold_by_staff, thaw_by_staff
-from credits.services.sweeps import AccountsFailed
+from credits.services.sweeps import AccountsFailed, act_on_each
 from credits.services.totals import count_days
 
 __all__ = [
@@ -108,6 +108,7 @@ __all__ = [
     "UnknownHold",
     "UnknownOperation",
     "UnknownRole",
+    "act_on_each",
     "adjust",
     "adjust_by_staff",
     "adjusted_today",

@@ -84,10 +84,13 @@ def settle(account: StorageAccount, *, now: datetime) -> Decimal:
 
 
 def collect_arrears(*, now: datetime) -> int:
-    """This will collect from every account in arrears that has credits, and return how many paid anything."""
-    return sum(
-        bool(collect_from(user_id=user_id, now=now)) for user_id in selectors.iterate_unpaid_accounts(with_credits=True)
-    )
+    """This will collect from every account in arrears that has credits, and return how many paid anything.
+
+    :raises credits_services.AccountsFailed: at the end, if it failed in some accounts.
+    """
+    able = selectors.iterate_unpaid_accounts(with_credits=True)
+    paid = credits_services.act_on_each(able, lambda user_id: collect_from(user_id=user_id, now=now))
+    return sum(bool(credits) for credits in paid)
 
 
 # --- The ladder ---------------------------------------------------------------------------------------------------
@@ -108,18 +111,20 @@ def climb_ladder(*, now: datetime) -> int:
     """This will take the next steps with every account whose time has come, and return how many steps that were.
 
     A mail that could not be handed over is sent again, and a deletion that was interrupted goes on.
+
+    :raises credits_services.AccountsFailed: at the end, if it failed in some accounts.
     """
-    steps = 0
-    for user_id in selectors.iterate_unpaid_accounts(unpaid_before=now - UPLOADS_STOP_AFTER):
-        steps += climb(user_id=user_id, now=now)
-    for user_id in selectors.iterate_unpaid_accounts():
-        remind(user_id=user_id)
-    for user_id in selectors.iterate_accounts_to_empty():
-        try:
-            deletions.delete_unpaid_assets(user_id=user_id, now=now)
-        except DomainError:  # the bucket's; it is the others' turn all the same, and this one's again in an hour
-            log.exception("Unpaid files were not all deleted", user_id=str(user_id))
-    return steps
+    due = selectors.iterate_unpaid_accounts(unpaid_before=now - UPLOADS_STOP_AFTER)
+    try:
+        return sum(credits_services.act_on_each(due, lambda user_id: climb(user_id=user_id, now=now)))
+    finally:  # whoever's step failed keeps nobody from a mail, nor files of others from their end
+        for user_id in selectors.iterate_unpaid_accounts():
+            remind(user_id=user_id)
+        for user_id in selectors.iterate_accounts_to_empty():
+            try:
+                deletions.delete_unpaid_assets(user_id=user_id, now=now)
+            except DomainError:  # the bucket's; it is the others' turn all the same, and this one's again in an hour
+                log.exception("Unpaid files were not all deleted", user_id=str(user_id))
 
 
 def climb(*, user_id: UUID, now: datetime) -> int:

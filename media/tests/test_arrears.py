@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from media import services, watching
+from credits import services as credits_services
+from media import services, tasks, watching
 from media.bench import dataset
 from media.models import Asset, StorageAccount, StorageEvent
 from media.services import accounts
@@ -219,6 +220,45 @@ class TestLadder:
         give("1", at=ELEVENTH)
         pass_days(3, first=1)
         assert mailoutbox == []
+
+
+class TestAnAccountThatFails:
+    """Alice's books were put back to an older state: what she owes was collected before, with another amount."""
+
+    @pytest.fixture(autouse=True)
+    def both(self, alice: Any, bob: Any, occupied: Asset, store: Store, pass_days: Callable[..., None]) -> None:
+        store(50_000_000, user_id=bob.pk)
+        pass_days(1)
+        self.give(alice, "0.5", at=ELEVENTH)
+        credits_services.charge(
+            account_id=alice.pk, operation="storage", credits=Decimal("0.5"), idempotency_key="storage:arrears:0",
+            now=ELEVENTH, partial=True,
+        )  # fmt: skip
+
+    def give(self, person: Any, credits: str, *, at: datetime) -> None:
+        credits_services.grant(
+            account_id=person.pk, kind="bonus", credits=Decimal(credits), source=f"test:{at}", now=at
+        )
+
+    def test_keeps_no_other_from_paying(self, alice: Any, bob: Any) -> None:
+        for person in (alice, bob):
+            self.give(person, "1", at=ELEVENTH + DAY)
+        with pytest.raises(credits_services.AccountsFailed, match="failed in 1 account"):
+            services.collect_arrears(now=ELEVENTH + DAY)
+        assert StorageAccount.objects.get(unpaid_since__isnull=False).user_id == alice.pk
+
+    def test_keeps_no_other_from_the_next_step_and_its_mail(
+        self, bob: Any, mailoutbox: list[Any], django_capture_on_commit_callbacks: Any
+    ) -> None:
+        with django_capture_on_commit_callbacks(execute=True), pytest.raises(credits_services.AccountsFailed):
+            services.climb_ladder(now=ELEVENTH + 8 * DAY)
+        assert StorageAccount.objects.get(step="uploads_stopped").user_id == bob.pk
+        assert mailoutbox[-1].to == [bob.email]
+
+    def test_is_told_by_the_task_that_bills(self, alice: Any, set_clock: Callable[[datetime], None]) -> None:
+        set_clock(ELEVENTH + DAY)
+        with pytest.raises(credits_services.AccountsFailed, match="storage of 1 account"):
+            tasks.bill_storage(timestamp=0)
 
 
 class TestDeletion:
