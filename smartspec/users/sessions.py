@@ -1,7 +1,6 @@
 """The desktop app's session: a Django session whose key is the bearer token, so that ending it ends it at once."""
 
 import re
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -21,9 +20,9 @@ from smartspec import clock
 from smartspec.users.models import User
 
 TOKEN_PATTERN = re.compile(r"[a-z0-9]{32}", re.ASCII)
-SEEN_EVERY_SECONDS = 300
+SEEN_EVERY = timedelta(minutes=5)
 REMEMBERED_SESSIONS = 10_000
-_seen: dict[str, float] = {}
+_seen: dict[str, datetime] = {}
 
 
 def read_token(request: HttpRequest) -> str | None:
@@ -68,16 +67,16 @@ def sign_anew(session: SessionBase) -> None:
 
 
 def note_seen(token: str, *, now: datetime) -> None:
-    """Move a session's end and its last-seen time forward, at most every SEEN_EVERY_SECONDS for each process.
+    """Move a session's end and its last-seen time forward, at most every SEEN_EVERY for each process.
 
     A device that is used stays signed in; one that is not is signed out after SESSION_COOKIE_AGE.
     """
-    present = time.monotonic()
-    if present - _seen.get(token, -SEEN_EVERY_SECONDS) < SEEN_EVERY_SECONDS:
+    seen = _seen.get(token)
+    if seen is not None and abs(now - seen) < SEEN_EVERY:
         return
     if len(_seen) >= REMEMBERED_SESSIONS:
         _seen.clear()
-    _seen[token] = present
+    _seen[token] = now
     Session.objects.filter(session_key=token).update(expire_date=now + timedelta(seconds=settings.SESSION_COOKIE_AGE))
     UserSession.objects.filter(session_key=token).update(last_seen_at=now)
 

@@ -32,6 +32,12 @@ class TestUse:
         assert client_with(token).get("/api/me").status_code == 200
         assert Session.objects.get(session_key=token).expire_date == soon
 
+    def test_is_noted_by_the_clock_that_ends_the_session(self, alice: User) -> None:
+        token, now = log_in(alice.email, PASSWORD), clock.now()
+        for day in (1, 40):
+            sessions.note_seen(token, now=now + timedelta(days=day))
+            assert UserSession.objects.get().last_seen_at == now + timedelta(days=day)
+
     def test_never_revives_what_has_expired(self, alice: User) -> None:
         token = log_in(alice.email, PASSWORD)
         Session.objects.filter(session_key=token).update(expire_date=clock.now())
