@@ -293,10 +293,10 @@ def claim_key(checkout: AnyCheckout) -> AnyCheckout:
         with transaction.atomic():
             checkout.save(force_insert=True)
     except IntegrityError:
-        found = find_by_key(type(checkout), checkout.user, checkout.idempotency_key, checkout.request_hash)
-        if found is None:
+        if checkout.idempotency_key is None:
             raise
-        return found
+        found = find_by_key(type(checkout), checkout.user, checkout.idempotency_key, checkout.request_hash)
+        return found or claim_key(checkout)  # none: Stripe refused that one meanwhile, and the key is free again
     return checkout
 
 

@@ -99,6 +99,32 @@ class TestCheckouts:
         replayed = [answer.headers.get("Idempotent-Replayed") for answer in (first, overtaken, again)]
         assert replayed == [None, "true", "true"]
 
+    def test_whose_key_is_let_go_between_two_looks_are_opened_all_the_same(
+        self, alice: Any, alice_client: APIClient
+    ) -> None:
+        """The other one's row stands in the way; Stripe refuses that one just before it is looked up."""
+        seen: list[str] = []
+
+        def refuse_the_other(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+            is_ours = SubscriptionCheckout._meta.db_table in sql
+            if is_ours and sql.startswith("INSERT") and "INSERT" not in seen:
+                seen.append("INSERT")
+                opened = ask("key")
+                assert opened.status_code == 200, opened.json()
+            elif is_ours and sql.startswith("SELECT") and seen == ["INSERT"] and "idempotency_key" in sql:
+                seen.append("SELECT")
+                SubscriptionCheckout.objects.update(idempotency_key=None)
+            return execute(sql, *rest)
+
+        def ask(key: str) -> Any:
+            headers = {"Idempotency-Key": key}
+            return alice_client.post("/api/payment/checkout/subscription", {"plan": "pro"}, headers=headers)
+
+        with connection.execute_wrapper(refuse_the_other):
+            answer = ask("key")
+        assert answer.status_code == 200, answer.json()
+        assert SubscriptionCheckout.objects.get(idempotency_key="key").session_id == answer.json()["session_id"]
+
 
 class TestTwoSubscriptions:
     def test_paid_and_settled_at_once_end_as_one_and_a_refund(self, alice: Any, alice_client: APIClient) -> None:
