@@ -44,5 +44,5 @@ def test_a_crowd_buys_renews_and_works_while_everything_is_killed() -> None:
 
 @pytest.mark.faults
 def test_a_thousand_purchases_renewals_and_jobs_while_everything_is_killed() -> None:
-    killed = play(people=25, subscribers=10, months=4, purchases=1000, jobs=1000, every_seconds=40, at_most=50)
+    killed = play(people=25, subscribers=10, months=4, purchases=1000, jobs=1000, every_seconds=30, at_most=50)
     assert killed.total() >= 10
