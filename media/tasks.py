@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from credits.services import AccountsFailed
+from credits import services as credits_services
 from media import services
 from smartspec import clock
 from smartspec.jobs import BackOff
@@ -24,7 +24,9 @@ def bill_storage(timestamp: int) -> None:
     if steps:
         log.info("Storage ladder climbed", steps=steps)
     if bills.failed:
-        raise AccountsFailed(f"The storage of {bills.failed} accounts was not billed; the log names them.")
+        raise credits_services.AccountsFailed(
+            f"The storage of {bills.failed} accounts was not billed; the log names them."
+        )
 
 
 @app.periodic(cron="* * * * *")
