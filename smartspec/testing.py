@@ -323,8 +323,8 @@ class Product:
 
     def start(self, timeout_seconds: int = 240) -> None:
         """Start it and wait until it has printed that it runs."""
-        before = len(self.output) if (self.data_dir / "output.txt").exists() else 0
         with (self.data_dir / "output.txt").open("ab") as output:
+            before = output.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "run_local"],
                 cwd=settings.BASE_DIR,
@@ -334,10 +334,16 @@ class Product:
                 start_new_session=True,
             )
         deadline = time.monotonic() + timeout_seconds
-        while "SmartSpec Pro is running" not in self.output[before:]:
-            assert self.process.poll() is None, f"it ended:\n{self.output[before:]}"
-            assert time.monotonic() < deadline, f"it never got ready:\n{self.output[before:]}"
+        while "SmartSpec Pro is running" not in (printed := self.printed_since(before)):
+            assert self.process.poll() is None, f"it ended:\n{printed}"
+            assert time.monotonic() < deadline, f"it never got ready:\n{printed}"
             time.sleep(0.1)
+
+    def printed_since(self, offset_bytes: int) -> str:
+        """Return what it has printed since: after hours of a crowd, all of it is too much to be read again and again."""
+        with (self.data_dir / "output.txt").open("rb") as output:
+            output.seek(offset_bytes)
+            return output.read().decode(errors="replace")
 
     def stop(self) -> int:
         """Press Ctrl-C and return the exit code."""

@@ -230,7 +230,9 @@ class Killer(threading.Thread):
             except ProcessLookupError:
                 continue
         self.killed[victim] += 1
+        began = time.monotonic()
         self.start_again()
+        print(f"killed {victim}; it runs again after {time.monotonic() - began:.0f} s")  # noqa: T201
 
     def start_again(self) -> None:
         """Start the product again: without one of its processes, or its database, the tree ends or is of no use."""

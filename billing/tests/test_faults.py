@@ -28,6 +28,7 @@ def play(
         for _ in range(months):
             crowd.run(purchases=purchases // months, jobs=jobs // months)
             crowd.pass_month()
+            print(f"month {crowd.months} is over, {killer.killed.total()} kills")  # noqa: T201
         killer.end()
         wait_until_quiet(product, but=("mirror",) if purchases > 100 else ())
         assert_books_are_right(product)
