@@ -340,7 +340,7 @@ class Product:
             time.sleep(0.1)
 
     def printed_since(self, offset_bytes: int) -> str:
-        """Return what it has printed since: after hours of a crowd, all of it is too much to be read again and again."""
+        """Return what it has printed since: all of it is too much to be read again and again."""
         with (self.data_dir / "output.txt").open("rb") as output:
             output.seek(offset_bytes)
             return output.read().decode(errors="replace")
