@@ -24,7 +24,7 @@ def apply_event(event_id: str, event_type: str, object_id: str, trigger_id: int 
         services.note_applied(trigger_id=trigger_id, outcome=outcome, now=now)
 
 
-@app.task(queue="mirror", retry=BackOff())
+@app.task(queue="mirror", retry=BackOff(priority=services.MIRROR_PRIORITY - 1))
 def mirror_event(trigger_id: int) -> None:
     """Bring dj-stripe's rows up to date."""
     services.mirror_event(trigger_id=trigger_id)

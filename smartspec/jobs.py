@@ -58,11 +58,14 @@ class BackOff(BaseRetryStrategy):
 
     What runs every few minutes needs none: its next run does all that is due."""
 
+    def __init__(self, *, priority: int = -1) -> None:
+        self.priority = priority
+
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if job.attempts >= MAX_ATTEMPTS:
             return None
         wait_seconds = min(FIRST_RETRY_SECONDS * 2 ** min(job.attempts, 20), LAST_RETRY_SECONDS)
-        return RetryDecision(retry_in={"seconds": wait_seconds}, priority=-1)
+        return RetryDecision(retry_in={"seconds": wait_seconds}, priority=self.priority)
 
 
 # --- Failures -----------------------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ from billing.services.staff import (
 )
 from billing.services.subscriptions import SyncContended, UnknownPrice, sync_scheduled, sync_subscription
 from billing.services.webhooks import (
+    MIRROR_PRIORITY,
     AlreadyProcessed,
     NothingToReplay,
     enqueue_webhook,
@@ -76,6 +77,7 @@ from billing.services.webhooks import (
 )
 
 __all__ = [
+    "MIRROR_PRIORITY",
     "AlreadyProcessed",
     "AlreadySubscribed",
     "ChangeInProgress",

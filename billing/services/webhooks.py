@@ -15,9 +15,10 @@ from smartspec.users import services as users_services
 
 NOTED_ENTRIES = 100
 SPENDING = "usage"
-# Customers wait for effects, nobody waits for the mirror: in a burst its jobs come after them. Between the two is room
-# for the sandbox, which sends its webhooks from the same queue.
-EFFECT_PRIORITY = 10
+# Customers wait for effects, nobody waits for the mirror: in a burst its jobs come last, behind what the product does
+# every minute too: that starts the effects of a killed worker again, and tells operators of the burst. Between the two
+# is room for the sandbox, which sends its webhooks from the same queue.
+EFFECT_PRIORITY, MIRROR_PRIORITY = 10, -10
 
 
 class NothingToReplay(DomainError):
@@ -43,7 +44,9 @@ def enqueue_webhook(*, webhook: Webhook, is_effective: bool) -> None:
     """
     lock = webhook.customer_id or webhook.object_id or webhook.event_id
     # By name: the tasks call services, so that services cannot import them.
-    mirror = app.configure_task(name="billing.tasks.mirror_event", queue="mirror", lock=f"mirror:{lock}")
+    mirror = app.configure_task(
+        name="billing.tasks.mirror_event", queue="mirror", lock=f"mirror:{lock}", priority=MIRROR_PRIORITY
+    )
     jobs = [mirror.make_new_job(trigger_id=webhook.trigger_id)]
     if is_effective and webhook.object_id:
         effect = app.configure_task(

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from djstripe.models import Event, WebhookEventTrigger
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Job
 from rest_framework.test import APIClient
 
 from billing import tasks
@@ -19,6 +20,7 @@ from billing.sandbox.services.deliveries import sign
 from billing.tests.conftest import open_credits, pay
 from credits.models import Grant
 from smartspec import clock
+from smartspec.tasks import rescue_stalled_jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -290,5 +292,23 @@ class TestCost:
     def test_in_a_burst_is_borne_by_the_mirror_and_not_by_customers(self) -> None:
         for number in range(3):
             post(json.dumps(an_event(id=f"evt_{number}")).encode())
-        jobs = ProcrastinateJob.objects.filter(task_name__startswith="billing.tasks.").order_by("-priority", "id")
-        assert [job.task_name.rsplit(".")[-1] for job in jobs] == ["apply_event"] * 3 + ["mirror_event"] * 3
+        assert waiting() == ["apply_event"] * 3 + ["mirror_event"] * 3
+
+    def test_in_a_burst_keeps_nothing_waiting_that_is_done_every_minute(self) -> None:
+        post(json.dumps(an_event()).encode())
+        rescue_stalled_jobs.defer(timestamp=0)
+        assert waiting() == ["apply_event", "rescue_stalled_jobs", "mirror_event"]
+
+    def test_of_a_copy_that_fails_is_borne_by_the_copies(self) -> None:
+        post(json.dumps(an_event()).encode())
+        mirror = Job(id=1, queue="mirror", lock=None, queueing_lock=None, task_name=tasks.mirror_event.name)
+        again = tasks.mirror_event.get_retry_exception(RuntimeError(), mirror)
+        assert again is not None
+        latest = ProcrastinateJob.objects.get(task_name=tasks.mirror_event.name)
+        assert again.retry_decision.priority < latest.priority
+
+
+def waiting() -> list[str]:
+    """Return what waits in the queue, in the order in which a worker takes it."""
+    names = ProcrastinateJob.objects.order_by("-priority", "id").values_list("task_name", flat=True)
+    return [name.rsplit(".")[-1] for name in names]

@@ -28,7 +28,6 @@ Data = dict[str, Any]
 
 SESSION_LASTS = timedelta(hours=1)
 MIRROR = "billing.tasks.mirror_event"
-MIRROR_PRIORITY = -10  # the product's own work goes first
 
 _offset = timedelta(0)
 
@@ -90,10 +89,10 @@ class Queue:
                 app.tasks[job["task_name"]].func(**job["args"])
 
     def leave_the_rest(self) -> None:
-        """Hand what was kept to the product's worker, behind its own work."""
+        """Hand what was kept to the product's worker."""
         for job in self.kept:
             app.configure_task(
-                name=job["task_name"], queue=job["queue_name"], lock=job["lock"], priority=MIRROR_PRIORITY
+                name=job["task_name"], queue=job["queue_name"], lock=job["lock"], priority=job["priority"]
             ).defer(**job["args"])
 
 
