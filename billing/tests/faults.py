@@ -247,7 +247,10 @@ class Killer(threading.Thread):
             process.wait()
         self.product.start()
 
-    def end(self) -> None:
+    def end(self, *, at_least: int) -> None:
+        """Kill on while the queue is worked off, until it was done so often; then stop."""
+        while self.is_alive() and self.killed.total() < at_least:
+            time.sleep(1)
         self.stopped.set()
         self.join(120)
         if self.failure is not None:
