@@ -296,7 +296,7 @@ class TestCost:
 
     def test_in_a_burst_keeps_nothing_waiting_that_is_done_every_minute(self) -> None:
         post(json.dumps(an_event()).encode())
-        rescue_stalled_jobs.defer(timestamp=0)
+        rescue_stalled_jobs.configure().defer(timestamp=0)
         assert waiting() == ["apply_event", "rescue_stalled_jobs", "mirror_event"]
 
     def test_of_a_copy_that_fails_is_borne_by_the_copies(self) -> None:
@@ -304,8 +304,8 @@ class TestCost:
         mirror = Job(id=1, queue="mirror", lock=None, queueing_lock=None, task_name=tasks.mirror_event.name)
         again = tasks.mirror_event.get_retry_exception(RuntimeError(), mirror)
         assert again is not None
-        latest = ProcrastinateJob.objects.get(task_name=tasks.mirror_event.name)
-        assert again.retry_decision.priority < latest.priority
+        assert again.retry_decision.priority is not None
+        assert again.retry_decision.priority < ProcrastinateJob.objects.get(task_name=mirror.task_name).priority
 
 
 def waiting() -> list[str]:
