@@ -20,13 +20,35 @@ def bill_storage(timestamp: int) -> None:
     bills = services.bill_storage(now=clock.now())
     if bills.accounts:
         log.info("Storage billed", accounts=bills.accounts, days=bills.days, credits=str(bills.credits))
-    steps = services.climb_ladder(now=clock.now())
-    if steps:
-        log.info("Storage ladder climbed", steps=steps)
     if bills.failed:
         raise credits_services.AccountsFailed(
             f"The storage of {bills.failed} accounts was not billed; the log names them."
         )
+
+
+@app.periodic(cron="16 * * * *")
+@app.task(queueing_lock="media.climb_ladder", retry=BackOff())
+def climb_ladder(timestamp: int) -> None:
+    """Take the next step with the unpaid whose time has come. Every hour, as all of the ladder."""
+    steps = services.climb_ladder(now=clock.now())
+    if steps:
+        log.info("Storage ladder climbed", steps=steps)
+
+
+@app.periodic(cron="21 * * * *")
+@app.task(queueing_lock="media.remind_unpaid", retry=BackOff())
+def remind_unpaid(timestamp: int) -> None:
+    """Send the mails of the ladder that could not be handed over."""
+    services.remind_unpaid()
+
+
+@app.periodic(cron="26 * * * *")
+@app.task(queueing_lock="media.delete_unpaid", retry=BackOff())
+def delete_unpaid(timestamp: int) -> None:
+    """Delete the files of the unpaid whose ladder has come to its end."""
+    files = services.delete_unpaid(now=clock.now())
+    if files:
+        log.info("Unpaid files deleted", files=files)
 
 
 @app.periodic(cron="* * * * *")

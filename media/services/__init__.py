@@ -1,6 +1,6 @@
 """The only writers of assets, and of what they cost."""
 
-from media.services.arrears import climb_ladder, collect_arrears, uploads_are_stopped
+from media.services.arrears import climb_ladder, collect_arrears, delete_unpaid, remind_unpaid, uploads_are_stopped
 from media.services.bills import Bills, DayNotOver, bill_account, bill_storage
 from media.services.deletions import Swept, UnknownAsset, delete_all_assets, delete_asset, forget_files, sweep
 from media.services.reconcile import Comparison, Difference, NothingInCommon, reconcile_media
@@ -41,8 +41,10 @@ __all__ = [
     "create_upload",
     "delete_all_assets",
     "delete_asset",
+    "delete_unpaid",
     "forget_files",
     "reconcile_media",
+    "remind_unpaid",
     "sweep",
     "uploads_are_stopped",
 ]

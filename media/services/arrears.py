@@ -15,7 +15,6 @@ from media import selectors
 from media.models import StorageAccount, StorageEvent
 from media.services import accounts, deletions
 from smartspec import mail
-from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
@@ -110,21 +109,29 @@ def step_on(account: StorageAccount, *, now: datetime) -> None:
 def climb_ladder(*, now: datetime) -> int:
     """This will take the next steps with every account whose time has come, and return how many steps that were.
 
-    A mail that could not be handed over is sent again, and a deletion that was interrupted goes on.
-
     :raises credits_services.AccountsFailed: at the end, if it failed in some accounts.
     """
     due = selectors.iterate_unpaid_accounts(unpaid_before=now - UPLOADS_STOP_AFTER)
-    try:
-        return sum(credits_services.act_on_each(due, lambda user_id: climb(user_id=user_id, now=now)))
-    finally:  # whoever's step failed keeps nobody from a mail, nor files of others from their end
-        for user_id in selectors.iterate_unpaid_accounts():
-            remind(user_id=user_id)
-        for user_id in selectors.iterate_accounts_to_empty():
-            try:
-                deletions.delete_unpaid_assets(user_id=user_id, now=now)
-            except DomainError:  # the bucket's; it is the others' turn all the same, and this one's again in an hour
-                log.exception("Unpaid files were not all deleted", user_id=str(user_id))
+    return sum(credits_services.act_on_each(due, lambda user_id: climb(user_id=user_id, now=now)))
+
+
+def remind_unpaid() -> None:
+    """This will send every account in arrears the mail of its step, where that could not be handed over at first.
+
+    :raises credits_services.AccountsFailed: at the end, if it failed in some accounts.
+    """
+    for _ in credits_services.act_on_each(selectors.iterate_unpaid_accounts(), lambda user_id: remind(user_id=user_id)):
+        pass
+
+
+def delete_unpaid(*, now: datetime) -> int:
+    """This will delete the files of every account at the ladder's end, and return how many they were.
+
+    :raises credits_services.AccountsFailed: at the end, if the bucket kept files of some accounts; call again.
+    """
+    due = selectors.iterate_accounts_to_empty()
+    delete = deletions.delete_unpaid_assets
+    return sum(credits_services.act_on_each(due, lambda user_id: delete(user_id=user_id, now=now)))
 
 
 def climb(*, user_id: UUID, now: datetime) -> int:

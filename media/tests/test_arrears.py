@@ -1,11 +1,12 @@
 """Storage that could not be paid: the next credits pay it first; the ladder meanwhile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.mail.backends.locmem import EmailBackend
 
 from credits import services as credits_services
 from media import services, tasks, watching
@@ -39,7 +40,7 @@ def pass_days(django_capture_on_commit_callbacks: Any) -> Callable[[int], None]:
                 now = ELEVENTH + day * DAY
                 services.collect_arrears(now=now)
                 services.bill_storage(now=now)
-                services.climb_ladder(now=now)
+                climb(now=now)
 
     return run
 
@@ -52,6 +53,23 @@ def many(alice: Any, on_plan: Callable[..., None], counters_add_up: None, now: d
     dataset.load_assets(alice.pk, MANY, now=now)
     size_bytes = MANY * dataset.FILE_BYTES
     StorageAccount.objects.update(asset_count=MANY, used_bytes=size_bytes, stored_bytes=size_bytes)
+
+
+class NotForAlice(EmailBackend):
+    """A mail server that takes everybody's mail but hers, and says so in a way that nobody expects."""
+
+    def send_messages(self, messages: Sequence[Any]) -> int:
+        if any("alice" in address for message in messages for address in message.to):
+            raise RuntimeError("no mail for Alice")
+        return super().send_messages(messages)
+
+
+def climb(*, now: datetime) -> int:
+    """Let the ladder's three tasks run, and return how many steps were taken."""
+    steps = services.climb_ladder(now=now)
+    services.remind_unpaid()
+    services.delete_unpaid(now=now)
+    return steps
 
 
 def arrears() -> Decimal:
@@ -189,15 +207,15 @@ class TestLadder:
     ) -> None:
         pass_days(1)
         give("1", at=ELEVENTH + 60 * DAY)
-        assert services.climb_ladder(now=ELEVENTH + 60 * DAY) == 0
+        assert climb(now=ELEVENTH + 60 * DAY) == 0
         assert [kind for kind, _ in steps()] == ["warned", "paid"]
         assert Asset.objects.get().status == "stored"
 
     def test_takes_every_step_after_a_pause(self, occupied: Asset, pass_days: Callable[..., None]) -> None:
         pass_days(1)
-        assert services.climb_ladder(now=ELEVENTH + 90 * DAY) == 2
+        assert climb(now=ELEVENTH + 90 * DAY) == 2
         assert [kind for kind, _ in steps()] == ["warned", "uploads_stopped", "files_deleted"]
-        assert services.climb_ladder(now=ELEVENTH + 91 * DAY) == 0
+        assert climb(now=ELEVENTH + 91 * DAY) == 0
 
     def test_warns_again_when_the_mail_could_not_be_handed_over(
         self, occupied: Asset, pass_days: Callable[..., None], settings: Any, mailoutbox: list[Any]
@@ -209,6 +227,19 @@ class TestLadder:
         pass_days(3, first=1)
         assert [mail.subject for mail in mailoutbox] == ["Your SmartSpec Pro storage could not be paid"]
         assert steps() == [("warned", "03-11")]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_warns_everybody_again_whose_mail_can_be_handed_over(
+        self, occupied: Asset, store: Store, bob: Any, pass_days: Callable[..., None], settings: Any,
+        mailoutbox: list[Any],
+    ) -> None:  # fmt: skip
+        settings.EMAIL_BACKEND = "smartspec.tests.test_mail.NoServer"
+        store(50_000_000, user_id=bob.pk)
+        pass_days(1)
+        settings.EMAIL_BACKEND = f"{__name__}.NotForAlice"
+        with pytest.raises(credits_services.AccountsFailed):
+            services.remind_unpaid()
+        assert [mail.to for mail in mailoutbox] == [[bob.email]]
 
     def test_is_told_no_more_when_it_has_ended(
         self, occupied: Asset, give: Callable[..., None], pass_days: Callable[..., None], settings: Any,
@@ -280,11 +311,11 @@ class TestDeletion:
 
         outage.happen_first.append(pay)
         settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.linger"
-        services.climb_ladder(now=due)
+        climb(now=due)
         assert Asset.objects.filter(status="stored").count() == 1
         assert Asset.objects.filter(status="uploading").count() == 1
         assert steps()[-2:] == [("files_deleted", "05-10"), ("paid", "05-10")]
-        services.climb_ladder(now=due + timedelta(hours=1))
+        climb(now=due + timedelta(hours=1))
         assert Asset.objects.filter(status="stored").count() == 1
 
     def test_is_on_record_and_goes_on_by_itself_after_an_outage(
@@ -292,16 +323,17 @@ class TestDeletion:
     ) -> None:
         transport = settings.R2_SANDBOX_TRANSPORT
         settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.refuse"
-        pass_days(61, first=60)
+        with pytest.raises(credits_services.AccountsFailed):
+            pass_days(61, first=60)
         assert steps()[-1] == ("files_deleted", "05-10")
         assert mailoutbox[-1].subject == "Your files at SmartSpec Pro were deleted"
         assert Asset.objects.filter(status="stored").count() == 1
         settings.R2_SANDBOX_TRANSPORT = transport
-        assert services.climb_ladder(now=ELEVENTH + 60 * DAY + timedelta(hours=1)) == 0
+        assert climb(now=ELEVENTH + 60 * DAY + timedelta(hours=1)) == 0
         assert not Asset.objects.filter(status="stored").exists()
         assert [kind for kind, _ in steps()] == ["warned", "uploads_stopped", "files_deleted"]
 
     def test_spares_whoever_can_pay_just_before(self, give: Callable[..., None]) -> None:
         give("1", at=ELEVENTH + 60 * DAY)
-        assert services.climb_ladder(now=ELEVENTH + 60 * DAY) == 0
+        assert climb(now=ELEVENTH + 60 * DAY) == 0
         assert Asset.objects.filter(status="stored").count() == MANY
