@@ -109,7 +109,7 @@ def test_of_a_half_of_the_upgrade_takes_half_of_what_it_gave(
     assert kept(alice)[1] == pytest.approx(Decimal(2750), abs=Decimal("0.1"))
 
 
-@pytest.mark.parametrize("months", itertools.permutations((0, 1, 2), 2))
+@pytest.mark.parametrize("months", list(itertools.permutations((0, 1, 2), 2)))
 def test_of_both_takes_everything_whichever_comes_first_and_whenever(
     alice: Any,
     upgraded: Upgraded,
