@@ -2,6 +2,8 @@
 
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from smartspec import clock, jobs
 from smartspec.logs import get_logger
@@ -19,8 +21,13 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
     """
     manager = context.app.job_manager
     for job in await manager.get_stalled_jobs():
-        log.warning("Stalled job started again", job_id=job.id, task=job.task_name)
-        await manager.retry_job(job)
+        try:
+            await manager.retry_job(job)
+        except UniqueViolation:  # one of its queueing lock waits already, and will do what this one has left
+            await manager.finish_job(job, Status.ABORTED, delete_job=True)
+            log.warning("Stalled job left to the next one", job_id=job.id, task=job.task_name)
+        else:
+            log.warning("Stalled job started again", job_id=job.id, task=job.task_name)
 
 
 @app.periodic(cron="37 2 * * *")

@@ -278,6 +278,22 @@ class TestWorker:
         run_worker("webhooks")
         assert purchased(alice) == [100, 5]
 
+    def test_killed_in_a_periodic_task_leaves_it_to_the_next_run_and_holds_up_no_other_job(self) -> None:
+        from smartspec.tasks import rescue_stalled_jobs
+
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, queueing_lock, status) VALUES"
+                " ('waits', 'credits.tasks.expire_due', 0, 'expiry', 'doing'),"
+                " ('waits', 'credits.tasks.expire_due', 0, 'expiry', 'todo'),"  # the next minute's
+                " ('waits', 'billing.tasks.apply_event', 10, NULL, 'doing')"
+            )
+        rescue_stalled_jobs.configure(queueing_lock="of this test").defer(timestamp=0)
+        run_worker("default")
+        left = ProcrastinateJob.objects.filter(queue_name="waits").order_by("id").values_list("task_name", "status")
+        assert list(left) == [("credits.tasks.expire_due", "todo"), ("billing.tasks.apply_event", "todo")]
+        assert not ProcrastinateJob.objects.filter(status="failed").exists()
+
     def test_goes_on_with_a_customers_next_event_while_one_waits_for_its_retry(
         self, alice: Any, alice_client: APIClient
     ) -> None:
