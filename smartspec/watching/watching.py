@@ -51,10 +51,9 @@ def settings_checked(now: datetime) -> Condition:
 @watching.condition
 def queue_age(now: datetime) -> Condition:
     waiting = _read_queues()
-    oldest = max((age for _, _, age in waiting), default=0.0)
-    jobs = sum(count for _, count, _ in waiting)
-    detail = f"jobs due: {jobs}, the oldest for {oldest:.0f} s" if jobs else "no job is due"
-    return Condition("queue_age", holds=oldest <= QUEUE_AGE_SECONDS, detail=detail, remedy=RESTART_WORKER)
+    holds = all(age <= QUEUE_AGE_SECONDS for _, _, age in waiting)
+    due = "; ".join(f"{name}: {count} due, the oldest for {age:.0f} s" for name, count, age in waiting)
+    return Condition("queue_age", holds=holds, detail=due or "no job is due", remedy=RESTART_WORKER)
 
 
 @watching.condition

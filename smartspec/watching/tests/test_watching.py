@@ -211,12 +211,12 @@ class TestGroundConditions:
     def looked_at(self, name: str, now: datetime) -> Condition:
         return words.all_conditions()[name](now)
 
-    def add_job(self, *, status: str = "todo", minutes_ago: int = 0) -> None:
+    def add_job(self, *, queue: str = "default", status: str = "todo", minutes_ago: int = 0) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, scheduled_at)"
-                " VALUES ('default', 'any', '{}', %s, now() - make_interval(mins => %s))",
-                [status, minutes_ago],
+                " VALUES (%s, 'any', '{}', %s, now() - make_interval(mins => %s))",
+                [queue, status, minutes_ago],
             )
 
     def test_a_job_that_waits_for_more_than_five_minutes_is_wrong(self, now: datetime) -> None:
@@ -224,7 +224,14 @@ class TestGroundConditions:
         assert self.looked_at("queue_age", now).holds
         self.add_job(minutes_ago=6)
         look = self.looked_at("queue_age", now)
-        assert (look.holds, look.detail) == (False, "jobs due: 2, the oldest for 360 s")
+        assert (look.holds, look.detail) == (False, "default: 2 due, the oldest for 360 s")
+
+    def test_whoever_is_told_of_it_sees_which_queues_wait(self, now: datetime) -> None:
+        self.add_job(queue="webhooks", minutes_ago=1)
+        self.add_job(queue="mirror", minutes_ago=6)
+        look = self.looked_at("queue_age", now)
+        waiting = "mirror: 1 due, the oldest for 360 s; webhooks: 1 due, the oldest for 60 s"
+        assert (look.holds, look.detail) == (False, waiting)
 
     def test_a_job_for_later_does_not_wait(self, now: datetime) -> None:
         self.add_job(minutes_ago=-60)
