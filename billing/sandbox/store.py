@@ -89,10 +89,8 @@ def find_clock(object_ids: list[str]) -> str:
     named = [object_id for object_id in object_ids if object_id]
     if not named:
         return ""
-    found = (
-        StoredObject.objects.filter(id__in=named, is_deleted=False).exclude(clock="").values_list("clock", flat=True)
-    )
-    return found.first() or ""
+    found = StoredObject.objects.filter(id__in=named, is_deleted=False).exclude(clock="")
+    return next(iter(found.values_list("clock", flat=True)), "")
 
 
 def put_on_clock(customer: str, clock: str) -> None:
@@ -131,8 +129,8 @@ def free_id(object_id: str) -> None:
 
 def find_any(object_id: str) -> Data | None:
     """This will return the object of this id, whatever its kind, or None."""
-    row = StoredObject.objects.filter(id=object_id, is_deleted=False).first()
-    return copy.deepcopy(row.data) if row else None
+    found = StoredObject.objects.filter(id=object_id, is_deleted=False)
+    return next((copy.deepcopy(row.data) for row in found), None)
 
 
 def was_deleted(kind: str, object_id: str) -> bool:
@@ -186,10 +184,10 @@ def _row(
     status: int = 404,
 ) -> StoredObject:
     rows = StoredObject.objects.all() if rows is None else rows
-    row = rows.filter(id=object_id, kind=kind, is_deleted=False).first()
-    if row is None:
-        raise ResourceMissing(kind, object_id, param, status=status)
-    return row
+    try:  # not first(): its order by number makes Postgres read from the beginning while it has no figures of the table
+        return rows.get(id=object_id, kind=kind, is_deleted=False)
+    except StoredObject.DoesNotExist:
+        raise ResourceMissing(kind, object_id, param, status=status) from None
 
 
 def _fill(row: StoredObject, data: Data) -> None:
