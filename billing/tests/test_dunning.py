@@ -145,7 +145,7 @@ class TestFailedRenewal:
         gateway.client().v1.invoices.pay(invoice_id)  # before we have heard of the end
         run_jobs()
         assert (tier(alice), allowances(alice)) == ("free", [500, 500])
-        balance = credits_selectors.get_balance(account_id=alice.pk, now=clock.now() + timedelta(days=29))
+        balance = credits_selectors.get_balance(account_id=alice.pk, now=clock.now() + timedelta(days=27))
         assert balance.available >= 500
 
     def test_whose_news_come_after_the_recovery_is_no_mail(
