@@ -1,6 +1,6 @@
 """The queue's jobs: when they are tried again, why they failed, and starting or ignoring them by hand."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from traceback import format_exception
 from typing import Any
@@ -11,13 +11,19 @@ from django.db.models import F
 from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.jobs import Job
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 from procrastinate.utils import utcnow
+from psycopg.errors import RaiseException
 
 from smartspec import clock
 from smartspec.errors import DomainError
+from smartspec.logs import get_logger
 from smartspec.models import JobFailure
 from smartspec.users import services
+
+log = get_logger(__name__)
 
 CLEAR_ENDED = """
 DELETE FROM procrastinate_jobs j WHERE j.status IN ('succeeded', 'cancelled', 'aborted')
@@ -130,6 +136,31 @@ def take_out(*, job_id: int, is_kept: bool = False) -> None:
     if ProcrastinateJob.objects.filter(pk=job_id, status="failed").exists():
         app.job_manager.retry_job_by_id(job_id, retry_at=utcnow())  # only what waits can be taken out
     app.job_manager.cancel_job_by_id(job_id, delete_job=not is_kept)
+
+
+# --- After a kill -------------------------------------------------------------------------------------------------
+
+
+async def start_again(manager: JobManager, stalled: Iterable[Job]) -> None:
+    """This will start jobs again that were left in the middle. One of which the next run waits already is left to it,
+    and one that another rescuer, or a worker that was only slow, has seen to meanwhile stays as it is."""
+    for job in stalled:
+        try:
+            await _start_again(manager, job)
+        except ConnectorException as error:
+            if not isinstance(error.__cause__, RaiseException):  # the queue's word for: not in that state any more
+                raise
+            log.info("Stalled job was seen to already", job_id=job.id, task=job.task_name)
+
+
+async def _start_again(manager: JobManager, job: Job) -> None:
+    try:
+        await manager.retry_job(job)
+    except UniqueViolation:  # one of its queueing lock waits already, and will do what this one has left
+        await manager.finish_job(job, Status.ABORTED, delete_job=True)
+        log.warning("Stalled job left to the next one", job_id=job.id, task=job.task_name)
+    else:
+        log.warning("Stalled job started again", job_id=job.id, task=job.task_name)
 
 
 # --- By hand ------------------------------------------------------------------------------------------------------

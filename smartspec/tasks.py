@@ -2,8 +2,6 @@
 
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import UniqueViolation
-from procrastinate.jobs import Status
 
 from smartspec import clock, jobs
 from smartspec.logs import get_logger
@@ -20,14 +18,7 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
     written so that this changes nothing.
     """
     manager = context.app.job_manager
-    for job in await manager.get_stalled_jobs():
-        try:
-            await manager.retry_job(job)
-        except UniqueViolation:  # one of its queueing lock waits already, and will do what this one has left
-            await manager.finish_job(job, Status.ABORTED, delete_job=True)
-            log.warning("Stalled job left to the next one", job_id=job.id, task=job.task_name)
-        else:
-            log.warning("Stalled job started again", job_id=job.id, task=job.task_name)
+    await jobs.start_again(manager, await manager.get_stalled_jobs())
 
 
 @app.periodic(cron="37 2 * * *")

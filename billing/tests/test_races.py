@@ -6,8 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.management import call_command
 from django.db import connection
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
@@ -17,7 +20,7 @@ from billing.sandbox import store
 from billing.tests.conftest import open_credits, open_plan, pay
 from credits import selectors as credits_selectors
 from credits.models import Grant
-from smartspec import clock
+from smartspec import clock, jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -293,6 +296,29 @@ class TestWorker:
         left = ProcrastinateJob.objects.filter(queue_name="waits").order_by("id").values_list("task_name", "status")
         assert list(left) == [("credits.tasks.expire_due", "todo"), ("billing.tasks.apply_event", "todo")]
         assert not ProcrastinateJob.objects.filter(status="failed").exists()
+
+    def test_killed_is_made_up_for_once_by_two_that_look_at_the_same_time(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, queueing_lock, status) VALUES"
+                " ('waits', 'credits.tasks.expire_due', 0, 'expiry', 'doing'),"
+                " ('waits', 'credits.tasks.expire_due', 0, 'expiry', 'todo'),"  # the next minute's
+                " ('waits', 'billing.tasks.apply_event', 10, NULL, 'doing')"
+            )
+
+        @async_to_sync
+        async def two_look() -> None:
+            assert isinstance(app.connector, DjangoConnector)
+            with app.replace_connector(app.connector.get_worker_connector()):
+                async with app.open_async():
+                    seen = [list(await app.job_manager.get_stalled_jobs()) for _ in range(2)]
+                    assert [len(stalled) for stalled in seen] == [2, 2]
+                    for stalled in seen:
+                        await jobs.start_again(app.job_manager, stalled)
+
+        two_look()
+        left = ProcrastinateJob.objects.order_by("id").values_list("task_name", "status", "attempts")
+        assert list(left) == [("credits.tasks.expire_due", "todo", 0), ("billing.tasks.apply_event", "todo", 1)]
 
     def test_goes_on_with_a_customers_next_event_while_one_waits_for_its_retry(
         self, alice: Any, alice_client: APIClient
