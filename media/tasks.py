@@ -38,7 +38,7 @@ def climb_ladder(timestamp: int) -> None:
 @app.periodic(cron="21 * * * *")
 @app.task(queueing_lock="media.remind_unpaid", retry=BackOff())
 def remind_unpaid(timestamp: int) -> None:
-    """Send the mails of the ladder that could not be handed over."""
+    """Send the mails of the ladder to those who were deactivated when their step came, and are back."""
     services.remind_unpaid()
 
 

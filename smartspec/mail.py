@@ -15,10 +15,12 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
+from procrastinate.contrib.django import app
 
+from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 from smartspec.users import selectors
-from smartspec.users.models import SentMail, User
+from smartspec.users.models import SentMail, User, WaitingMail
 
 log = get_logger(__name__)
 
@@ -26,6 +28,15 @@ BUTTON = re.compile(r"(?P<label>[^:\n]{1,60}): (?P<url>https?://\S+)")
 CODE = re.compile(r"[A-Z0-9-]{4,16}")
 FACT = re.compile(r"(?P<name>[^:\n]{1,40}): (?P<value>.+)")
 REASON_MARK = "\n\n-- \n"
+SECOND_TRY_SECONDS = 60
+
+
+class MailNotTaken(DomainError):
+    """The mail server is away, or refuses."""
+
+    code = "mail_not_taken"
+    status = 503
+    title = "Mail not taken"
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,8 @@ class Letter:
 def send_mail_once(*, user: User, template: str, cause: str, context: dict[str, Any]) -> bool:
     """Send `templates/mail/<template>.{subject.txt,txt}` to the user, unless this `cause` was already told.
 
-    The mail leaves when the caller's transaction commits. Returns False when the same mail for the same cause has been
+    The mail leaves when the caller's transaction commits; while the mail server does not take it, its job tries for
+    days. Returns False when the same mail for the same cause has been
     sent before, and for somebody who asked to be forgotten: a bank or Stripe may tell of them for days.
     """
     if selectors.is_erased(user_id=user.pk):
@@ -59,19 +71,40 @@ def send_mail_once(*, user: User, template: str, cause: str, context: dict[str, 
     if not is_new:
         return False
     letter = write_letter(template=template, context=context | {"user": user}, language=user.language)
-    message = EmailMultiAlternatives(subject=letter.subject, body=letter.text, to=[user.email])
-    message.attach_alternative(letter.html, "text/html")
-    transaction.on_commit(lambda: deliver(message, sent))
+    WaitingMail.objects.create(sent=sent, subject=letter.subject, text=letter.text, html=letter.html)
+    # By name: the task calls this module. It finds nothing to do where the mail server takes the mail at once.
+    task = app.configure_task(name="smartspec.users.tasks.hand_over_mail", schedule_in={"seconds": SECOND_TRY_SECONDS})
+    task.defer(mail_id=sent.pk)
+    transaction.on_commit(lambda: try_to_hand_over(mail_id=sent.pk))
     return True
 
 
-def deliver(message: EmailMultiAlternatives, sent: SentMail) -> None:
-    """Hand a mail over. One that cannot be handed over counts as not sent, and undoes nothing of what it tells."""
+def try_to_hand_over(*, mail_id: int) -> None:
+    """Hand a mail over if the mail server takes it now. It undoes nothing of what it tells: else its job does it."""
+    try:
+        hand_over(mail_id=mail_id)
+    except MailNotTaken as error:
+        log.error("Mail waits for the mail server", mail_id=mail_id, error=error.detail)
+
+
+def hand_over(*, mail_id: int) -> None:
+    """Hand a mail over to the mail server, unless that was done or its reader was forgotten meanwhile.
+
+    Whoever is killed between the mail server's yes and our note of it sends it twice; nothing sends it never.
+
+    :raises MailNotTaken: there is no mail server, or it refuses.
+    """
+    waiting = WaitingMail.objects.select_related("sent__user").filter(pk=mail_id).first()
+    if waiting is None:
+        return
+    message = EmailMultiAlternatives(subject=waiting.subject, body=waiting.text, to=[waiting.sent.user.email])
+    message.attach_alternative(waiting.html, "text/html")
     try:
         message.send()
     except OSError as error:  # smtplib's errors are of this kind
-        log.error("Mail not sent", template=sent.template, cause=sent.cause, error=str(error))
-        sent.delete()
+        # Its class alone: what a mail server says to a refusal has the address in it.
+        raise MailNotTaken(f"The mail server did not take it: {type(error).__name__}.") from None
+    waiting.delete()
 
 
 def write_letter(*, template: str, context: dict[str, Any], language: str) -> Letter:

@@ -116,7 +116,7 @@ def climb_ladder(*, now: datetime) -> int:
 
 
 def remind_unpaid() -> None:
-    """This will send every account in arrears the mail of its step, where that could not be handed over at first.
+    """This will send every account in arrears the mail of its step, where nobody could read it at first.
 
     :raises credits_services.AccountsFailed: at the end, if it failed in some accounts.
     """
@@ -168,7 +168,7 @@ def tell(account: StorageAccount) -> None:
     since = account.unpaid_since
     assert since is not None  # noqa: S101 - narrows the type; a ladder has begun
     if not account.user.is_active:
-        return  # nobody reads it any more
+        return  # nobody reads it; whoever comes back is told then
     mail.send_mail_once(
         user=account.user,
         template=MAIL_TEMPLATES[Step(account.step)],

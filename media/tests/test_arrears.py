@@ -15,6 +15,7 @@ from media.models import Asset, StorageAccount, StorageEvent
 from media.services import accounts
 from media.tests import outage
 from media.tests.conftest import GIGABYTE, Announce, Store, ledger_lines
+from smartspec.users.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -217,37 +218,37 @@ class TestLadder:
         assert [kind for kind, _ in steps()] == ["warned", "uploads_stopped", "files_deleted"]
         assert climb(now=ELEVENTH + 91 * DAY) == 0
 
-    def test_warns_again_when_the_mail_could_not_be_handed_over(
-        self, occupied: Asset, pass_days: Callable[..., None], settings: Any, mailoutbox: list[Any]
+    def test_warns_whoever_was_deactivated_once_they_are_back(
+        self, occupied: Asset, pass_days: Callable[..., None], mailoutbox: list[Any]
     ) -> None:
-        settings.EMAIL_BACKEND = "smartspec.tests.test_mail.NoServer"
+        User.objects.update(is_active=False)
         pass_days(1)
-        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        User.objects.update(is_active=True)
         assert mailoutbox == []
         pass_days(3, first=1)
         assert [mail.subject for mail in mailoutbox] == ["Your SmartSpec Pro storage could not be paid"]
         assert steps() == [("warned", "03-11")]
 
     @pytest.mark.django_db(transaction=True)
-    def test_warns_everybody_again_whose_mail_can_be_handed_over(
+    def test_warns_everybody_who_is_back_though_it_fails_for_one(
         self, occupied: Asset, store: Store, bob: Any, pass_days: Callable[..., None], settings: Any,
         mailoutbox: list[Any],
     ) -> None:  # fmt: skip
-        settings.EMAIL_BACKEND = "smartspec.tests.test_mail.NoServer"
         store(50_000_000, user_id=bob.pk)
+        User.objects.update(is_active=False)
         pass_days(1)
+        User.objects.update(is_active=True)
         settings.EMAIL_BACKEND = f"{__name__}.NotForAlice"
         with pytest.raises(credits_services.AccountsFailed):
             services.remind_unpaid()
         assert [mail.to for mail in mailoutbox] == [[bob.email]]
 
-    def test_is_told_no_more_when_it_has_ended(
-        self, occupied: Asset, give: Callable[..., None], pass_days: Callable[..., None], settings: Any,
-        mailoutbox: list[Any],
-    ) -> None:  # fmt: skip
-        settings.EMAIL_BACKEND = "smartspec.tests.test_mail.NoServer"
+    def test_warns_nobody_any_more_whose_arrears_are_paid(
+        self, occupied: Asset, give: Callable[..., None], pass_days: Callable[..., None], mailoutbox: list[Any]
+    ) -> None:
+        User.objects.update(is_active=False)
         pass_days(1)
-        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        User.objects.update(is_active=True)
         give("1", at=ELEVENTH)
         pass_days(3, first=1)
         assert mailoutbox == []

@@ -1,17 +1,21 @@
 """Mail: one design, the reader's language, once per cause."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
 from django.core import mail as outbox
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 
 from smartspec import mail
-from smartspec.users.models import SentMail, User
+from smartspec.users import tasks
+from smartspec.users.models import SentMail, User, WaitingMail
 
 CONTEXT = {"plan": "Pro", "last4": "4242", "exp_month": 3, "exp_year": 2027, "renews_at": None}
 
@@ -36,12 +40,48 @@ class TestSending:
             assert "You get this mail because you have a paid plan." in body
             assert "/accounts/email/" in body
 
-    def test_tries_again_what_could_not_be_handed_over(self, alice: User, settings: Any, mailoutbox: list[Any]) -> None:
+    def test_waits_for_a_mail_server_that_is_away_and_leaves_once(
+        self, alice: User, settings: Any, mailoutbox: list[Any]
+    ) -> None:
         settings.EMAIL_BACKEND = "smartspec.tests.test_mail.NoServer"
         assert send(alice, "a")
-        assert not SentMail.objects.exists()
+        mail_id = SentMail.objects.get().pk
+        with pytest.raises(mail.MailNotTaken) as failure:
+            tasks.hand_over_mail(mail_id)
+        assert alice.email not in "".join(format_exception(failure.value))  # it is kept, and staff see it
+        assert mailoutbox == []
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-        assert send(alice, "a")
+        for _ in range(2):
+            tasks.hand_over_mail(mail_id)
+        assert [message.to for message in mailoutbox] == [[alice.email]]
+        assert not send(alice, "a")
+
+    def test_keeps_no_text_of_what_has_left(self, alice: User, mailoutbox: list[Any]) -> None:
+        send(alice, "a")
+        assert (len(mailoutbox), WaitingMail.objects.count()) == (1, 0)
+        call_command("procrastinate", "worker", "--one-shot")  # its job comes later, and finds nothing to do
+        assert len(mailoutbox) == 1
+
+
+@pytest.mark.django_db
+class TestKilled:
+    """What no test commits, is as if the web server or the worker was killed when its transaction had committed."""
+
+    def test_between_commit_and_mail_server_leaves_the_mail_to_its_job(
+        self, alice: User, mailoutbox: list[Any], run_jobs: Callable[[], int]
+    ) -> None:
+        send(alice, "a")
+        assert mailoutbox == []
+        with connection.cursor() as cursor:  # a minute later
+            cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = now()")
+        assert (run_jobs(), len(mailoutbox)) == (1, 1)
+
+    def test_and_forgotten_gets_no_mail(self, alice: User, mailoutbox: list[Any]) -> None:
+        send(alice, "a")
+        mail_id = SentMail.objects.get().pk
+        alice.sentmail_set.all().delete()  # what an erasure does
+        tasks.hand_over_mail(mail_id)
+        assert mailoutbox == []
 
 
 class NoServer:
@@ -50,7 +90,7 @@ class NoServer:
     def __init__(self, **options: Any) -> None: ...
 
     def send_messages(self, messages: list[Any]) -> int:
-        raise ConnectionRefusedError("no mail server")
+        raise ConnectionRefusedError(f"no mail server for {messages[0].to}")
 
 
 @pytest.mark.django_db

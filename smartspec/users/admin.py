@@ -228,10 +228,11 @@ class UserSessionAdmin(UserSearchMixin, ReadOnlyAdmin):
 class SentMailAdmin(UserSearchMixin, ReadOnlyAdmin):
     search_fields = ("cause",)
     person = user_column()
-    list_display = ("id", person, "template", "cause", "sent_at")
-    list_select_related = ("user",)
+    has_left = column(lambda mail: "waits" if hasattr(mail, "waiting") else "yes", "Left")
+    list_display = ("id", person, "template", "cause", "sent_at", has_left)
+    list_select_related = ("user", "waiting")
     ordering = ("-id",)
-    fields = (person, "template", "cause", "sent_at")
+    fields = (person, "template", "cause", "sent_at", has_left)
 
 
 @admin.register(StaffAction)

@@ -117,7 +117,8 @@ def staff_actions(user: User, until: datetime, limit: int) -> Iterable[Line]:
 def mails(user: User, until: datetime, limit: int) -> Iterable[Line]:
     """What they were told by mail."""
     for mail in selectors.list_mails(user=user, until=until, limit=limit):
-        yield Line(at=mail.sent_at, title=f"Mail: {words(mail.template)}")
+        detail = "Waits for the mail server" if hasattr(mail, "waiting") else ""
+        yield Line(at=mail.sent_at, title=f"Mail: {words(mail.template)}", detail=detail)
 
 
 def words(name: str) -> str:

@@ -125,6 +125,18 @@ class SentMail(models.Model):
         return f"{self.template} to {self.user_id} for {self.cause}"
 
 
+class WaitingMail(models.Model):
+    """What a mail says until the mail server has taken it; a mail without such a row has left."""
+
+    sent = models.OneToOneField(SentMail, on_delete=models.CASCADE, primary_key=True, related_name="waiting")
+    subject = models.TextField()
+    text = models.TextField()
+    html = models.TextField()
+
+    def __str__(self) -> str:
+        return f"waits: {self.sent_id}"
+
+
 class SupportView(models.Model):
     """Whose account pages a member of staff reads, and until when. That it began is kept as a StaffAction."""
 

@@ -163,4 +163,5 @@ def list_staff_actions(*, user: User, until: datetime, limit: int) -> list[Staff
 
 def list_mails(*, user: User, until: datetime, limit: int) -> list[SentMail]:
     """Return the mails that a person was sent until a moment, newest first."""
-    return list(SentMail.objects.filter(user=user, sent_at__lte=until).order_by("-sent_at", "-pk")[:limit])
+    mails = SentMail.objects.filter(user=user, sent_at__lte=until).select_related("waiting")
+    return list(mails.order_by("-sent_at", "-pk")[:limit])

@@ -1,8 +1,8 @@
-"""What the queue does for people: housekeeping."""
+"""What the queue does for people: housekeeping, and mail that waits."""
 
 from procrastinate.contrib.django import app
 
-from smartspec import backoffice, clock
+from smartspec import backoffice, clock, mail
 from smartspec.jobs import BackOff
 from smartspec.logs import get_logger
 from smartspec.users import selectors, services
@@ -16,6 +16,12 @@ log = get_logger(__name__)
 def clear_expired(timestamp: int) -> None:
     """Delete expired sessions, links, rate counters and cache rows, every hour."""
     log.info("Expired rows cleared", **services.clear_expired(now=clock.now()))
+
+
+@app.task(queue="default", retry=BackOff())
+def hand_over_mail(mail_id: int) -> None:
+    """Send a mail that the mail server did not take at once."""
+    mail.hand_over(mail_id=mail_id)
 
 
 @app.task(queue="default", retry=BackOff())
