@@ -10,7 +10,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from billing import gateway, services, stripe_data
-from billing.models import PaidInvoice
+from billing.models import PaidInvoice, Subscription
 from billing.sandbox.services import disputes
 from billing.tests.test_refunds import become, refund_at_stripe
 from credits import selectors as credits_selectors
@@ -175,9 +175,11 @@ def test_of_a_year_that_is_upgraded_later_leaves_what_the_upgrade_paid_for(
     run_jobs()
     next_month()
     assert kept(alice) == [0]
+    month = credits_selectors.month_at(anchor_at=Subscription.objects.get().anchor_at, at=clock.now())
+    left = (month.end_at - clock.now()) / (month.end_at - month.start_at)
     upgrade(alice_client, subscription_id)
     run_jobs()
     next_month()
     assert kept(alice) == [0, 0, 4500]
-    assert 4_000 < kept_of_upgrade(alice) <= 4_500  # of a month that began none to three days ago
+    assert kept_of_upgrade(alice) == pytest.approx(Decimal(4500 * left), abs=2)  # seconds apart
     assert services.reconcile(now=clock.now()).remaining == 0
