@@ -102,7 +102,10 @@ class Environment:
             return None
         if not value.startswith(("smtp://", "smtp+tls://", "smtp+ssl://", "smtps://", "consolemail://")):
             raise ImproperlyConfigured(f"{name} must be a URL such as smtp+tls://user:password@host:587.")
-        return dict(self._env.email_url_config(value))
+        config = dict(self._env.email_url_config(value))
+        if config.pop("OPTIONS", None):
+            raise ImproperlyConfigured(f"{name} may say ?ssl= or ?tls= only; Django knows nothing else to do with it.")
+        return config
 
     def reject_unknown(self) -> None:
         """Raise ImproperlyConfigured for a variable that looks like ours, or stands in .env, but is never read."""

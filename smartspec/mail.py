@@ -6,17 +6,23 @@ table, and what follows the line `--` tells why the mail was sent.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
-from procrastinate.contrib.django import app
 
+from smartspec import clock
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 from smartspec.users import selectors
@@ -28,7 +34,9 @@ BUTTON = re.compile(r"(?P<label>[^:\n]{1,60}): (?P<url>https?://\S+)")
 CODE = re.compile(r"[A-Z0-9-]{4,16}")
 FACT = re.compile(r"(?P<name>[^:\n]{1,40}): (?P<value>.+)")
 REASON_MARK = "\n\n-- \n"
-SECOND_TRY_SECONDS = 60
+TRY_AGAIN_AFTER = timedelta(minutes=5)
+GIVE_UP_AFTER = timedelta(days=2)  # the links of a mail are good for three
+PATIENT_SECONDS = 60  # for a mail server, where nobody waits for the answer; else EMAIL_TIMEOUT
 
 
 class MailNotTaken(DomainError):
@@ -61,50 +69,113 @@ class Letter:
 def send_mail_once(*, user: User, template: str, cause: str, context: dict[str, Any]) -> bool:
     """Send `templates/mail/<template>.{subject.txt,txt}` to the user, unless this `cause` was already told.
 
-    The mail leaves when the caller's transaction commits; while the mail server does not take it, its job tries for
-    days. Returns False when the same mail for the same cause has been
-    sent before, and for somebody who asked to be forgotten: a bank or Stripe may tell of them for days.
+    The mail leaves when the caller's transaction commits; while the mail server does not take it, it waits. Returns
+    False when the same mail for the same cause was written before, and for somebody who asked to be forgotten: a bank
+    or Stripe may tell of them for days.
     """
     if selectors.is_erased(user_id=user.pk):
         return False
-    sent, is_new = SentMail.objects.get_or_create(user=user, template=template, cause=cause)
-    if not is_new:
-        return False
     letter = write_letter(template=template, context=context | {"user": user}, language=user.language)
-    WaitingMail.objects.create(sent=sent, subject=letter.subject, text=letter.text, html=letter.html)
-    # By name: the task calls this module. It finds nothing to do where the mail server takes the mail at once.
-    task = app.configure_task(name="smartspec.users.tasks.hand_over_mail", schedule_in={"seconds": SECOND_TRY_SECONDS})
-    task.defer(mail_id=sent.pk)
-    transaction.on_commit(lambda: try_to_hand_over(mail_id=sent.pk))
+    return send_letter_once(letter, user=user, template=template, cause=cause)
+
+
+def send_letter_once(letter: Letter, *, user: User, template: str, cause: str) -> bool:
+    """Send a mail that is written already, under the same rules."""
+    with transaction.atomic():
+        sent, is_new = SentMail.objects.get_or_create(user=user, template=template, cause=cause)
+        if is_new:
+            WaitingMail.objects.create(sent=sent, subject=letter.subject, text=letter.text, html=letter.html)
+            # Robust: what goes wrong with a mail undoes nothing of what it tells, and stops nobody who did that.
+            transaction.on_commit(lambda: try_to_hand_over(mail_id=sent.pk, now=clock.now()), robust=True)
+    return is_new
+
+
+def try_to_hand_over(*, mail_id: int, now: datetime) -> None:
+    """Hand a mail over at once, unless the mail server is known to be away: then nobody shall wait for it."""
+    if WaitingMail.objects.filter(try_at__isnull=False).exists():
+        return
+    try:
+        hand_over(mail_id=mail_id, connection=get_connection(), now=now)
+    except MailNotTaken as error:
+        log.error("Mail waits", mail_id=mail_id, error=error.detail)
+
+
+def hand_over_waiting(*, now: datetime) -> int:
+    """Hand over every mail that waits and whose time has come, and return how many the mail server took.
+
+    :raises MailNotTaken: there is no mail server.
+    """
+    due = WaitingMail.objects.filter(Q(try_at=None) | Q(try_at__lte=now)).order_by("pk").values_list("pk", flat=True)
+    mail_ids = list(due)
+    if not mail_ids:
+        return 0
+    taken = 0
+    connection = get_connection(timeout=PATIENT_SECONDS)
+    with named_refusal():
+        connection.open()
+    try:
+        for mail_id in mail_ids:
+            try:
+                taken += hand_over(mail_id=mail_id, connection=connection, now=now)
+            except MailNotTaken as error:  # of one mail; the others' readers have done nothing
+                log.error("Mail waits", mail_id=mail_id, error=error.detail)
+    finally:
+        connection.close()
+    return taken
+
+
+def hand_over(*, mail_id: int, connection: BaseEmailBackend, now: datetime) -> bool:
+    """Hand a mail over to the mail server and return True, unless it is not its time, or its reader was forgotten.
+
+    Of several that try at once one does it. Only a mail server that takes it without saying so in time, or a kill
+    between its yes and our note of it, sends it twice, under one Message-ID.
+
+    :raises MailNotTaken: there is no mail server, or it refuses. The mail waits as long again as it has waited, and is
+        given up after GIVE_UP_AFTER.
+    """
+    waiting = WaitingMail.objects.select_related("sent__user").filter(pk=mail_id).first()
+    if waiting is None or (waiting.try_at is not None and waiting.try_at > now):
+        return False
+    waited = now - waiting.sent.sent_at
+    claim = WaitingMail.objects.filter(pk=mail_id, try_at=waiting.try_at)
+    if not claim.update(try_at=now + max(TRY_AGAIN_AFTER, waited)):
+        return False
+    if selectors.is_erased(user_id=waiting.sent.user_id):
+        waiting.delete()
+        return False
+    try:
+        with named_refusal():
+            compose(waiting, connection).send()
+    except MailNotTaken:
+        if waited >= GIVE_UP_AFTER:
+            log.error("Mail given up", mail_id=mail_id, template=waiting.sent.template, user_id=waiting.sent.user_id)
+            SentMail.objects.filter(pk=mail_id).update(given_up_at=now)
+            waiting.delete()
+        raise
+    waiting.delete()
     return True
 
 
-def try_to_hand_over(*, mail_id: int) -> None:
-    """Hand a mail over if the mail server takes it now. It undoes nothing of what it tells: else its job does it."""
-    try:
-        hand_over(mail_id=mail_id)
-    except MailNotTaken as error:
-        log.error("Mail waits for the mail server", mail_id=mail_id, error=error.detail)
-
-
-def hand_over(*, mail_id: int) -> None:
-    """Hand a mail over to the mail server, unless that was done or its reader was forgotten meanwhile.
-
-    Whoever is killed between the mail server's yes and our note of it sends it twice; nothing sends it never.
-
-    :raises MailNotTaken: there is no mail server, or it refuses.
-    """
-    waiting = WaitingMail.objects.select_related("sent__user").filter(pk=mail_id).first()
-    if waiting is None:
-        return
-    message = EmailMultiAlternatives(subject=waiting.subject, body=waiting.text, to=[waiting.sent.user.email])
+def compose(waiting: WaitingMail, connection: BaseEmailBackend) -> EmailMultiAlternatives:
+    """Return a mail that waits as it is sent, whenever and however often that is."""
+    message = EmailMultiAlternatives(
+        subject=waiting.subject,
+        body=waiting.text,
+        to=[waiting.sent.user.email],
+        headers={"Message-ID": f"<mail-{waiting.pk}@{urlsplit(settings.SITE_URL).hostname}>"},
+        connection=connection,
+    )
     message.attach_alternative(waiting.html, "text/html")
+    return message
+
+
+@contextmanager
+def named_refusal() -> Iterator[None]:
+    """Turn what a mail server raises into MailNotTaken, with its class alone: its words have the address in them."""
     try:
-        message.send()
+        yield
     except OSError as error:  # smtplib's errors are of this kind
-        # Its class alone: what a mail server says to a refusal has the address in it.
         raise MailNotTaken(f"The mail server did not take it: {type(error).__name__}.") from None
-    waiting.delete()
 
 
 def write_letter(*, template: str, context: dict[str, Any], language: str) -> Letter:

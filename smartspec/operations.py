@@ -20,6 +20,7 @@ from smartspec import outages
 from smartspec.api import problem
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
+from smartspec.mail import MailNotTaken
 
 log = get_logger(__name__)
 
@@ -71,8 +72,9 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500 as problem+json under /api/, as a page elsewhere; 503 when the database is the trouble."""
-    if outages.is_database_away(sys.exc_info()[1]):
+    """500 as problem+json under /api/, as a page elsewhere; 503 when the database or the mail server is the trouble."""
+    error = sys.exc_info()[1]
+    if outages.is_database_away(error) or isinstance(error, MailNotTaken):
         if request.path.startswith("/api/"):
             response: HttpResponse = problem_response(503, "unavailable", outages.DETAIL)
         else:

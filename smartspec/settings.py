@@ -280,7 +280,7 @@ CACHES = {"default": {"BACKEND": "smartspec.users.cache.PostgresCache", "LOCATIO
 # --- Mail ---------------------------------------------------------------------------------------------------------
 
 MAIL_SANDBOX = EMAIL_GIVEN is None and not PRODUCTION
-EMAIL_TIMEOUT = 10  # seconds; Django would wait for a silent mail server for ever. EMAIL_URL may say ?timeout=
+EMAIL_TIMEOUT = 10  # seconds for each of its answers; Django would wait for a silent mail server for ever
 if EMAIL_GIVEN is not None:
     vars().update(EMAIL_GIVEN)
 elif PRODUCTION:

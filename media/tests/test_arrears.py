@@ -1,12 +1,11 @@
 """Storage that could not be paid: the next credits pay it first; the ladder meanwhile."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core.mail.backends.locmem import EmailBackend
 
 from credits import services as credits_services
 from media import services, tasks, watching
@@ -54,15 +53,6 @@ def many(alice: Any, on_plan: Callable[..., None], counters_add_up: None, now: d
     dataset.load_assets(alice.pk, MANY, now=now)
     size_bytes = MANY * dataset.FILE_BYTES
     StorageAccount.objects.update(asset_count=MANY, used_bytes=size_bytes, stored_bytes=size_bytes)
-
-
-class NotForAlice(EmailBackend):
-    """A mail server that takes everybody's mail but hers, and says so in a way that nobody expects."""
-
-    def send_messages(self, messages: Sequence[Any]) -> int:
-        if any("alice" in address for message in messages for address in message.to):
-            raise RuntimeError("no mail for Alice")
-        return super().send_messages(messages)
 
 
 def climb(*, now: datetime) -> int:
@@ -228,20 +218,6 @@ class TestLadder:
         pass_days(3, first=1)
         assert [mail.subject for mail in mailoutbox] == ["Your SmartSpec Pro storage could not be paid"]
         assert steps() == [("warned", "03-11")]
-
-    @pytest.mark.django_db(transaction=True)
-    def test_warns_everybody_who_is_back_though_it_fails_for_one(
-        self, occupied: Asset, store: Store, bob: Any, pass_days: Callable[..., None], settings: Any,
-        mailoutbox: list[Any],
-    ) -> None:  # fmt: skip
-        store(50_000_000, user_id=bob.pk)
-        User.objects.update(is_active=False)
-        pass_days(1)
-        User.objects.update(is_active=True)
-        settings.EMAIL_BACKEND = f"{__name__}.NotForAlice"
-        with pytest.raises(credits_services.AccountsFailed):
-            services.remind_unpaid()
-        assert [mail.to for mail in mailoutbox] == [[bob.email]]
 
     def test_warns_nobody_any_more_whose_arrears_are_paid(
         self, occupied: Asset, give: Callable[..., None], pass_days: Callable[..., None], mailoutbox: list[Any]

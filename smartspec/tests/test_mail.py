@@ -1,20 +1,24 @@
 """Mail: one design, the reader's language, once per cause."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from smtplib import SMTPRecipientsRefused
 from traceback import format_exception
 from typing import Any
 
 import pytest
 from django.core import mail as outbox
+from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
-from smartspec import mail
-from smartspec.users import tasks
+from smartspec import clock, mail
+from smartspec.users import selectors, services, tasks
 from smartspec.users.models import SentMail, User, WaitingMail
 
 CONTEXT = {"plan": "Pro", "last4": "4242", "exp_month": 3, "exp_year": 2027, "renews_at": None}
@@ -40,57 +44,151 @@ class TestSending:
             assert "You get this mail because you have a paid plan." in body
             assert "/accounts/email/" in body
 
-    def test_waits_for_a_mail_server_that_is_away_and_leaves_once(
+    def test_leaves_nothing_when_what_it_tells_is_undone(self, alice: User, mailoutbox: list[Any]) -> None:
+        with transaction.atomic():
+            send(alice, "a")
+            transaction.set_rollback(True)
+        mail.hand_over_waiting(now=clock.now())
+        assert (mailoutbox, SentMail.objects.count()) == ([], 0)
+
+    def test_that_fails_in_a_way_nobody_expects_stops_nobody(
         self, alice: User, settings: Any, mailoutbox: list[Any]
     ) -> None:
-        settings.EMAIL_BACKEND = "smartspec.tests.test_mail.NoServer"
+        settings.EMAIL_BACKEND = f"{__name__}.Confused"
         assert send(alice, "a")
-        mail_id = SentMail.objects.get().pk
+        assert WaitingMail.objects.count() == 1
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWaiting:
+    """The mail server is away when a mail is written."""
+
+    @pytest.fixture
+    def working(self, settings: Any) -> Callable[[], None]:
+        """Return a function after which the mail server takes mail."""
+        settings.EMAIL_BACKEND = f"{__name__}.NoServer"
+        return lambda: setattr(settings, "EMAIL_BACKEND", "django.core.mail.backends.locmem.EmailBackend")
+
+    def test_leaves_once_it_is_back_and_keeps_no_text(
+        self, alice: User, working: Callable[[], None], mailoutbox: list[Any]
+    ) -> None:
+        send(alice, "a")
         with pytest.raises(mail.MailNotTaken) as failure:
-            tasks.hand_over_mail(mail_id)
+            mail.hand_over_waiting(now=clock.now() + 6 * MINUTE)
         assert alice.email not in "".join(format_exception(failure.value))  # it is kept, and staff see it
         assert mailoutbox == []
-        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-        for _ in range(2):
-            tasks.hand_over_mail(mail_id)
+        working()
+        assert [mail.hand_over_waiting(now=clock.now() + 30 * MINUTE) for _ in range(2)] == [1, 0]
         assert [message.to for message in mailoutbox] == [[alice.email]]
+        assert WaitingMail.objects.count() == 0
         assert not send(alice, "a")
 
-    def test_keeps_no_text_of_what_has_left(self, alice: User, mailoutbox: list[Any]) -> None:
+    def test_lets_nobody_else_wait_for_it(
+        self, alice: User, working: Callable[[], None], mailoutbox: list[Any]
+    ) -> None:
         send(alice, "a")
-        assert (len(mailoutbox), WaitingMail.objects.count()) == (1, 0)
-        call_command("procrastinate", "worker", "--one-shot")  # its job comes later, and finds nothing to do
-        assert len(mailoutbox) == 1
+        working()
+        send(alice, "b")
+        assert (mailoutbox, WaitingMail.objects.filter(try_at=None).count()) == ([], 1)
+        assert mail.hand_over_waiting(now=clock.now() + 6 * MINUTE) == 2
+
+    def test_leaves_once_though_two_hand_over_at_the_same_time(
+        self, alice: User, working: Callable[[], None], mailoutbox: list[Any]
+    ) -> None:
+        send(alice, "a")
+        working()
+        now = clock.now() + 6 * MINUTE
+        with ThreadPoolExecutor(4) as pool:
+            taken = list(pool.map(lambda _: hand_over_and_close(now), range(4)))
+        assert (sum(taken), len(mailoutbox)) == (1, 1)
+
+    def test_is_tried_ever_more_seldom_and_given_up_after_two_days(
+        self, alice: User, settings: Any, mailoutbox: list[Any]
+    ) -> None:
+        settings.EMAIL_BACKEND = f"{__name__}.NotForAlice"
+        written_at = clock.now()
+        send(alice, "a")
+        tries = []
+        for minutes in range(0, 5 * 24 * 60, 5):
+            before = WaitingMail.objects.values_list("try_at").first()
+            mail.hand_over_waiting(now=written_at + minutes * MINUTE + MINUTE)
+            if WaitingMail.objects.values_list("try_at").first() != before:
+                tries.append(minutes)
+        assert 8 <= len(tries) <= 12
+        assert tries[-1] >= 2 * 24 * 60
+        (sent,) = selectors.list_mails(user=alice, until=clock.now() + MINUTE, limit=2)
+        assert selectors.mail_state(sent) == "no: the mail server refused it"
+        assert mailoutbox == []
+
+    def test_holds_up_nobody_elses(
+        self, alice: User, bob: User, working: Callable[[], None], settings: Any, mailoutbox: list[Any]
+    ) -> None:
+        send(alice, "a")
+        send(bob, "a")
+        settings.EMAIL_BACKEND = f"{__name__}.NotForAlice"
+        assert mail.hand_over_waiting(now=clock.now() + 6 * MINUTE) == 1
+        assert [message.to for message in mailoutbox] == [[bob.email]]
+
+    def test_is_not_sent_to_whoever_asked_to_be_forgotten(
+        self, alice: User, working: Callable[[], None], mailoutbox: list[Any]
+    ) -> None:
+        send(alice, "a")
+        services.request_erasure(user=alice, now=clock.now())
+        working()
+        assert mail.hand_over_waiting(now=clock.now() + 6 * MINUTE) == 0
+        assert (mailoutbox, WaitingMail.objects.count()) == ([], 0)
+
+    def test_is_what_staff_see_of_it(self, alice: User, working: Callable[[], None]) -> None:
+        send(alice, "a")
+        (sent,) = selectors.list_mails(user=alice, until=clock.now() + MINUTE, limit=2)
+        assert selectors.mail_state(sent) == "not yet: the mail server is away"
 
 
 @pytest.mark.django_db
-class TestKilled:
-    """What no test commits, is as if the web server or the worker was killed when its transaction had committed."""
-
-    def test_between_commit_and_mail_server_leaves_the_mail_to_its_job(
-        self, alice: User, mailoutbox: list[Any], run_jobs: Callable[[], int]
-    ) -> None:
-        send(alice, "a")
-        assert mailoutbox == []
-        with connection.cursor() as cursor:  # a minute later
-            cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = now()")
-        assert (run_jobs(), len(mailoutbox)) == (1, 1)
-
-    def test_and_forgotten_gets_no_mail(self, alice: User, mailoutbox: list[Any]) -> None:
-        send(alice, "a")
-        mail_id = SentMail.objects.get().pk
-        alice.sentmail_set.all().delete()  # what an erasure does
-        tasks.hand_over_mail(mail_id)
-        assert mailoutbox == []
+def test_a_kill_between_commit_and_mail_server_leaves_the_mail_to_the_next_minute(
+    alice: User, mailoutbox: list[Any]
+) -> None:
+    send(alice, "a")  # a test that commits nothing hands nothing over, as if it was killed there
+    assert mailoutbox == []
+    tasks.hand_over_waiting_mail(timestamp=0)
+    assert len(mailoutbox) == 1
 
 
-class NoServer:
+def hand_over_and_close(now: datetime) -> int:
+    try:
+        return mail.hand_over_waiting(now=now)
+    finally:
+        connection.close()
+
+
+class NoServer(EmailBackend):
     """A mail server that cannot be reached."""
 
-    def __init__(self, **options: Any) -> None: ...
+    def open(self) -> None:
+        raise ConnectionRefusedError("no mail server")
 
-    def send_messages(self, messages: list[Any]) -> int:
+    def send_messages(self, messages: Sequence[Any]) -> int:
         raise ConnectionRefusedError(f"no mail server for {messages[0].to}")
+
+
+class NotForAlice(EmailBackend):
+    """A mail server that knows nobody of her name."""
+
+    def send_messages(self, messages: Sequence[Any]) -> int:
+        refused = {address: (550, b"unknown") for message in messages for address in message.to if "alice" in address}
+        if refused:
+            raise SMTPRecipientsRefused(refused)
+        return super().send_messages(messages)
+
+
+class Confused(EmailBackend):
+    """A mail server's library that fails as nobody expects."""
+
+    def send_messages(self, messages: Sequence[Any]) -> int:
+        raise RuntimeError("what now?")
 
 
 @pytest.mark.django_db

@@ -18,7 +18,13 @@ from django.utils import translation
 from django.utils.translation import get_language_from_request, gettext_lazy
 
 from smartspec import mail
+from smartspec.logs import get_logger
 from smartspec.users.models import User, one_line
+
+log = get_logger(__name__)
+
+# For a stranger's address as for a known one: the answer tells nobody which it is.
+WAITED_FOR = {"account/email/password_reset_code", "account/email/unknown_account"}
 
 
 class SignupForm(forms.Form):
@@ -60,6 +66,22 @@ class AccountAdapter(DefaultAccountAdapter):
             return ImmediateHttpResponse(ErrorResponse(request, exception=taken))
         self.add_message(request, messages.ERROR, message=self.error_messages["email_taken"])
         return ImmediateHttpResponse(HttpResponseRedirect(reverse(page)))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a mail of allauth's, at once: a code is good for minutes.
+
+        Where a mail server is away, a sign-up or a changed password stands all the same, and another code can be asked
+        for later. Only whoever asked for nothing but the mail is told.
+
+        :raises mail.MailNotTaken: for a mail that somebody waits for.
+        """
+        try:
+            with mail.named_refusal():
+                super().send_mail(template_prefix, email, context)
+        except mail.MailNotTaken as error:
+            log.error("Mail not sent", template=template_prefix, error=error.detail)
+            if template_prefix in WAITED_FOR:
+                raise
 
     def render_mail(
         self, template_prefix: str, email: str, context: dict[str, Any], headers: Any = None

@@ -26,7 +26,7 @@ from smartspec.admin import (
 )
 from smartspec.admin.actions import RowAction, RowActionsMixin, staff_of
 from smartspec.backoffice import ReasonForm
-from smartspec.users import services
+from smartspec.users import selectors, services
 from smartspec.users.models import ApiKey, SentMail, StaffAction, User
 
 RIGHTS = ("is_staff", "is_superuser", "groups")
@@ -228,7 +228,7 @@ class UserSessionAdmin(UserSearchMixin, ReadOnlyAdmin):
 class SentMailAdmin(UserSearchMixin, ReadOnlyAdmin):
     search_fields = ("cause",)
     person = user_column()
-    has_left = column(lambda mail: "waits" if hasattr(mail, "waiting") else "yes", "Left")
+    has_left = column(selectors.mail_state, "Left")
     list_display = ("id", person, "template", "cause", "sent_at", has_left)
     list_select_related = ("user", "waiting")
     ordering = ("-id",)

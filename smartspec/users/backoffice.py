@@ -117,8 +117,8 @@ def staff_actions(user: User, until: datetime, limit: int) -> Iterable[Line]:
 def mails(user: User, until: datetime, limit: int) -> Iterable[Line]:
     """What they were told by mail."""
     for mail in selectors.list_mails(user=user, until=until, limit=limit):
-        detail = "Waits for the mail server" if hasattr(mail, "waiting") else ""
-        yield Line(at=mail.sent_at, title=f"Mail: {words(mail.template)}", detail=detail)
+        state = selectors.mail_state(mail)
+        yield Line(at=mail.sent_at, title=f"Mail: {words(mail.template)}", detail="" if state == "yes" else state)
 
 
 def words(name: str) -> str:

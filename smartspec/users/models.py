@@ -110,12 +110,13 @@ class Erasure(models.Model):
 
 
 class SentMail(models.Model):
-    """A mail that was sent, so that no cause is told twice."""
+    """A mail that was written, so that no cause is told twice. It has left unless it waits or was given up."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE)
     template = models.CharField(max_length=60)
     cause = models.CharField(max_length=200)
     sent_at = models.DateTimeField(auto_now_add=True)
+    given_up_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("user", "template", "cause"), name="sent_mail_once_per_cause"),)
@@ -126,12 +127,13 @@ class SentMail(models.Model):
 
 
 class WaitingMail(models.Model):
-    """What a mail says until the mail server has taken it; a mail without such a row has left."""
+    """What a mail says, until the mail server has taken it."""
 
     sent = models.OneToOneField(SentMail, on_delete=models.CASCADE, primary_key=True, related_name="waiting")
     subject = models.TextField()
     text = models.TextField()
     html = models.TextField()
+    try_at = models.DateTimeField(null=True)  # none: was not tried yet
 
     def __str__(self) -> str:
         return f"waits: {self.sent_id}"

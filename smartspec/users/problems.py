@@ -10,6 +10,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 
 from smartspec.api import problem
+from smartspec.mail import MailNotTaken
 from smartspec.users.authentication import CHALLENGE
 
 PREFIX = "/api/auth/app/"
@@ -61,6 +62,8 @@ class HeadlessProblemMiddleware:
             )
         if isinstance(exception, RecursionError):
             return answer(400, "parse_error", "The body is not valid JSON.")
+        if isinstance(exception, MailNotTaken):
+            return answer(503, "unavailable", "No mail can be sent just now. Please try again in a few minutes.")
         return None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

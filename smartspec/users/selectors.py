@@ -161,6 +161,13 @@ def list_staff_actions(*, user: User, until: datetime, limit: int) -> list[Staff
     return list(done.order_by("-created_at", "-pk")[:limit])
 
 
+def mail_state(mail: SentMail) -> str:
+    """Return whether a mail has left, in a word or three. Read it with `select_related("waiting")`."""
+    if mail.given_up_at is not None:
+        return "no: the mail server refused it"
+    return "not yet: the mail server is away" if hasattr(mail, "waiting") else "yes"
+
+
 def list_mails(*, user: User, until: datetime, limit: int) -> list[SentMail]:
     """Return the mails that a person was sent until a moment, newest first."""
     mails = SentMail.objects.filter(user=user, sent_at__lte=until).select_related("waiting")

@@ -18,10 +18,13 @@ def clear_expired(timestamp: int) -> None:
     log.info("Expired rows cleared", **services.clear_expired(now=clock.now()))
 
 
-@app.task(queue="default", retry=BackOff())
-def hand_over_mail(mail_id: int) -> None:
-    """Send a mail that the mail server did not take at once."""
-    mail.hand_over(mail_id=mail_id)
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="users.hand_over_waiting_mail", pass_context=False)
+def hand_over_waiting_mail(timestamp: int) -> None:
+    """Send, every minute, the mails that the mail server did not take at once."""
+    taken = mail.hand_over_waiting(now=clock.now())
+    if taken:
+        log.info("Waiting mail left", mails=taken)
 
 
 @app.task(queue="default", retry=BackOff())

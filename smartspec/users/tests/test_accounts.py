@@ -140,6 +140,28 @@ class TestLogIn:
         assert client_with(token).get("/api/me").status_code == 401
 
 
+class TestWithoutMailServer:
+    @pytest.fixture(autouse=True)
+    def away(self, settings: Any) -> None:
+        settings.EMAIL_BACKEND = "smartspec.tests.test_mail.NoServer"
+
+    def test_a_sign_up_stands_and_a_code_can_be_asked_for_later(self, settings: Any, mailoutbox: list[Any]) -> None:
+        carol = client_with(sign_up().json()["meta"]["session_token"])
+        assert carol.get("/api/me").json()["email_verified"] is False
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        cache.clear()  # allauth sends one code in ten seconds; those have passed
+        carol = client_with(log_in("carol@smartspec.test", PASSWORD))
+        carol.put(f"{AUTH}/account/email", {"email": "carol@smartspec.test"})
+        assert carol.post(f"{AUTH}/auth/email/verify", {"key": code_in(mailoutbox[0])}).status_code == 200
+
+    @pytest.mark.parametrize("email", ["alice@smartspec.test", "stranger@smartspec.test"])
+    def test_whoever_waits_for_a_code_is_told_and_learns_nothing_else(self, alice: User, email: str) -> None:
+        answer = APIClient().post(f"{AUTH}/auth/password/request", {"email": email})
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        browser = Client(raise_request_exception=False)
+        assert browser.post("/accounts/password/reset/", {"email": email}).status_code == 503
+
+
 class TestPassword:
     def test_is_reset_by_the_code_in_the_mail_and_ends_every_session(self, alice: User, mailoutbox: list[Any]) -> None:
         old_token = log_in(alice.email, PASSWORD)
