@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection
+from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
+
+from smartspec.management.commands.migrate import LOCK_TIMEOUT_SECONDS, Command
 
 # What came before the first release ran on empty tables.
 BEFORE_RELEASE = {"billing": 9, "credits": 13, "media": 3, "smartspec": 1, "users": 10, "watching": 1}
@@ -97,3 +101,60 @@ def test_what_stops_a_server_is_found(statement: str, rule: str) -> None:
 )
 def test_what_does_not_is_let_through(statement: str) -> None:
     assert unsafe(f"{statement};") == set()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestMigrate:
+    """As old code serves and others read: a migration of this app is taken back and applied again."""
+
+    @pytest.fixture
+    def table(self) -> Iterator[str]:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE of_a_test (number integer)")
+            cursor.execute("INSERT INTO of_a_test VALUES (1), (1)")
+        yield "of_a_test"
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE of_a_test")
+
+    def started(self, *, atomic: bool) -> Command:
+        kind = type("OfATest", (Migration,), {"atomic": atomic})
+        migration = kind("of_a_test", "smartspec")
+        command = Command(stdout=StringIO())
+        command.alias, command.verbosity = "default", 0
+        command.migration_progress_callback("apply_start", migration)
+        return command
+
+    def lock_timeout(self) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            return str(cursor.fetchone()[0])
+
+    def test_waits_for_a_table_no_longer_than_others_can_wait(self) -> None:
+        self.started(atomic=True)
+        assert self.lock_timeout() == f"{LOCK_TIMEOUT_SECONDS}s"
+        self.started(atomic=False)  # what is done concurrently stops nobody
+        assert self.lock_timeout() == "0"
+        call_command("migrate", "watching", verbosity=0)
+        assert self.lock_timeout() == "0"
+
+    def test_says_what_to_do_when_a_backup_holds_a_table(self) -> None:
+        reading = connection.copy()
+        try:
+            with reading.cursor() as cursor:
+                cursor.execute("BEGIN")
+                cursor.execute("SELECT 1 FROM watching_alert")
+            with pytest.raises(CommandError, match="Another session held a table"):
+                call_command("migrate", "watching", "zero", verbosity=0)
+        finally:
+            reading.close()
+        call_command("migrate", "watching", verbosity=0)
+        assert "watching_alert" in connection.introspection.table_names()
+
+    def test_builds_anew_what_was_left_half_built(self, table: str) -> None:
+        with connection.cursor() as cursor, pytest.raises(IntegrityError):
+            cursor.execute(f"CREATE UNIQUE INDEX CONCURRENTLY half_built ON {table} (number)")
+        command = self.started(atomic=False)
+        assert "half_built" in command.stdout.getvalue()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('half_built')")
+            assert cursor.fetchone() == (None,)
