@@ -36,6 +36,20 @@ def webhooks_arrive(now: datetime) -> Condition:
 
 
 @watching.condition
+def webhooks_accepted(now: datetime) -> Condition:
+    """A wrong signature now and then is somebody's guess. Wrong ones alone are a secret that is not the endpoint's."""
+    refused = selectors.count_wrong_signatures(since=now - WEBHOOK_DONE_WITHIN)
+    is_deaf = bool(refused) and not selectors.has_webhooks(since=now - WEBHOOK_DONE_WITHIN)
+    detail = f"{refused} with a wrong signature within the hour, and none with a right one"
+    return Condition(
+        "webhooks_accepted",
+        holds=not is_deaf,
+        detail=detail if is_deaf else "signatures are right",
+        remedy="Compare STRIPE_WEBHOOK_SECRET with the endpoint's at Stripe; docs/operations.md says how to roll it.",
+    )
+
+
+@watching.condition
 def reconciled(now: datetime) -> Condition:
     run = selectors.last_reconcile_run()
     if run is None:

@@ -56,7 +56,12 @@ from billing.selectors.wallet import (
     list_payment_methods,
     portal_return_url,
 )
-from billing.selectors.watching import count_payments_without_webhook, count_unfinished_webhooks
+from billing.selectors.watching import (
+    count_payments_without_webhook,
+    count_unfinished_webhooks,
+    count_wrong_signatures,
+    has_webhooks,
+)
 from billing.selectors.webhooks import (
     WebhookState,
     count_open_webhooks,
@@ -89,6 +94,7 @@ __all__ = [
     "count_subscriptions",
     "count_unfinished_webhooks",
     "count_webhooks_in_trouble",
+    "count_wrong_signatures",
     "current_subscription",
     "ends_with_period",
     "find_checkout",
@@ -99,6 +105,7 @@ __all__ = [
     "get_quote",
     "get_subscription_view",
     "get_upcoming_invoice",
+    "has_webhooks",
     "is_final",
     "iterate_mirrored",
     "last_reconcile_run",

@@ -15,12 +15,14 @@ from billing import watching
 from billing.models import Purchase, ReconcileRun, Webhook
 from billing.sandbox.tasks import deliver_event
 from billing.tests.conftest import open_credits, pay
+from billing.webhooks import count_refusal
 from smartspec import clock
 from smartspec.testing import SetClock
 
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
 
@@ -74,6 +76,22 @@ class TestWebhooks:
         Webhook.objects.all().delete()
         kept = timedelta(days=settings.WEBHOOKS_KEPT_DAYS)
         assert watching.webhooks_arrive(clock.now() + kept + HOUR).holds
+
+    def test_are_refused_all_when_the_secret_is_not_the_endpoints(
+        self, alice_client: APIClient, run_jobs: Callable[[], int]
+    ) -> None:
+        now = clock.now()
+        assert watching.webhooks_accepted(now).holds
+        count_refusal("bad_signature", now)
+        count_refusal("no_signature", now)  # a stranger
+        refused = watching.webhooks_accepted(now + MINUTE)
+        assert (refused.holds, refused.detail) == (
+            False,
+            "1 with a wrong signature within the hour, and none with a right one",
+        )
+        buy(alice_client)
+        run_jobs()
+        assert watching.webhooks_accepted(clock.now()).holds
 
     def test_may_be_silent_while_nobody_pays(self) -> None:
         assert watching.webhooks_arrive(clock.now() + timedelta(days=30)).holds
