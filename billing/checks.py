@@ -7,6 +7,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from billing.selectors import origin
 
+SANDBOX_SECRET = "whsec_sandbox"  # noqa: S105 - stands in the code for everybody to read
+
 
 @register(Tags.security, deploy=False)
 def check_payment_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -36,6 +38,17 @@ def check_payment_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage
                 "STRIPE_WEBHOOK_SECRET is not set: no webhook can be accepted.",
                 hint="manage.py setup_stripe creates the endpoint and prints its secret.",
                 id="billing.E002",
+            )
+        )
+    if settings.PRODUCTION and not all(
+        secret.startswith("whsec_") and secret != SANDBOX_SECRET for secret in settings.STRIPE_WEBHOOK_SECRETS
+    ):
+        messages.append(
+            Error(
+                "STRIPE_WEBHOOK_SECRET must be what Stripe made for the endpoint, whsec_…: whoever knows another could"
+                " tell of payments that nobody made.",
+                hint="manage.py setup_stripe prints it; so does the endpoint's page at Stripe.",
+                id="billing.E006",
             )
         )
     missing = [

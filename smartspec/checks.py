@@ -17,6 +17,13 @@ def check_production_settings(app_configs: Any, **kwargs: Any) -> list[CheckMess
         "E001": settings.DEBUG and "SMARTSPEC_DEBUG must be false in production: its error pages show settings.",
         "E002": len(settings.SECRET_KEY) < KEY_LENGTH
         and f"SMARTSPEC_SECRET_KEY must have {KEY_LENGTH} or more random characters in production.",
+        "E007": settings.SECRET_KEY.startswith("local-only-secret-key")
+        and "SMARTSPEC_SECRET_KEY is the one that stands in the code: anybody could sign with it. Set one of your own.",
+        "E008": any(len(key) < KEY_LENGTH for key in settings.SECRET_KEY_FALLBACKS)
+        and f"Each of SMARTSPEC_SECRET_KEY_FALLBACKS must have {KEY_LENGTH} or more random characters in production:"
+        " what is signed under it is trusted.",
+        "E009": settings.EMAIL_BACKEND.endswith("console.EmailBackend")
+        and "EMAIL_URL must name a mail server in production: codes would be written to the log.",
         "E003": len(settings.ADDRESS_HASH_KEY) < KEY_LENGTH
         and f"SMARTSPEC_ADDRESS_HASH_KEY must have {KEY_LENGTH} or more random characters in production.",
         "E004": not settings.SITE_URL.startswith("https://") and "SMARTSPEC_SITE_URL must be https in production.",

@@ -79,6 +79,13 @@ class TestChecks:
         settings.STRIPE_SECRET_KEY, settings.PRODUCTION = "", True
         assert self.found() == {"billing.W001"}
 
+    @pytest.mark.parametrize("secret", ["whsec_sandbox", "secret"])
+    def test_refuse_a_webhook_secret_that_is_not_stripes(self, settings: Any, secret: str) -> None:
+        settings.PRODUCTION, settings.STRIPE_WEBHOOK_SECRETS = True, ["whsec_of_the_endpoint"]
+        assert "billing.E006" not in self.found()
+        settings.STRIPE_WEBHOOK_SECRETS = ["whsec_of_the_endpoint", secret]
+        assert "billing.E006" in self.found()
+
     def test_tell_what_is_missing_beside_a_key(self, settings: Any) -> None:
         settings.STRIPE_PUBLISHABLE_KEY = ""
         settings.STRIPE_WEBHOOK_SECRETS = []

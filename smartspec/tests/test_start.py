@@ -53,6 +53,9 @@ class TestUnsafeSettings:
         [
             ("DEBUG", True, "SMARTSPEC_DEBUG"),
             ("SECRET_KEY", "changeme", "SMARTSPEC_SECRET_KEY"),
+            ("SECRET_KEY", "local-only-secret-key-never-used-in-production-" + "0" * 20, "SMARTSPEC_SECRET_KEY"),
+            ("SECRET_KEY_FALLBACKS", ["k" * 60, "x"], "Each of SMARTSPEC_SECRET_KEY_FALLBACKS"),
+            ("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "EMAIL_URL"),
             ("ADDRESS_HASH_KEY", "short", "SMARTSPEC_ADDRESS_HASH_KEY"),
             ("SITE_URL", "http://pay.example.com", "SMARTSPEC_SITE_URL"),
             ("ALLOWED_HOSTS", ["pay.example.com", "*"], "SMARTSPEC_ALLOWED_HOSTS"),
