@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,8 @@ from smartspec.exact_json import ExactJSONRenderer
 ROWS_PER_CHUNK = 200
 # What a spreadsheet takes for the start of a formula, also behind white space that it drops.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Where a spreadsheet that parts cells by something else would see another cell begin.
+FORMULA_WITHIN = re.compile(r"([;,\t\r\n|]\s*)(?=[=+\-@])")
 
 Row = dict[str, Any]
 
@@ -64,7 +67,7 @@ def disarmed(cell: Any) -> str:
     """Return a cell that no spreadsheet runs as a formula. A number stays one, its sign included."""
     if isinstance(cell, Decimal):
         return f"{cell:f}"
-    text = str(cell)
+    text = FORMULA_WITHIN.sub(r"\1'", str(cell))
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 

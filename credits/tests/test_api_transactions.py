@@ -178,9 +178,14 @@ class TestExport:
 
 
 class TestCells:
-    @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "  =1"])
+    @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t1", "\r1", "  =1"])
     def test_cannot_run(self, cell: str) -> None:
         assert exports.disarmed(cell) == f"'{cell}"
+
+    @pytest.mark.parametrize("part", [";", "; ", "\t", ",", "|", "\n"])
+    def test_cannot_run_where_cells_are_parted_by_something_else(self, part: str) -> None:
+        assert exports.disarmed(f"Bob{part}=1+1{part}x") == f"Bob{part}'=1+1{part}x"
+        assert exports.disarmed(f"{part}=1+1").endswith(f"{part}'=1+1")
 
     @pytest.mark.parametrize(
         ("cell", "shown"), [("a=b", "a=b"), (Decimal("-1.5"), "-1.5"), (Decimal("0.000001"), "0.000001"), ("", "")]
