@@ -23,6 +23,9 @@ from smartspec import local
 from smartspec.errors import DomainError
 from smartspec.users.models import User
 
+# What of DATABASE_URL's `?…` says how to trust the database; the rest is for this server alone.
+LIBPQ_OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "gssencmode")
+
 # Postgres's own workers (autovacuum) come and go, and make way for what is dropped.
 OTHERS = """SELECT count(*) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
@@ -130,7 +133,7 @@ def _refuse_a_pooler() -> None:
     :raises BackupFailed: the server that answers is not the one that the connection was made to, or none answers.
     """
     try:
-        with psycopg.connect(**_way()) as session:
+        with psycopg.connect(**way_to_database()) as session:
             (answering,) = session.execute("SELECT pg_backend_pid()").fetchone() or (None,)
             is_pooled = answering != session.info.backend_pid
     except psycopg.Error as error:
@@ -146,7 +149,7 @@ def _refuse_a_strange_database() -> None:
 
     :raises BackupFailed: the database has none of our tables.
     """
-    with psycopg.connect(**_way()) as session:
+    with psycopg.connect(**way_to_database()) as session:
         (table,) = session.execute("SELECT to_regclass(%s)", [User._meta.db_table]).fetchone() or (None,)
         if table is None:
             raise BackupFailed(
@@ -181,7 +184,9 @@ def _tool(name: str) -> str:
 
 def _environment() -> dict[str, str]:
     """Return what tells Postgres's programs the way, where nobody reads it: the list of processes shows arguments."""
-    variables = {f"PG{'DATABASE' if name == 'dbname' else name.upper()}": value for name, value in _way().items()}
+    variables = {
+        f"PG{'DATABASE' if name == 'dbname' else name.upper()}": value for name, value in way_to_database().items()
+    }
     return os.environ | variables
 
 
@@ -202,7 +207,7 @@ def _run(command: list[str], output: Any, on_progress: Progress, *, environment:
         raise BackupFailed(f"{Path(command[0]).name}: {' '.join(said) or 'it ended without a word.'}")
 
 
-def _way() -> dict[str, Any]:
+def way_to_database() -> dict[str, Any]:
     """Return how Postgres's programs reach the database, past PgBouncer, in libpq's words."""
     database: dict[str, Any] = settings.DATABASE_DIRECT or settings.DATABASES["default"]
     way = {
@@ -211,6 +216,7 @@ def _way() -> dict[str, Any]:
         "user": database.get("USER"),
         "password": database.get("PASSWORD"),
         "dbname": database["NAME"],
-        "sslmode": database.get("OPTIONS", {}).get("sslmode"),
     }
+    options = database.get("OPTIONS", {})
+    way |= {name: options[name] for name in LIBPQ_OPTIONS if name in options}
     return {name: str(value) for name, value in way.items() if value}

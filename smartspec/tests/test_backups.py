@@ -13,6 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections
 
+from smartspec import backups
 from smartspec.testing import small_disk
 from smartspec.users.models import User
 
@@ -93,6 +94,17 @@ class TestThroughPgBouncer:
         with pytest.raises(CommandError, match="leads through PgBouncer: set DATABASE_DIRECT_URL"):
             call_command("restore", str(path), "--replace")
         assert User.objects.exists()
+
+
+def test_the_way_to_the_database_is_checked_as_the_server_checks_it(settings: Any) -> None:
+    options = {"sslmode": "verify-full", "sslrootcert": "/ca.pem", "prepare_threshold": 5}
+    settings.DATABASE_DIRECT = {"HOST": "db.example.com", "NAME": "smartspec", "OPTIONS": options}
+    assert backups.way_to_database() == {
+        "host": "db.example.com",
+        "dbname": "smartspec",
+        "sslmode": "verify-full",
+        "sslrootcert": "/ca.pem",
+    }
 
 
 class TestBackup:
