@@ -3,6 +3,8 @@
 import email
 import email.policy
 import sys
+import threading
+import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
@@ -24,6 +26,10 @@ from smartspec.mail import MailNotTaken
 
 log = get_logger(__name__)
 
+LOOK_EVERY_SECONDS = 1.0
+_looking = threading.Lock()
+_seen: tuple[float, dict[str, str]] = (float("-inf"), {})
+
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -33,7 +39,30 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Everything that a request needs is there: database, migrations, queue, storage. 503 names what is not."""
+    """Everything that a request needs is there: database, migrations, queue, storage. 503 names what is not.
+
+    Anybody may ask, as often as they like: one thread looks, once a second, and what it saw answers all.
+    """
+    global _seen
+    is_old = time.monotonic() - _seen[0] >= LOOK_EVERY_SECONDS
+    if is_old and _looking.acquire(blocking=not _seen[1]):  # who comes while another looks is told what it saw last
+        try:
+            _seen = (time.monotonic(), look_around())
+        finally:
+            _looking.release()
+    checks = _seen[1]
+    is_ready = set(checks.values()) == {"ok"}
+    return JsonResponse({"status": "ready" if is_ready else "not ready", **checks}, status=200 if is_ready else 503)
+
+
+def forget_readiness() -> None:
+    """Let the next call look anew."""
+    global _seen
+    _seen = (float("-inf"), {})
+
+
+def look_around() -> dict[str, str]:
+    """Return what a request needs, and of each whether it is there."""
     checks = {"database": "ok", "migrations": "ok", "queue": "ok", "storage": "ok"}
     try:
         executor = MigrationExecutor(connection)
@@ -48,8 +77,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         import_string(settings.STORAGE_CHECK)()
     except DomainError as error:
         checks["storage"] = error.code
-    is_ready = set(checks.values()) == {"ok"}
-    return JsonResponse({"status": "ready" if is_ready else "not ready", **checks}, status=200 if is_ready else 503)
+    return checks
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -155,9 +155,12 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
 @pytest.fixture(autouse=True)
 def stand_ins_in_process(settings: Any, tmp_path: Path) -> None:
     """The Stripe sandbox's webhooks need no socket; mail lands in `mailoutbox`; every test has an empty bucket."""
+    from smartspec import operations
+
     settings.STRIPE_SANDBOX_TRANSPORT = "billing.sandbox.delivery.post_in_process"
     settings.R2_SANDBOX_DIR = tmp_path / "r2"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    operations.forget_readiness()
 
 
 @pytest.fixture
