@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from traceback import format_exception
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
@@ -78,11 +79,12 @@ class BackOff(BaseRetryStrategy):
 
 
 def prepare(queue: App) -> None:
-    """This will let every worker note why jobs fail, and forget what was made up for (PROCRASTINATE_ON_APP_READY)."""
+    """This will let every worker log with the job's id, note why jobs fail, and forget what was made up for
+    (PROCRASTINATE_ON_APP_READY)."""
     queue.worker_defaults = {
         **queue.worker_defaults,
         "task_middleware": [note_failure],
-        "worker_middleware": [forget_failed_runs],
+        "worker_middleware": [name_in_log, forget_failed_runs],
     }
 
 
@@ -93,6 +95,12 @@ def note_failure(run: Callable[[], Any], context: JobContext, worker: Any = None
     except Exception as error:
         keep_failure(job_id=context.job.id or 0, error=error, now=clock.now())
         raise
+
+
+async def name_in_log(run: Callable[[], Awaitable[Any]], context: JobContext, worker: Any = None) -> Any:
+    """Run a job; every line that it logs has its id."""
+    with structlog.contextvars.bound_contextvars(job_id=context.job.id):
+        return await run()
 
 
 async def forget_failed_runs(run: Callable[[], Awaitable[Any]], context: JobContext, worker: Any = None) -> Any:
@@ -143,7 +151,7 @@ def take_out(*, job_id: int, is_kept: bool = False) -> None:
 
 async def start_again(manager: JobManager, stalled: Iterable[Job]) -> None:
     """This will start jobs again that were left in the middle. One of which the next run waits already is left to it,
-    and one that another rescuer, or a worker that was only slow, has seen to meanwhile stays as it is."""
+    and one that another rescuer has put back, or a worker that was only slow has finished, stays as it is."""
     for job in stalled:
         try:
             await _start_again(manager, job)

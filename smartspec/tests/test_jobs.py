@@ -72,7 +72,7 @@ class TestFailures:
 
     def test_are_noted_by_every_worker(self) -> None:
         assert queue.worker_defaults["task_middleware"] == [jobs.note_failure]
-        assert queue.worker_defaults["worker_middleware"] == [jobs.forget_failed_runs]
+        assert queue.worker_defaults["worker_middleware"] == [jobs.name_in_log, jobs.forget_failed_runs]
 
     def test_are_forgotten_after_a_month(self, job_id: int) -> None:
         fail(job_id)
@@ -132,6 +132,14 @@ class TestPeriodicTasks:
         queue.configure_task("smartspec.users.tasks.clear_expired").defer(timestamp=1)
         self.run_worker()
         assert [job.pk for job in ProcrastinateJob.objects.all()] == failed[1:]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_log_under_their_own_id(self, failed: list[int], caplog: pytest.LogCaptureFixture) -> None:
+        job_id = queue.configure_task("smartspec.users.tasks.clear_expired").defer(timestamp=1)
+        self.run_worker()
+        (line,) = [record.msg for record in caplog.records if "Expired rows cleared" in str(record.msg)]
+        assert isinstance(line, dict)
+        assert line["job_id"] == job_id
 
     @pytest.mark.django_db(transaction=True)
     def test_that_fail_again_are_still_shown(self, failed: list[int]) -> None:
