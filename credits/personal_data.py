@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from credits import selectors, services
-from credits.models import Account, Grant, Hold, UsageDay
+from credits.models import Account, Adjustment, Grant, Hold, UsageDay
 from credits.serializers.transactions import EntrySerializer
 from smartspec import backoffice
 from smartspec.exports import Row, pick
@@ -43,6 +43,13 @@ def holds(user: User, now: datetime) -> Iterator[Row]:
 def usage(user: User, now: datetime) -> Iterator[Row]:
     days = UsageDay.objects.filter(account_id=user.pk).order_by("day_date", "operation", "model_id")
     return pick(days, "day_date", "operation", "model_id", "captures", "credits")
+
+
+@backoffice.exporters(order=25)
+def corrections(user: User, now: datetime) -> Iterator[Row]:
+    made = Adjustment.objects.filter(user=user).order_by("requested_at", "pk")
+    names = ("credits", "expires_at", "reason", "note", "state", "requested_at", "decided_at", "decision_note")
+    return pick(made, *names, "entry_number")
 
 
 @backoffice.erasers(order=40)

@@ -16,7 +16,7 @@ BOOKS = (
     "billing_customer", "billing_purchase", "billing_subscription", "billing_subscriptioncheckout",
     "billing_planchange", "billing_paidinvoice", "billing_refund", "billing_dispute", "billing_clawback",
     "billing_reconcilerun", "credits_account", "credits_grant", "credits_hold", "credits_entry", "credits_entrytotal",
-    "credits_keyrecord", "credits_usageday", "credits_freeallowanceaddress", "users_sentmail",
+    "credits_adjustment", "credits_keyrecord", "credits_usageday", "credits_freeallowanceaddress", "users_sentmail",
     "users_waitingmail",
 )  # fmt: skip
 STRIPE = ("billing_sandbox_storedobject", "billing_sandbox_idempotentrequest", "billing_sandbox_delivery")

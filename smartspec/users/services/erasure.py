@@ -1,5 +1,6 @@
 """Forgetting a person: at once nobody is them any more, and then everything personal goes, app by app."""
 
+import json
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
@@ -83,9 +84,22 @@ def shut_out(user: User) -> None:
     WebSessionLink.objects.filter(user=user).delete()
 
 
+def forget_visits(user: User) -> None:
+    """End the sessions of nobody in particular that name a person: whoever asks for a new password has one. What is in
+    a session cannot be searched for, so each is read."""
+    traces = (str(user.pk), user.email.lower())
+    named = [
+        session.pk
+        for session in Session.objects.iterator(chunk_size=1000)
+        if any(trace in json.dumps(session.get_decoded(), default=str).lower() for trace in traces)
+    ]
+    Session.objects.filter(pk__in=named).delete()
+
+
 def finish_erasure(*, user: User, now: datetime) -> None:
     """This will make a person's own row anonymous, and take away what hangs on it. The last step of an erasure."""
     email = user.email
+    forget_visits(user)
     with transaction.atomic():
         shut_out(user)
         EmailAddress.objects.filter(user=user).delete()
