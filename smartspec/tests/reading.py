@@ -7,4 +7,6 @@ from typing import Any
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/long":
+        return (b"x" * 100_000 for _ in range(1_000))
     return [str(len(body)).encode()]

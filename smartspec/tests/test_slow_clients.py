@@ -12,6 +12,7 @@ import pytest
 import requests
 from django.conf import settings
 
+from smartspec.server import ANSWER_TIMEOUTS
 from smartspec.testing import free_port
 
 THREADS, TIMEOUT_SECONDS = 2, 2
@@ -71,6 +72,29 @@ def test_do_not_hold_the_server(port: int, beginning: bytes) -> None:
     for client in slow:
         client.join(15)
         assert TIMEOUT_SECONDS <= client.held_seconds < 10
+
+
+@pytest.mark.long
+def test_a_client_that_reads_a_byte_now_and_then_does_not_hold_the_server(port: int) -> None:
+    readers = [socket.create_connection(("127.0.0.1", port)) for _ in range(THREADS)]
+    try:
+        for reader in readers:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.sendall(b"GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(0.5)  # each of them has a thread
+        with pytest.raises(requests.Timeout):
+            requests.post(f"http://127.0.0.1:{port}/", b"quick", timeout=2)
+        until = time.monotonic() + ANSWER_TIMEOUTS * TIMEOUT_SECONDS + 5
+        answer = None
+        while answer is None and time.monotonic() < until:
+            for reader in readers:
+                reader.recv(1)
+            with suppress(requests.Timeout):
+                answer = requests.post(f"http://127.0.0.1:{port}/", b"quick", timeout=1).text
+        assert answer == "5"
+    finally:
+        for reader in readers:
+            reader.close()
 
 
 def test_a_client_that_is_only_hesitant_is_served(port: int) -> None:
