@@ -58,6 +58,8 @@ class TestSettings:
         assert found["CSRF_COOKIE_SECURE"]
         assert found["SESSION_COOKIE_HTTPONLY"]
         assert found["SESSION_COOKIE_SAMESITE"] == "Lax"
+        # Under these names a browser takes them from this very host alone.
+        assert (found["SESSION_COOKIE_NAME"], found["CSRF_COOKIE_NAME"]) == ("__Host-sessionid", "__Host-csrftoken")
 
     def test_answer_over_tls_alone_for_a_year(self, production: Any) -> None:
         found = production[0]
