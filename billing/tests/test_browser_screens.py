@@ -15,6 +15,7 @@ from django.contrib import admin
 from django.test import Client
 from playwright.sync_api import Browser, Page
 
+from billing.sandbox import seed
 from billing.tests.test_admin import list_url, live, page_url
 from billing.tests.test_backoffice.desk import ACTIONS, WHY, bring_about, page_of
 from billing.tests.test_backoffice.states import make_credits, make_others, make_rows, make_work
@@ -53,7 +54,8 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def desk(browser: Browser, live_server: Any, scheme: str) -> Iterator[Page]:
-    """The browser of a superuser, who sees everything."""
+    """The browser of a superuser, who sees everything. Plans can be bought."""
+    seed.seed(clock.now(), f"{settings.SITE_URL}/api/webhooks/stripe")
     client = Client()
     client.force_login(make_user("root@staff.test", name="Ada Staff", is_staff=True, is_superuser=True))
     context = browser.new_context(
