@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from billing.sandbox.services.deliveries import sign
 from credits import selectors, services
 from credits.models import Hold
-from smartspec import clock
+from smartspec import clock, operations
 from smartspec.testing import maintenance_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,4 +123,5 @@ def test_a_server_without_its_database_is_alive_and_not_ready(db: None) -> None:
         assert client.get("/readyz").status_code == 503
         page = client.get("/account/")
         assert page.status_code in (302, 404, 503)
+    time.sleep(operations.LOOK_EVERY_SECONDS)
     assert client.get("/readyz").status_code == 200

@@ -1,12 +1,17 @@
 """What operators and machines see of the server itself."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from smartspec import operations
 
 
 class TestHealth:
@@ -24,6 +29,16 @@ class TestHealth:
             "queue": "ok",
             "storage": "ok",
         }
+
+    @pytest.mark.django_db
+    def test_asked_by_many_looks_once_a_second(self, client: Client, django_assert_num_queries: Any) -> None:
+        client.get("/readyz")
+        with django_assert_num_queries(0):
+            assert [client.get("/readyz").status_code for _ in range(3)] == [200] * 3
+        time.sleep(operations.LOOK_EVERY_SECONDS)
+        with CaptureQueriesContext(connection) as asked:
+            client.get("/readyz")
+        assert len(asked) > 0
 
 
 class TestUnknownAddress:
