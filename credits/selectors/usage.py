@@ -71,11 +71,14 @@ def usage_since(*, account_id: UUID, since: datetime, until: datetime | None = N
                 FROM part JOIN credits_usageday u
                   ON u.account_id = %(account)s AND u.day_date >= (days_from AT TIME ZONE 'UTC')::date
               UNION ALL
-              SELECT h.operation, sign * side * (h.captured - h.refunded), sign * side
+              SELECT h.operation, sign * side * h.credits, sign * side
                 FROM part
                 JOIN credits_entry e ON e.account_id = %(account)s AND e.entry_type = 'usage'
                                     AND e.type_number > above AND e.type_number <= up_to
-                JOIN credits_hold h ON h.account_id = e.account_id AND h.number = e.hold_number) used
+                -- One by one: how few these are the planner cannot know, and would read all holds of the account.
+                CROSS JOIN LATERAL (
+                  SELECT operation, captured - refunded AS credits FROM credits_hold
+                   WHERE account_id = e.account_id AND number = e.hold_number LIMIT 1) h) used
             GROUP BY operation HAVING sum(captures) > 0 ORDER BY operation
             """,
             {"account": account_id, "since": since, "until": until},
