@@ -40,7 +40,7 @@ test: .venv/installed-dev ## every test, on two processes
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "browser and not long and not faults"  # apart: the driver leaves an event loop in its process
 	$(BIN)/pytest -q -m "serial and not long and not faults"
 
-test-long: .venv/installed-dev ## the tests that take minutes, half an hour in all
+test-long: .venv/installed-dev ## the tests that take minutes, half an hour to an hour in all
 	$(BIN)/pytest -q -m "long and not orders and not browser"
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "long and browser"  # every story on the screens that make test leaves out
 

@@ -56,10 +56,13 @@ class Hordak:
 @contextmanager
 def hordak(accounts: int) -> Iterator[Hordak]:
     """Start it in a database of its own, wait until its accounts are there, and end it afterwards."""
-    database: dict[str, Any] = {
-        key: settings.DATABASES["default"][key] for key in ("ENGINE", "USER", "PASSWORD", "HOST", "PORT")
+    database: dict[str, Any] = {key: settings.DATABASES["default"][key] for key in ("USER", "PASSWORD", "HOST", "PORT")}
+    # Django's own engine, as hordak's users have it: ours reads settings of ours.
+    database |= {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": PEER_NAME,
+        "OPTIONS": settings.DATABASES["default"].get("OPTIONS", {}),
     }
-    database |= {"NAME": PEER_NAME, "OPTIONS": settings.DATABASES["default"].get("OPTIONS", {})}
     process = subprocess.Popen(
         [sys.executable, "-m", "credits.bench.hordak"],
         cwd=settings.BASE_DIR,
