@@ -140,8 +140,9 @@ DJSTRIPE_USE_NATIVE_JSONFIELD = True
 
 IS_WORKER = sys.argv[1:3] == ["procrastinate", "worker"]
 if DATABASE_GIVEN:
-    # PgBouncer in transaction mode has no LISTEN, by which workers hear of new jobs.
-    DATABASES: dict[str, dict[str, Any]] = {"default": (IS_WORKER and DATABASE_DIRECT) or DATABASE_GIVEN}
+    # PgBouncer in transaction mode has no LISTEN, by which workers hear of new jobs, and no session for migrate.
+    NEEDS_SESSION = IS_WORKER or sys.argv[1:2] == ["migrate"]
+    DATABASES: dict[str, dict[str, Any]] = {"default": (NEEDS_SESSION and DATABASE_DIRECT) or DATABASE_GIVEN}
 elif PRODUCTION:
     raise ImproperlyConfigured("DATABASE_URL must be set in production.")
 else:

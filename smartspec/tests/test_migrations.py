@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
-from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 
-from smartspec.management.commands.migrate import LOCK_TIMEOUT_SECONDS, Command
+from smartspec.management.commands.migrate import LOCK_TIMEOUT_SECONDS, OURS, Command, wait_beside_others
 
 # What came before the first release ran on empty tables.
 BEFORE_RELEASE = {"billing": 9, "credits": 13, "media": 3, "smartspec": 1, "users": 10, "watching": 1}
@@ -105,7 +104,7 @@ def test_what_does_not_is_let_through(statement: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 class TestMigrate:
-    """As old code serves and others read: a migration of this app is taken back and applied again."""
+    """While old code serves and a backup reads."""
 
     @pytest.fixture
     def table(self) -> Iterator[str]:
@@ -116,26 +115,38 @@ class TestMigrate:
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE of_a_test")
 
-    def started(self, *, atomic: bool) -> Command:
-        kind = type("OfATest", (Migration,), {"atomic": atomic})
-        migration = kind("of_a_test", "smartspec")
-        command = Command(stdout=StringIO())
-        command.alias, command.verbosity = "default", 0
-        command.migration_progress_callback("apply_start", migration)
-        return command
-
     def lock_timeout(self) -> str:
         with connection.cursor() as cursor:
             cursor.execute("SHOW lock_timeout")
             return str(cursor.fetchone()[0])
 
+    def seen_while(self, sql: str) -> str:
+        """Return how long a statement of a migration would wait for a table."""
+        with connection.execute_wrapper(wait_beside_others), connection.cursor() as cursor:
+            cursor.execute(sql)
+            return str(cursor.fetchone()[0])
+
     def test_waits_for_a_table_no_longer_than_others_can_wait(self) -> None:
-        self.started(atomic=True)
-        assert self.lock_timeout() == f"{LOCK_TIMEOUT_SECONDS}s"
-        self.started(atomic=False)  # what is done concurrently stops nobody
-        assert self.lock_timeout() == "0"
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        plain = "SELECT current_setting('lock_timeout')"
+        assert self.seen_while(plain) == f"{LOCK_TIMEOUT_SECONDS}s"
+        for beside_others in ("CONCURRENTLY", "VALIDATE CONSTRAINT"):
+            assert self.seen_while(f"{plain} -- {beside_others}") == "0"
+        assert self.seen_while(plain) == f"{LOCK_TIMEOUT_SECONDS}s"
         call_command("migrate", "watching", verbosity=0)
         assert self.lock_timeout() == "0"
+
+    def test_is_run_by_one_at_a_time(self) -> None:
+        other = connection.copy()
+        try:
+            with other.cursor() as cursor:
+                cursor.execute(f"SELECT pg_advisory_lock({OURS})")
+            with pytest.raises(CommandError, match="Another migrate is at work"):
+                call_command("migrate", "watching", verbosity=0)
+        finally:
+            other.close()
+        call_command("migrate", "watching", verbosity=0)
 
     def test_says_what_to_do_when_a_backup_holds_a_table(self) -> None:
         reading = connection.copy()
@@ -153,8 +164,14 @@ class TestMigrate:
     def test_builds_anew_what_was_left_half_built(self, table: str) -> None:
         with connection.cursor() as cursor, pytest.raises(IntegrityError):
             cursor.execute(f"CREATE UNIQUE INDEX CONCURRENTLY half_built ON {table} (number)")
-        command = self.started(atomic=False)
-        assert "half_built" in command.stdout.getvalue()
+        said = StringIO()
+        Command(stdout=said).drop_invalid_indexes()
+        assert "half_built" in said.getvalue()
         with connection.cursor() as cursor:
             cursor.execute("SELECT to_regclass('half_built')")
             assert cursor.fetchone() == (None,)
+
+    def test_passes_over_the_indexes_that_a_run_which_broke_off_has_finished(self, table: str) -> None:
+        for _ in range(2):
+            with connection.execute_wrapper(wait_beside_others), connection.cursor() as cursor:
+                cursor.execute(f'CREATE INDEX CONCURRENTLY "of_a_test_index" ON {table} (number)')
