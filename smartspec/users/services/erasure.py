@@ -1,12 +1,14 @@
 """Forgetting a person: at once nobody is them any more, and then everything personal goes, app by app."""
 
-import json
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from procrastinate.contrib.django import app
@@ -19,6 +21,8 @@ from smartspec.users.models import ApiKey, Erasure, SentMail, User, WebSessionLi
 from smartspec.users.services.staff import Staff, record_action, require_right
 
 log = get_logger(__name__)
+
+SESSIONS_AT_ONCE = 1000
 
 GONE = "(erased)"
 
@@ -85,15 +89,28 @@ def shut_out(user: User) -> None:
 
 
 def forget_visits(user: User) -> None:
-    """End the sessions of nobody in particular that name a person: whoever asks for a new password has one. What is in
-    a session cannot be searched for, so each is read."""
-    traces = (str(user.pk), user.email.lower())
-    named = [
-        session.pk
-        for session in Session.objects.iterator(chunk_size=1000)
-        if any(trace in json.dumps(session.get_decoded(), default=str).lower() for trace in traces)
-    ]
-    Session.objects.filter(pk__in=named).delete()
+    """End the sessions that name a person and are nobody else's: whoever asks for a new password has one.
+
+    What is in a session cannot be searched for, so each is read.
+    """
+    their_id = str(user.pk)
+    traces = {their_id, user.email.lower()}
+    last = ""
+    while page := list(Session.objects.filter(pk__gt=last).order_by("pk")[:SESSIONS_AT_ONCE]):
+        contents = {session.pk: session.get_decoded() for session in page}
+        others = {pk for pk, held in contents.items() if held.get(SESSION_KEY, their_id) != their_id}
+        named = [pk for pk, held in contents.items() if pk not in others and traces & set(words_in(held))]
+        Session.objects.filter(pk__in=named).delete()
+        last = page[-1].pk
+
+
+def words_in(held: Any) -> Iterator[str]:
+    """Yield every text in what a session holds, however deep."""
+    if isinstance(held, dict | list):
+        for part in held.values() if isinstance(held, dict) else held:
+            yield from words_in(part)
+    else:
+        yield str(held).lower()
 
 
 def finish_erasure(*, user: User, now: datetime) -> None:
