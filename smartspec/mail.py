@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from smartspec import clock
+from smartspec.bulkheads import Bulkhead, NoTurn
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 from smartspec.users import selectors
@@ -34,9 +36,13 @@ BUTTON = re.compile(r"(?P<label>[^:\n]{1,60}): (?P<url>https?://\S+)")
 CODE = re.compile(r"[A-Z0-9-]{4,16}")
 FACT = re.compile(r"(?P<name>[^:\n]{1,40}): (?P<value>.+)")
 REASON_MARK = "\n\n-- \n"
+KNOWN_AWAY_FOR = timedelta(minutes=10)
 TRY_AGAIN_AFTER = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(days=2)  # the links of a mail are good for three
 PATIENT_SECONDS = 60  # for a mail server, where nobody waits for the answer; else EMAIL_TIMEOUT
+
+
+BULKHEAD = Bulkhead(4)  # of sixteen threads: a silent mail server holds no more of them
 
 
 class MailNotTaken(DomainError):
@@ -45,6 +51,10 @@ class MailNotTaken(DomainError):
     code = "mail_not_taken"
     status = 503
     title = "Mail not taken"
+
+
+class MailServerAway(MailNotTaken):
+    """There is none, or it does not answer."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +90,27 @@ def send_mail_once(*, user: User, template: str, cause: str, context: dict[str, 
 
 
 def send_letter_once(letter: Letter, *, user: User, template: str, cause: str) -> bool:
-    """Send a mail that is written already, under the same rules."""
+    """Send a mail that is written already, unless this `cause` was already told. Returns whether it was new."""
     with transaction.atomic():
         sent, is_new = SentMail.objects.get_or_create(user=user, template=template, cause=cause)
         if is_new:
-            WaitingMail.objects.create(sent=sent, subject=letter.subject, text=letter.text, html=letter.html)
+            WaitingMail.objects.create(
+                sent=sent, subject=letter.subject, text=letter.text, html=letter.html, written_at=clock.now()
+            )
             # Robust: what goes wrong with a mail undoes nothing of what it tells, and stops nobody who did that.
             transaction.on_commit(lambda: try_to_hand_over(mail_id=sent.pk, now=clock.now()), robust=True)
     return is_new
 
 
 def try_to_hand_over(*, mail_id: int, now: datetime) -> None:
-    """Hand a mail over at once, unless the mail server is known to be away: then nobody shall wait for it."""
-    if WaitingMail.objects.filter(try_at__isnull=False).exists():
+    """Hand a mail over at once, unless the mail server was away just now: then nobody shall wait for it."""
+    if WaitingMail.objects.filter(away_at__gt=now - KNOWN_AWAY_FOR).exists():
         return
     try:
-        hand_over(mail_id=mail_id, connection=get_connection(), now=now)
+        with BULKHEAD.turn():
+            hand_over(mail_id=mail_id, connection=get_connection(), now=now)
+    except NoTurn:
+        return  # many wait for the mail server already
     except MailNotTaken as error:
         log.error("Mail waits", mail_id=mail_id, error=error.detail)
 
@@ -103,7 +118,7 @@ def try_to_hand_over(*, mail_id: int, now: datetime) -> None:
 def hand_over_waiting(*, now: datetime) -> int:
     """Hand over every mail that waits and whose time has come, and return how many the mail server took.
 
-    :raises MailNotTaken: there is no mail server.
+    :raises MailServerAway: there is none, or not any more. What is left has lost nothing by it.
     """
     due = WaitingMail.objects.filter(Q(try_at=None) | Q(try_at__lte=now)).order_by("pk").values_list("pk", flat=True)
     mail_ids = list(due)
@@ -117,6 +132,8 @@ def hand_over_waiting(*, now: datetime) -> int:
         for mail_id in mail_ids:
             try:
                 taken += hand_over(mail_id=mail_id, connection=connection, now=now)
+            except MailServerAway:
+                raise
             except MailNotTaken as error:  # of one mail; the others' readers have done nothing
                 log.error("Mail waits", mail_id=mail_id, error=error.detail)
     finally:
@@ -130,13 +147,13 @@ def hand_over(*, mail_id: int, connection: BaseEmailBackend, now: datetime) -> b
     Of several that try at once one does it. Only a mail server that takes it without saying so in time, or a kill
     between its yes and our note of it, sends it twice, under one Message-ID.
 
-    :raises MailNotTaken: there is no mail server, or it refuses. The mail waits as long again as it has waited, and is
-        given up after GIVE_UP_AFTER.
+    :raises MailServerAway: there is none. The mail waits until there is.
+    :raises MailNotTaken: it is refused. It waits as long again as it has waited, and is given up after GIVE_UP_AFTER.
     """
     waiting = WaitingMail.objects.select_related("sent__user").filter(pk=mail_id).first()
     if waiting is None or (waiting.try_at is not None and waiting.try_at > now):
         return False
-    waited = now - waiting.sent.sent_at
+    waited = now - waiting.written_at
     claim = WaitingMail.objects.filter(pk=mail_id, try_at=waiting.try_at)
     if not claim.update(try_at=now + max(TRY_AGAIN_AFTER, waited)):
         return False
@@ -144,8 +161,10 @@ def hand_over(*, mail_id: int, connection: BaseEmailBackend, now: datetime) -> b
         waiting.delete()
         return False
     try:
-        with named_refusal():
-            compose(waiting, connection).send()
+        send(compose(waiting, connection))
+    except MailServerAway:
+        WaitingMail.objects.filter(pk=mail_id).update(away_at=now)
+        raise
     except MailNotTaken:
         if waited >= GIVE_UP_AFTER:
             log.error("Mail given up", mail_id=mail_id, template=waiting.sent.template, user_id=waiting.sent.user_id)
@@ -154,6 +173,21 @@ def hand_over(*, mail_id: int, connection: BaseEmailBackend, now: datetime) -> b
         raise
     waiting.delete()
     return True
+
+
+def send(message: EmailMultiAlternatives) -> None:
+    """Send a mail. One that cannot be sent for a reason of its own is refused, and keeps nobody else's.
+
+    :raises MailNotTaken: see `named_refusal`.
+    """
+    try:
+        with named_refusal():
+            message.send()
+    except MailNotTaken:
+        raise
+    except Exception as error:
+        log.exception("Mail cannot be sent")
+        raise MailNotTaken(f"It cannot be sent: {type(error).__name__}.") from None
 
 
 def compose(waiting: WaitingMail, connection: BaseEmailBackend) -> EmailMultiAlternatives:
@@ -171,11 +205,17 @@ def compose(waiting: WaitingMail, connection: BaseEmailBackend) -> EmailMultiAlt
 
 @contextmanager
 def named_refusal() -> Iterator[None]:
-    """Turn what a mail server raises into MailNotTaken, with its class alone: its words have the address in them."""
+    """Turn what a mail server raises into an error of ours, with its class alone: its words have the address in them.
+
+    :raises MailServerAway: it did not answer.
+    :raises MailNotTaken: it answered no.
+    """
     try:
         yield
-    except OSError as error:  # smtplib's errors are of this kind
-        raise MailNotTaken(f"The mail server did not take it: {type(error).__name__}.") from None
+    except (SMTPResponseException, SMTPRecipientsRefused) as error:
+        raise MailNotTaken(f"The mail server refused it: {type(error).__name__}.") from None
+    except OSError as error:  # smtplib's other errors are of this kind
+        raise MailServerAway(f"There is no mail server: {type(error).__name__}.") from None
 
 
 def write_letter(*, template: str, context: dict[str, Any], language: str) -> Letter:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from smtplib import SMTPRecipientsRefused
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 from traceback import format_exception
 from typing import Any
 
@@ -18,8 +18,10 @@ from django.db import connection, transaction
 from django.test import Client
 
 from smartspec import clock, mail
+from smartspec.testing import make_user
 from smartspec.users import selectors, services, tasks
 from smartspec.users.models import SentMail, User, WaitingMail
+from smartspec.watching import watching
 
 CONTEXT = {"plan": "Pro", "last4": "4242", "exp_month": 3, "exp_year": 2027, "renews_at": None}
 
@@ -59,7 +61,7 @@ class TestSending:
         assert WaitingMail.objects.count() == 1
 
 
-MINUTE = timedelta(minutes=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -94,6 +96,17 @@ class TestWaiting:
         send(alice, "b")
         assert (mailoutbox, WaitingMail.objects.filter(try_at=None).count()) == ([], 1)
         assert mail.hand_over_waiting(now=clock.now() + 6 * MINUTE) == 2
+
+    def test_for_another_reason_lets_nobody_else_wait_at_all(
+        self, alice: User, bob: User, settings: Any, mailoutbox: list[Any]
+    ) -> None:
+        settings.EMAIL_BACKEND = f"{__name__}.NotForAlice"
+        send(alice, "a")  # refused
+        with transaction.atomic():
+            send(alice, "b")
+            WaitingMail.objects.update(try_at=clock.now() + 5 * MINUTE)  # another process has it in its hands
+        send(bob, "a")
+        assert [message.to for message in mailoutbox] == [[bob.email]]
 
     def test_leaves_once_though_two_hand_over_at_the_same_time(
         self, alice: User, working: Callable[[], None], mailoutbox: list[Any]
@@ -132,6 +145,37 @@ class TestWaiting:
         assert mail.hand_over_waiting(now=clock.now() + 6 * MINUTE) == 1
         assert [message.to for message in mailoutbox] == [[bob.email]]
 
+    def test_is_kept_however_long_there_is_no_mail_server(
+        self, alice: User, working: Callable[[], None], mailoutbox: list[Any]
+    ) -> None:
+        send(alice, "a")
+        for days in range(1, 10):
+            with pytest.raises(mail.MailServerAway):
+                mail.hand_over_waiting(now=clock.now() + days * DAY)
+        working()
+        assert mail.hand_over_waiting(now=clock.now() + 10 * DAY) == 1
+
+    def test_is_not_lost_when_the_mail_server_hangs_up_on_many(
+        self, alice: User, bob: User, working: Callable[[], None], settings: Any, mailoutbox: list[Any]
+    ) -> None:
+        for cause in ("a", "b", "c"):
+            send(alice, cause)
+        settings.EMAIL_BACKEND = f"{__name__}.HangsUp"
+        later = clock.now() + 3 * DAY
+        for minutes in (0, 1, 2):
+            with pytest.raises(mail.MailServerAway):
+                mail.hand_over_waiting(now=later + minutes * MINUTE)
+        assert (len(mailoutbox), WaitingMail.objects.count()) == (0, 3)
+        working()
+        assert mail.hand_over_waiting(now=later + 7 * DAY) == 3
+
+    def test_tells_operators_when_it_is_that_of_several_people(self, working: Callable[[], None]) -> None:
+        for number in range(3):
+            assert watching.mail_leaves(clock.now() + 61 * MINUTE).holds
+            send(make_user(f"person{number}@smartspec.test"), "a")
+        assert watching.mail_leaves(clock.now() + 59 * MINUTE).holds
+        assert not watching.mail_leaves(clock.now() + 61 * MINUTE).holds
+
     def test_is_not_sent_to_whoever_asked_to_be_forgotten(
         self, alice: User, working: Callable[[], None], mailoutbox: list[Any]
     ) -> None:
@@ -144,7 +188,7 @@ class TestWaiting:
     def test_is_what_staff_see_of_it(self, alice: User, working: Callable[[], None]) -> None:
         send(alice, "a")
         (sent,) = selectors.list_mails(user=alice, until=clock.now() + MINUTE, limit=2)
-        assert selectors.mail_state(sent) == "not yet: the mail server is away"
+        assert selectors.mail_state(sent) == "not yet: the mail server has not taken it"
 
 
 @pytest.mark.django_db
@@ -172,6 +216,13 @@ class NoServer(EmailBackend):
 
     def send_messages(self, messages: Sequence[Any]) -> int:
         raise ConnectionRefusedError(f"no mail server for {messages[0].to}")
+
+
+class HangsUp(EmailBackend):
+    """A mail server that ends the connection in the middle."""
+
+    def send_messages(self, messages: Sequence[Any]) -> int:
+        raise SMTPServerDisconnected
 
 
 class NotForAlice(EmailBackend):

@@ -1,6 +1,7 @@
 """What this product changes about allauth's sign-up and mail."""
 
 from typing import Any
+from uuid import uuid4
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -18,6 +19,7 @@ from django.utils import translation
 from django.utils.translation import get_language_from_request, gettext_lazy
 
 from smartspec import mail
+from smartspec.bulkheads import NoTurn
 from smartspec.logs import get_logger
 from smartspec.users.models import User, one_line
 
@@ -25,6 +27,7 @@ log = get_logger(__name__)
 
 # For a stranger's address as for a known one: the answer tells nobody which it is.
 WAITED_FOR = {"account/email/password_reset_code", "account/email/unknown_account"}
+CODES = {"account/email/email_confirmation", "account/email/account_already_exists"}
 
 
 class SignupForm(forms.Form):
@@ -37,6 +40,13 @@ class SignupForm(forms.Form):
         if self.cleaned_data.get("name"):
             user.name = self.cleaned_data["name"]
             user.save(update_fields=["name"])
+
+
+def write_letter(template_prefix: str, context: dict[str, Any], *, language: str) -> mail.Letter:
+    """Return a mail of allauth's occasions in a language and the design of all mail."""
+    with translation.override(language):
+        subject = " ".join(render_to_string(f"{template_prefix}_subject.txt", context).split())
+        return mail.lay_out(subject, render_to_string(f"{template_prefix}_message.txt", context))
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -70,18 +80,27 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail of allauth's, at once: a code is good for minutes.
 
-        Where a mail server is away, a sign-up or a changed password stands all the same, and another code can be asked
-        for later. Only whoever asked for nothing but the mail is told.
+        Without a mail server a sign-up or a changed password stands all the same. A notice of something that was done
+        waits; another code can be asked for later. Who asked for a new password is told.
 
-        :raises mail.MailNotTaken: for a mail that somebody waits for.
+        :raises mail.MailNotTaken: of a code that lets somebody in.
         """
         try:
-            with mail.named_refusal():
+            with mail.BULKHEAD.turn(), mail.named_refusal():
                 super().send_mail(template_prefix, email, context)
-        except mail.MailNotTaken as error:
-            log.error("Mail not sent", template=template_prefix, error=error.detail)
+        except (mail.MailNotTaken, NoTurn) as error:
+            log.error("Mail not sent", template=template_prefix, error=str(error))
             if template_prefix in WAITED_FOR:
-                raise
+                raise mail.MailServerAway("No mail can be sent just now.") from None
+            if template_prefix not in CODES:
+                self.keep_notice(template_prefix, email, context)
+
+    def keep_notice(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Let a notice wait for the mail server. One to an address that is nobody's any more is lost."""
+        user = User.objects.filter(email__iexact=email).first()
+        if user is not None:
+            letter = write_letter(template_prefix, context, language=user.language)
+            mail.send_letter_once(letter, user=user, template=template_prefix, cause=f"notice:{uuid4()}")
 
     def render_mail(
         self, template_prefix: str, email: str, context: dict[str, Any], headers: Any = None
@@ -90,9 +109,7 @@ class AccountAdapter(DefaultAccountAdapter):
         user = context.get("user")
         # Of a stranger nothing is known but the language of the page that they are on.
         language = user.language if isinstance(user, User) else translation.get_language() or settings.LANGUAGE_CODE
-        with translation.override(language):
-            subject = " ".join(render_to_string(f"{template_prefix}_subject.txt", context).split())
-            letter = mail.lay_out(subject, render_to_string(f"{template_prefix}_message.txt", context))
+        letter = write_letter(template_prefix, context, language=language)
         message = EmailMultiAlternatives(letter.subject, letter.text, self.get_from_email(), [email], headers=headers)
         message.attach_alternative(letter.html, "text/html")
         return message

@@ -133,7 +133,9 @@ class WaitingMail(models.Model):
     subject = models.TextField()
     text = models.TextField()
     html = models.TextField()
+    written_at = models.DateTimeField()
     try_at = models.DateTimeField(null=True)  # none: was not tried yet
+    away_at = models.DateTimeField(null=True)  # when there was no mail server for it; not: when it was refused
 
     def __str__(self) -> str:
         return f"waits: {self.sent_id}"

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.module_loading import import_string
 
 from smartspec.users import keys
-from smartspec.users.models import ApiKey, Erasure, SentMail, StaffAction, User
+from smartspec.users.models import ApiKey, Erasure, SentMail, StaffAction, User, WaitingMail
 
 API_ACCESS = "api_access"
 ERASURE_LOOKED_AFTER = timedelta(days=4)  # Stripe goes on sending webhooks for three
@@ -161,11 +161,16 @@ def list_staff_actions(*, user: User, until: datetime, limit: int) -> list[Staff
     return list(done.order_by("-created_at", "-pk")[:limit])
 
 
+def count_people_without_mail(*, written_before: datetime) -> int:
+    """Return to how many people mail still waits that was written before a moment."""
+    return WaitingMail.objects.filter(written_at__lt=written_before).values("sent__user").distinct().count()
+
+
 def mail_state(mail: SentMail) -> str:
     """Return whether a mail has left, in a word or three. Read it with `select_related("waiting")`."""
     if mail.given_up_at is not None:
         return "no: the mail server refused it"
-    return "not yet: the mail server is away" if hasattr(mail, "waiting") else "yes"
+    return "not yet: the mail server has not taken it" if hasattr(mail, "waiting") else "yes"
 
 
 def list_mails(*, user: User, until: datetime, limit: int) -> list[SentMail]:

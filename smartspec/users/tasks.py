@@ -19,7 +19,7 @@ def clear_expired(timestamp: int) -> None:
 
 
 @app.periodic(cron="* * * * *")
-@app.task(queueing_lock="users.hand_over_waiting_mail", pass_context=False)
+@app.task(queueing_lock="users.hand_over_waiting_mail", lock="users.hand_over_waiting_mail")  # one run at a time
 def hand_over_waiting_mail(timestamp: int) -> None:
     """Send, every minute, the mails that the mail server did not take at once."""
     taken = mail.hand_over_waiting(now=clock.now())

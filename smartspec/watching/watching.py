@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -11,8 +11,11 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from smartspec import watching
+from smartspec.users import selectors as users_selectors
 from smartspec.watching import Condition, Gauge
 
+MAIL_LEAVES_WITHIN = timedelta(hours=1)
+PEOPLE_WITHOUT_MAIL = 3
 QUEUE_AGE_SECONDS = 300
 WORKER_SILENT_SECONDS = 60
 DISK_FREE_SHARE = 0.1
@@ -46,6 +49,18 @@ def settings_checked(now: datetime) -> Condition:
     detail = f"{serious[0].id}: {serious[0].msg}" if serious else "nothing to say"
     remedy = serious[0].hint or "manage.py check --deploy" if serious else ""
     return Condition("settings_checked", holds=not serious, detail=detail, remedy=remedy)
+
+
+@watching.condition
+def mail_leaves(now: datetime) -> Condition:
+    """One mailbox that refuses is its owner's affair; those of several people are ours."""
+    people = users_selectors.count_people_without_mail(written_before=now - MAIL_LEAVES_WITHIN)
+    return Condition(
+        "mail_leaves",
+        holds=people < PEOPLE_WITHOUT_MAIL,
+        detail=f"mail to {people} people has waited for more than an hour" if people else "it all leaves",
+        remedy="Read the log's `Mail waits`; does the mail server accept SMARTSPEC_FROM_EMAIL?",
+    )
 
 
 @watching.condition

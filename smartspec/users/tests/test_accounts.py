@@ -7,6 +7,8 @@ from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
+from smartspec import clock
+from smartspec.mail import hand_over_waiting
 from smartspec.testing import PASSWORD, make_user
 from smartspec.users.models import User
 from smartspec.users.tests.conftest import AUTH, client_with, code_in, log_in
@@ -153,6 +155,16 @@ class TestWithoutMailServer:
         carol = client_with(log_in("carol@smartspec.test", PASSWORD))
         carol.put(f"{AUTH}/account/email", {"email": "carol@smartspec.test"})
         assert carol.post(f"{AUTH}/auth/email/verify", {"key": code_in(mailoutbox[0])}).status_code == 200
+
+    def test_a_changed_password_is_told_once_there_is_one(
+        self, alice_client: APIClient, settings: Any, mailoutbox: list[Any]
+    ) -> None:
+        passwords = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+        assert alice_client.post(f"{AUTH}/account/password/change", passwords).status_code in (200, 401)
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        assert hand_over_waiting(now=clock.now()) == 1
+        assert [message.to for message in mailoutbox] == [["alice@smartspec.test"]]
+        assert "password" in mailoutbox[0].subject.lower()
 
     @pytest.mark.parametrize("email", ["alice@smartspec.test", "stranger@smartspec.test"])
     def test_whoever_waits_for_a_code_is_told_and_learns_nothing_else(self, alice: User, email: str) -> None:
