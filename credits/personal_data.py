@@ -48,8 +48,7 @@ def usage(user: User, now: datetime) -> Iterator[Row]:
 @backoffice.exporters(order=25)
 def corrections(user: User, now: datetime) -> Iterator[Row]:
     made = Adjustment.objects.filter(user=user).order_by("requested_at", "pk")
-    names = ("credits", "expires_at", "reason", "note", "state", "requested_at", "decided_at", "decision_note")
-    return pick(made, *names, "entry_number")
+    return pick(made, "credits", "expires_at", "reason", "state", "requested_at", "decided_at", "entry_number")
 
 
 @backoffice.erasers(order=40)

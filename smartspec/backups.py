@@ -24,7 +24,10 @@ from smartspec.errors import DomainError
 from smartspec.users.models import User
 
 # What of DATABASE_URL's `?…` says how to trust the database; the rest is for this server alone.
-LIBPQ_OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "gssencmode")
+LIBPQ_OPTIONS = (
+    *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir", "sslnegotiation"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version", "channel_binding", "require_auth", "gssencmode"),
+)
 
 # Postgres's own workers (autovacuum) come and go, and make way for what is dropped.
 OTHERS = """SELECT count(*) FROM pg_stat_activity
@@ -184,9 +187,9 @@ def _tool(name: str) -> str:
 
 def _environment() -> dict[str, str]:
     """Return what tells Postgres's programs the way, where nobody reads it: the list of processes shows arguments."""
-    variables = {
-        f"PG{'DATABASE' if name == 'dbname' else name.upper()}": value for name, value in way_to_database().items()
-    }
+    way = way_to_database()
+    names = {name: "database" if name == "dbname" else name.replace("_", "") for name in way}
+    variables = {f"PG{names[name].upper()}": value for name, value in way.items()}
     return os.environ | variables
 
 

