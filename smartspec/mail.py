@@ -40,8 +40,6 @@ KNOWN_AWAY_FOR = timedelta(minutes=10)
 TRY_AGAIN_AFTER = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(days=2)  # the links of a mail are good for three
 PATIENT_SECONDS = 60  # for a mail server, where nobody waits for the answer; else EMAIL_TIMEOUT
-
-
 BULKHEAD = Bulkhead(4)  # of sixteen threads: a silent mail server holds no more of them
 
 

@@ -60,6 +60,17 @@ def run_worker(*queues: str) -> None:
     call_command("procrastinate", "worker", "--one-shot", "--concurrency", "4", *options)
 
 
+def leave_two_killed() -> None:
+    """Leave an effect and a periodic task as a worker does that was killed with them in its hands."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, queueing_lock, status) VALUES"
+            " ('waits', 'credits.tasks.expire_due', 0, 'expiry', 'doing'),"
+            " ('waits', 'credits.tasks.expire_due', 0, 'expiry', 'todo'),"  # the next minute's
+            " ('waits', 'billing.tasks.apply_event', 10, NULL, 'doing')"
+        )
+
+
 class TestFulfilment:
     def test_by_many_at_once_gives_once(self, alice: Any, alice_client: APIClient) -> None:
         session_id = open_credits(alice_client, 100)
@@ -284,13 +295,7 @@ class TestWorker:
     def test_killed_in_a_periodic_task_leaves_it_to_the_next_run_and_holds_up_no_other_job(self) -> None:
         from smartspec.tasks import rescue_stalled_jobs
 
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, queueing_lock, status) VALUES"
-                " ('waits', 'credits.tasks.expire_due', 0, 'expiry', 'doing'),"
-                " ('waits', 'credits.tasks.expire_due', 0, 'expiry', 'todo'),"  # the next minute's
-                " ('waits', 'billing.tasks.apply_event', 10, NULL, 'doing')"
-            )
+        leave_two_killed()
         rescue_stalled_jobs.configure(queueing_lock="of this test").defer(timestamp=0)
         run_worker("default")
         left = ProcrastinateJob.objects.filter(queue_name="waits").order_by("id").values_list("task_name", "status")
@@ -298,13 +303,7 @@ class TestWorker:
         assert not ProcrastinateJob.objects.filter(status="failed").exists()
 
     def test_killed_is_made_up_for_once_by_two_that_look_at_the_same_time(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, queueing_lock, status) VALUES"
-                " ('waits', 'credits.tasks.expire_due', 0, 'expiry', 'doing'),"
-                " ('waits', 'credits.tasks.expire_due', 0, 'expiry', 'todo'),"  # the next minute's
-                " ('waits', 'billing.tasks.apply_event', 10, NULL, 'doing')"
-            )
+        leave_two_killed()
 
         @async_to_sync
         async def two_look() -> None:
