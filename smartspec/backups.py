@@ -12,16 +12,19 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
 import psycopg
 from django.conf import settings
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 
 from smartspec import local
 from smartspec.errors import DomainError
+from smartspec.logs import get_logger
 from smartspec.users.models import User
+from smartspec.watching import services as watching_services
 
 # What of DATABASE_URL's `?…` says how to trust the database; the rest is for this server alone.
 LIBPQ_OPTIONS = (
@@ -37,6 +40,7 @@ LEAVE_WITHIN_SECONDS = 2.0  # a connection that was closed is seen for a moment 
 EMPTY_SCHEMA = "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;\n"
 
 Progress = Callable[[str], None]
+log = get_logger(__name__)
 
 
 class BackupFailed(DomainError):
@@ -47,8 +51,9 @@ class BackupFailed(DomainError):
     title = "Backup failed"
 
 
-def back_up(*, path: Path, on_progress: Progress) -> int:
+def back_up(*, path: Path, now: datetime, on_progress: Progress) -> int:
     """This will write a consistent copy of the whole database to `path`, while others go on, and return its bytes.
+    Operators are told when the last one is too old (`backed_up`).
 
     The file appears under its name when it is complete, readable by its owner alone.
 
@@ -75,7 +80,13 @@ def back_up(*, path: Path, on_progress: Progress) -> int:
         raise BackupFailed(f"{path.absolute()} cannot be written: {error.strerror}.") from error
     finally:
         partial.unlink(missing_ok=True)
-    return path.stat().st_size
+    size_bytes = path.stat().st_size
+    try:
+        detail = f"{path.name}, {size_bytes / 1e6:,.1f} MB"
+        watching_services.record_proof(name="backed_up", holds=True, detail=detail, now=now)
+    except DatabaseError as error:  # a standby, or a database whose disk is full, is backed up all the same
+        log.warning("Backup not noted", error=str(error))
+    return size_bytes
 
 
 def restore(*, path: Path, on_progress: Progress) -> None:

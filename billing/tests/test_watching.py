@@ -136,7 +136,7 @@ def test_the_nightly_proof_is_kept_for_operators(alice: Any, alice_client: APICl
     from credits import watching as credits_watching
 
     now = clock.now()
-    assert credits_watching.ledger_verified(now).detail == "not proven yet"
+    assert credits_watching.ledger_verified(now).detail == "not done yet"
     assert services.prove_ledger(now=now) == 0
     assert credits_watching.ledger_verified(now).holds
     assert not credits_watching.ledger_verified(now + timedelta(days=3)).holds

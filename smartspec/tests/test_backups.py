@@ -5,6 +5,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections
 
-from smartspec import backups
+from smartspec import backups, clock
 from smartspec.testing import small_disk
 from smartspec.users.models import User
+from smartspec.watching import Condition, words
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +31,10 @@ def back_up(path: Path) -> str:
     said = StringIO()
     call_command("backup", str(path), stdout=said)
     return said.getvalue()
+
+
+def backed_up(now: datetime) -> Condition:
+    return words.all_conditions()["backed_up"](now)
 
 
 class Screen(StringIO):
@@ -112,6 +118,28 @@ class TestBackup:
         assert str(path) in back_up(path)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert [found.name for found in path.parent.iterdir()] == ["all.dump"]
+
+    def test_is_noted_so_that_operators_hear_when_the_next_does_not_come(
+        self, alice: Any, path: Path, now: datetime, settings: Any
+    ) -> None:
+        settings.PRODUCTION = True
+        assert not backed_up(now).holds
+
+        back_up(path)
+        assert backed_up(clock.now()).detail.startswith("all.dump, ")
+
+        tomorrow = clock.now() + timedelta(hours=settings.BACKUP_WITHIN_HOURS)
+        assert backed_up(tomorrow - timedelta(minutes=1)).holds
+        assert not backed_up(tomorrow + timedelta(minutes=1)).holds
+
+        settings.BACKUP_WITHIN_HOURS = 0  # backups are taken otherwise
+        assert backed_up(tomorrow + timedelta(minutes=1)).holds
+
+    def test_is_one_also_where_nothing_can_be_noted(self, alice: Any, path: Path) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")
+        assert str(path) in back_up(path)
+        assert path.stat().st_size
 
     def test_never_overwrites_another(self, path: Path) -> None:
         path.write_text("the last one")

@@ -38,15 +38,18 @@ def _look_at(name: str, now: datetime) -> Condition:
         )
 
 
-def proof(*, name: str, now: datetime, within: timedelta, remedy: str) -> Condition:
-    """Return a condition from the last result of a slow proof; a result older than `within` does not hold."""
+def proof(*, name: str, now: datetime, within: timedelta, remedy: str, is_due_at_once: bool = False) -> Condition:
+    """Return a condition from the last result of a slow proof; a result older than `within` does not hold.
+
+    What the worker proves comes within the day that a database is made, so no result yet is none to worry about; one
+    that is due at once is a person's to begin.
+    """
     found = Proof.objects.filter(pk=name).first()
     if found is None:
-        # The first run is due within the day that a database is made; until then there is nothing to prove.
-        return Condition(name, holds=True, detail="not proven yet", remedy=remedy)
+        return Condition(name, holds=not is_due_at_once, detail="not done yet", remedy=remedy)
     detail = f"{found.detail} ({found.checked_at:%Y-%m-%d %H:%M} UTC)"
     if now - found.checked_at > within:
-        return Condition(name, holds=False, detail=f"last proven too long ago: {detail}", remedy=remedy)
+        return Condition(name, holds=False, detail=f"last done too long ago: {detail}", remedy=remedy)
     return Condition(name, holds=found.holds, detail=detail, remedy=remedy)
 
 

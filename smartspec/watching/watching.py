@@ -12,7 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from smartspec import watching
 from smartspec.users import selectors as users_selectors
-from smartspec.watching import Condition, Gauge
+from smartspec.watching import Condition, Gauge, selectors
 
 MAIL_LEAVES_WITHIN = timedelta(hours=1)
 PEOPLE_WITHOUT_MAIL = 3
@@ -103,6 +103,20 @@ def disk(now: datetime) -> Condition:
         holds=share >= DISK_FREE_SHARE,
         detail=f"{usage.free / 1e9:.1f} GB free, {share:.0%}",
         remedy="Free or add space where SMARTSPEC_DATA_DIR stands; see “Disk low” in docs/operations.md.",
+    )
+
+
+@watching.condition
+def backed_up(now: datetime) -> Condition:
+    """Taken by a timer of the machine, which tells nobody that it does not run."""
+    if not settings.BACKUP_WITHIN_HOURS:
+        return Condition("backed_up", holds=True, detail="backups are not taken by manage.py backup")
+    return selectors.proof(
+        name="backed_up",
+        now=now,
+        within=timedelta(hours=settings.BACKUP_WITHIN_HOURS),
+        remedy="manage.py backup, which says what fails; does its timer run every night?",
+        is_due_at_once=settings.PRODUCTION,
     )
 
 

@@ -21,12 +21,13 @@ class Command(BaseCommand):
         parser.add_argument("path", nargs="?", type=Path, help="default: backups/smartspec-<time>.dump in the data dir")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        default = Path(settings.DATA_DIR) / "backups" / f"smartspec-{clock.now():%Y%m%dT%H%M%SZ}.dump"
+        now = clock.now()
+        default = Path(settings.DATA_DIR) / "backups" / f"smartspec-{now:%Y%m%dT%H%M%SZ}.dump"
         path: Path = options["path"] or default
         started = time.monotonic()
         show = progress_on(self.stderr)
         try:
-            size_bytes = backups.back_up(path=path, on_progress=show)
+            size_bytes = backups.back_up(path=path, now=now, on_progress=show)
         except DomainError as error:
             raise CommandError(error.detail) from error
         show("")
