@@ -1,15 +1,17 @@
 """The daily bill: each account pays for each day that is over, once, at the rate in effect when the day began.
 
 Charge and bill are one transaction under the account's lock, so that a second biller, a crash or a pause changes
-nothing: what is billed is billed, and what is not is found by the next run. Most accounts can pay, and are billed by
-one call of the database (`sql/bill_account.sql`); the others step by step. Both reckon and name a day's charge here.
+nothing: what is billed is billed, and what is not is found by the next run. Most accounts can pay, and are billed many
+at once (`sql/bill_account.sql`); the others step by step. Both reckon and name a day's charge here.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import islice
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -39,7 +41,15 @@ SAVE_BILL = f"""
     UPDATE media_storageaccount SET {", ".join(f"{field} = %({field})s" for field in SAVED_FIELDS)}
      WHERE account_id = %(account)s
 """  # noqa: S608 - names of our own alone
-BILL = "SELECT media_bill_account(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+BATCH = 50
+READ_FIELDS = ("stored_bytes", "metered_at", "billed_until")
+BILL = """
+    SELECT b.account_id
+      FROM jsonb_to_recordset(%s::jsonb) b(account_id uuid, stored_bytes bigint, metered_at timestamptz,
+           billed_until date, carried numeric, credits numeric, days jsonb)
+     WHERE NOT media_bill_account(
+           b.account_id, b.stored_bytes, b.metered_at, b.billed_until, %s, b.carried, b.credits, b.days, %s, %s)
+"""
 
 
 class DayNotOver(DomainError):
@@ -87,40 +97,54 @@ def bill_storage(
     if until > today:
         raise DayNotOver(f"Days before {until} are not all over: today is {today}.", today=str(today))
     bills = Bills()
-    for account in selectors.iterate_accounts_to_bill(until=until):
+    to_bill = selectors.iterate_accounts_to_bill(until=until)
+    while batch := list(islice(to_bill, BATCH)):
+        left = batch
         try:
-            if is_dry_run or not bill_as_read(account, until=until, now=now, bills=bills):
-                bill_account(user_id=account.user_id, until=until, now=now, bills=bills, is_dry_run=is_dry_run)
+            if not is_dry_run:
+                left = bill_as_read(batch, until=until, now=now, bills=bills)
         except Exception:
-            log.exception("Storage was not billed", user_id=str(account.user_id))
-            bills.failed += 1
+            log.exception("Storage is billed step by step")
+        for account in left:
+            try:
+                bill_account(user_id=account.user_id, until=until, now=now, bills=bills, is_dry_run=is_dry_run)
+            except Exception:
+                log.exception("Storage was not billed", user_id=str(account.user_id))
+                bills.failed += 1
         if on_progress is not None:
             on_progress(bills)
     return bills
 
 
-def bill_as_read(account: StorageAccount, *, until: date, now: datetime, bills: Bills) -> bool:
-    """This will bill an account that was read without a lock, in one round trip, and tell whether it could.
+def bill_as_read(batch: Sequence[StorageAccount], *, until: date, now: datetime, bills: Bills) -> list[StorageAccount]:
+    """This will bill accounts that were read without a lock, in one round trip, and return those that it could not.
 
-    It can where nothing is owed or on record, the credits suffice, and nobody has changed the account meanwhile; if
-    not, nothing was written.
+    It can where nothing is owed or on record, the credits suffice, and nobody is changing the account or has done so
+    meanwhile; of the others nothing was written.
     """
-    if account.unpaid_since is not None or has_days_on_record(account):
-        return False
-    as_read = (account.stored_bytes, account.metered_at, account.billed_until)
-    days = due_days(account, until=until)
+    reckoned: dict[UUID, list[StorageDay]] = {}
     lines = []
-    for day in days:
-        reckon(account, day, now=now)
-        day.paid_credits = day.credits or ZERO
-        line = {"day_date": day.day_date, "byte_seconds": day.byte_seconds, "credits": day.credits}
-        lines.append(line | name_of(day))
-    total = sum((day.paid_credits for day in days), ZERO)
-    written = (until, account.carried, total, json.dumps(lines, default=str), selectors.OPERATION, now)
-    ((is_billed,),) = statements.fetch_all(BILL, [account.user_id, *as_read, *written])
-    if is_billed:
+    for account in batch:
+        if account.unpaid_since is None and not has_days_on_record(account):
+            as_read = {field: getattr(account, field) for field in READ_FIELDS}
+            days = due_days(account, until=until)
+            for day in days:
+                reckon(account, day, now=now)
+                day.paid_credits = day.credits or ZERO
+            bill = {"carried": account.carried, "credits": sum((day.paid_credits for day in days), ZERO)}
+            lines.append({"account_id": account.user_id, **as_read, **bill, "days": [line_of(day) for day in days]})
+            reckoned[account.user_id] = days
+    written = (json.dumps(lines, default=str), until, selectors.OPERATION, now)
+    for (user_id,) in statements.fetch_all(BILL, written):
+        del reckoned[user_id]
+    for days in reckoned.values():
         bills.add(days)
-    return bool(is_billed)
+    return [account for account in batch if account.user_id not in reckoned]
+
+
+def line_of(day: StorageDay) -> dict[str, Any]:
+    """Return a day, and its charge, as `media_bill_account` reads it."""
+    return {"day_date": day.day_date, "byte_seconds": day.byte_seconds, "credits": day.credits} | name_of(day)
 
 
 def bill_account(*, user_id: UUID, until: date, now: datetime, bills: Bills, is_dry_run: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The daily bill of many accounts: a round trip and a commit for each, and once, whoever is killed meanwhile."""
+"""The daily bill of many accounts: a round trip and a commit for fifty, and once, whoever is killed meanwhile."""
 
 import time
 from collections.abc import Callable
@@ -48,8 +48,11 @@ def assert_billed_once(days: int, people: int = MANY) -> None:
 
 
 def bill_as_read(user_id: UUID, *, until: date = date(2026, 3, 11)) -> bool:
-    account = StorageAccount.objects.get(pk=user_id)
-    return bills.bill_as_read(account, until=until, now=ELEVENTH, bills=services.Bills())
+    return bill_this(StorageAccount.objects.get(pk=user_id), until=until)
+
+
+def bill_this(account: StorageAccount, *, until: date) -> bool:
+    return not bills.bill_as_read([account], until=until, now=ELEVENTH, bills=services.Bills())
 
 
 @pytest.mark.django_db
@@ -60,12 +63,12 @@ class TestBillOfOneRoundTrip:
             ((installed,),) = cursor.fetchall()
         assert installed.strip() in sql.read("bill_account")
 
-    def test_is_one_for_each_account(self, django_assert_num_queries: Any) -> None:
-        load_crowd()
+    def test_is_that_of_fifty_accounts(self, django_assert_num_queries: Any) -> None:
+        load_crowd(people := 120)
         selectors.storage_rate(at=TENTH)  # the catalogue is read once
-        with django_assert_num_queries(1 + MANY):  # who is to be billed, and each
-            assert services.bill_storage(now=ELEVENTH).accounts == MANY
-        assert_billed_once(days=1)
+        with django_assert_num_queries(1 + 3):  # who is to be billed, and their bills
+            assert services.bill_storage(now=ELEVENTH).accounts == people
+        assert_billed_once(days=1, people=people)
 
     def test_is_made_by_a_server_that_does_not_own_the_ledger(self) -> None:
         (somebody, *_) = load_crowd(1)
@@ -97,7 +100,7 @@ class TestBillOfOneRoundTrip:
         asset = store(50 * MEGABYTE)
         account = StorageAccount.objects.get()
         services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=TENTH + timedelta(hours=18))
-        assert not bills.bill_as_read(account, until=ELEVENTH.date(), now=ELEVENTH, bills=services.Bills())
+        assert not bill_this(account, until=ELEVENTH.date())
         assert_nothing_written(alice.pk)
         assert services.bill_storage(now=ELEVENTH).credits == Decimal("0.000004")  # 6 hours of 0.05 GB
 
@@ -148,8 +151,8 @@ def assert_nothing_written(user_id: UUID) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.xdist_group("processes")
 class TestBillsOfMany:
-    def test_are_committed_one_by_one(self) -> None:
-        load_crowd(3)
+    def test_are_committed_fifty_by_fifty(self) -> None:
+        load_crowd(120)
         seen = []
         with psycopg.connect(**connection.get_connection_params() | {"autocommit": True}) as outside:
 
@@ -158,7 +161,33 @@ class TestBillsOfMany:
                 seen.append((so_far.accounts, billed))
 
             services.bill_storage(now=ELEVENTH, on_progress=look)
-        assert seen == [(1, 1), (2, 2), (3, 3)]
+        assert seen == [(50, 50), (100, 100), (120, 120)]
+
+    def test_that_fail_together_are_made_one_by_one(self) -> None:
+        load_crowd()
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER FUNCTION media_bill_account RENAME TO media_bill_account_gone")
+        assert services.bill_storage(now=ELEVENTH).accounts == MANY
+        assert_billed_once(days=1)
+
+    def test_leave_who_cannot_pay_to_the_bill_step_by_step(self) -> None:
+        (poor, *_) = load_crowd()
+        credits_services.charge(
+            account_id=poor, operation="any", credits=Decimal(1000), now=ELEVENTH, idempotency_key="all"
+        )
+        billed = services.bill_storage(now=ELEVENTH)
+        assert (billed.accounts, billed.credits - billed.paid) == (MANY, Decimal("0.001"))
+        assert [account.user_id for account in StorageAccount.objects.filter(step="warned")] == [poor]
+
+    def test_do_not_wait_for_somebody_who_is_busy_while_they_keep_others_waiting(self) -> None:
+        _, second, _ = load_crowd(3)
+        with psycopg.connect(**connection.get_connection_params()) as busy:
+            busy.execute("SELECT FROM credits_account WHERE account_id = %s FOR UPDATE", [second])
+            accounts = list(StorageAccount.objects.order_by("pk"))
+            left = bills.bill_as_read(accounts, until=ELEVENTH.date(), now=ELEVENTH, bills=services.Bills())
+        assert [account.user_id for account in left] == [second]
+        assert services.bill_storage(now=ELEVENTH).accounts == 1
+        assert_billed_once(days=1, people=3)
 
     def test_by_many_processes_at_once_are_made_once(self) -> None:
         load_crowd()

@@ -28,13 +28,13 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="reckon, and write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        done = 0
+        shown = 0
 
         def show(bills: services.Bills) -> None:
-            nonlocal done
-            done += 1
-            if done % PROGRESS_EVERY == 0:
-                self.stderr.write(f"{done} accounts looked at, {bills.days} days, {plain(bills.credits)} credits")
+            nonlocal shown
+            if bills.accounts - shown >= PROGRESS_EVERY:
+                shown = bills.accounts
+                self.stderr.write(f"{bills.accounts} accounts, {bills.days} days, {plain(bills.credits)} credits")
 
         try:
             bills = services.bill_storage(
