@@ -4,13 +4,19 @@ It starts several times a minute, so it knows nothing of Django.
 """
 
 import os
+import socket
 import sys
 import urllib.request
 
 import psycopg
 
 TIMEOUT_SECONDS = 4
-HEARD_OF = "SELECT 1 FROM procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute'"
+# What a worker calls itself at the database. A container's host name is its own; Postgres keeps 63 bytes.
+WORKER = f"smartspec worker {socket.gethostname()}"[:63]
+# A worker beats every ten seconds, by a connection of its own; which of the queue's beats is whose nobody could tell.
+HEARD_OF = """SELECT 1 FROM pg_stat_activity
+ WHERE application_name = %s AND state_change > clock_timestamp() - make_interval(secs => %s)"""
+SILENT_SECONDS = 60
 
 
 def main() -> int:
@@ -33,11 +39,12 @@ def ask_web_server() -> str:
 
 
 def ask_queue() -> str:
-    """Look whether a worker has been heard of within the last minute. Returns what is wrong."""
+    """Look whether the worker of this host has been heard of within the last minute. Returns what is wrong."""
     url = os.environ.get("DATABASE_DIRECT_URL") or os.environ["DATABASE_URL"]
     try:
         with psycopg.connect(url, connect_timeout=TIMEOUT_SECONDS) as connection:
-            return "" if connection.execute(HEARD_OF).fetchone() else "no worker has been heard of for a minute"
+            heard_of = connection.execute(HEARD_OF, [WORKER, SILENT_SECONDS]).fetchone()
+            return "" if heard_of else f"{WORKER} has not been heard of for a minute"
     except psycopg.Error as error:
         return f"the queue: {error}"
 

@@ -7,7 +7,7 @@ from typing import Any
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
-from smartspec import local
+from smartspec import alive, local
 from smartspec.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -165,6 +165,7 @@ DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     # The calls of the ledger are planned once for each connection; Django's own cursors never prepare anything.
     "prepare_threshold": 0 if PREPARED_STATEMENTS else None,
+    **({"application_name": alive.WORKER} if IS_WORKER else {}),
 }
 if PRODUCTION and not SECRET_KEY:
     raise ImproperlyConfigured("SMARTSPEC_SECRET_KEY must be set in production: 50 or more random characters.")

@@ -7,6 +7,7 @@ copy of it: faster than a flush, and the ledger's entries refuse to be truncated
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import fasteners
 import psycopg
 import pytest
 from django.conf import settings
@@ -384,9 +386,25 @@ def small_disk(path: Path, size_kb: int) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)  # noqa: S607
 
 
+def ensure_migrated_data() -> Path:
+    """Return a data folder whose database is migrated and at rest, made anew when a migration has changed: migrating
+    takes most of a product's first start."""
+    folder = Path(settings.DATA_DIR) / "migrated" / code_state()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with fasteners.InterProcessLock(folder.parent / "lock"):
+        if not folder.exists():
+            for stale in folder.parent.glob("*/"):
+                shutil.rmtree(stale)
+            building = folder.with_name("building")
+            migrated = Product(data_dir=building, port=free_port()).manage("migrate", "--verbosity", "0")
+            assert migrated.returncode == 0, migrated.stderr
+            building.rename(folder)
+    return folder
+
+
 @contextmanager
-def run_product(*, disk_mb: int | None = None) -> Iterator[Product]:
-    """Run a product of one's own, where asked for on a disk of its own of this size.
+def run_product(*, is_new: bool = False, disk_mb: int | None = None) -> Iterator[Product]:
+    """Run a product of one's own, where asked for from an empty folder, or on a disk of its own of this size.
 
     Its data is not in pytest's folder: where root runs the tests, the database belongs to another user, and pytest
     takes everybody else's access to its folder away whenever it starts.
@@ -397,6 +415,8 @@ def run_product(*, disk_mb: int | None = None) -> Iterator[Product]:
         )
         if disk_mb is not None:
             stack.enter_context(small_disk(Path(data_dir), disk_mb * 1024))
+        if not is_new:  # with its owner: where root runs the tests, the database belongs to another user
+            subprocess.run(["cp", "--archive", f"{ensure_migrated_data()}/.", data_dir], check=True)  # noqa: S607
         product = Product(data_dir=Path(data_dir), port=free_port())
         product.start()
         try:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -30,14 +31,17 @@ class TestQueue:
         url = f"postgres://{database['USER']}:{database['PASSWORD']}@/{database['NAME']}"
         monkeypatch.setenv("DATABASE_DIRECT_URL", url)
 
-    def test_with_a_worker_that_was_heard_of_lives(self) -> None:
-        assert alive.ask_queue() == "no worker has been heard of for a minute"
-        with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
-        assert alive.ask_queue() == ""
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '2 minutes'")
-        assert alive.ask_queue() == "no worker has been heard of for a minute"
+    def test_with_a_worker_that_was_heard_of_lives(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        silent = f"{alive.WORKER} has not been heard of for a minute"
+        way = connection.get_connection_params() | {"autocommit": True}
+        with psycopg.connect(**way | {"application_name": "smartspec worker elsewhere"}):
+            assert alive.ask_queue() == silent
+        with psycopg.connect(**way | {"application_name": alive.WORKER}) as worker:
+            worker.execute("SELECT 1")
+            assert alive.ask_queue() == ""
+            monkeypatch.setattr(alive, "SILENT_SECONDS", 0)
+            assert alive.ask_queue() == silent
+        assert alive.ask_queue() == silent
 
     def test_whose_database_is_away_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DATABASE_DIRECT_URL", f"postgres://nobody@127.0.0.1:{free_port()}/none")

@@ -4,7 +4,10 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from smartspec import local
 from smartspec.testing import Product, run_product
 
 pytestmark = pytest.mark.xdist_group("product")
@@ -20,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("product")
 @pytest.fixture(scope="module")
 def own_product() -> Iterator[Product]:
     """A product that these tests may kill."""
-    with run_product() as running:
+    with run_product(is_new=True) as running:
         yield running
 
 
@@ -50,6 +54,15 @@ class TestRunLocal:
             assert re.search(rf"{person}@smartspec\.test / \S+", own_product.output)
         assert f"{own_product.url}/account/buy" in own_product.output
         assert f"{own_product.url}/sandbox/mail" in own_product.output
+
+    def test_has_a_worker_that_a_health_check_hears_of(self, own_product: Product) -> None:
+        note = (own_product.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()
+        way = {"DATABASE_URL": f"postgres://postgres@/{local.DATABASE_NAME}", "PGHOST": note[local.SOCKET_LINE]}
+        check = [sys.executable, "-m", "smartspec.alive", "worker"]
+        deadline = time.monotonic() + 60  # the product is there as soon as its web server answers
+        while subprocess.run(check, env=own_product.environment | way, check=False).returncode:
+            assert time.monotonic() < deadline
+            time.sleep(1)
 
     def test_refuses_a_busy_port_with_a_sentence(self, own_product: Product) -> None:
         with tempfile.TemporaryDirectory(prefix="smartspec-test-", ignore_cleanup_errors=True) as data_dir:
