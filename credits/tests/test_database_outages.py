@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -52,19 +52,23 @@ def set_read_only(value: str) -> None:
 
 
 @contextmanager
-def full() -> Iterator[None]:
-    """Let nothing be added to holds, as a server answers whose disk is full (SQLSTATE 53100)."""
+def full(table: str = "credits_hold") -> Iterator[None]:
+    """Let nothing be added to a table, as a server answers whose disk is full (SQLSTATE 53100)."""
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
             " RAISE 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;"
-            "CREATE TRIGGER disk_full BEFORE INSERT ON credits_hold FOR EACH ROW EXECUTE FUNCTION disk_full()"
+            f"CREATE TRIGGER disk_full BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION disk_full()"
         )
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("DROP TRIGGER disk_full ON credits_hold; DROP FUNCTION disk_full()")
+            cursor.execute(f"DROP TRIGGER disk_full ON {table}; DROP FUNCTION disk_full()")
+
+
+def full_queue() -> AbstractContextManager[None]:
+    return full("procrastinate_events")
 
 
 @contextmanager
@@ -98,7 +102,7 @@ def test_a_job_is_refused_as_unavailable_and_may_be_asked_for_again(
     assert selectors.verify_account(account_id=alice.pk) == []
 
 
-@pytest.mark.parametrize("trouble", [away, read_only])
+@pytest.mark.parametrize("trouble", [away, read_only, full_queue])
 def test_a_webhook_is_refused_so_that_stripe_sends_it_again(trouble: Any, db: None) -> None:
     event = {"id": "evt_1", "object": "event", "type": "charge.succeeded", "livemode": False}
     body = json.dumps(event | {"data": {"object": {"id": "ch_1", "object": "charge"}}}).encode()
