@@ -1,4 +1,4 @@
-from django.contrib.postgres.operations import AddConstraintNotValid, ValidateConstraint
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 WHOLE = models.Q(displaced_plan="", displaced_interval="") | (
@@ -7,8 +7,6 @@ WHOLE = models.Q(displaced_plan="", displaced_interval="") | (
 
 
 class Migration(migrations.Migration):
-    atomic = False  # the rows are looked through while they go on being written
-
     dependencies = [("billing", "0012_checkouts_by_interval")]
 
     operations = [
@@ -32,5 +30,4 @@ class Migration(migrations.Migration):
             model_name="subscription",
             constraint=models.CheckConstraint(condition=WHOLE, name="subscription_displaced_whole"),
         ),
-        ValidateConstraint(model_name="subscription", name="subscription_displaced_whole"),
     ]

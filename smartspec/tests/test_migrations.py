@@ -33,6 +33,7 @@ UNSAFE = {
     "require-concurrent-index-creation",
     "require-concurrent-index-deletion",
 }
+CONCURRENTLY = ("CREATE INDEX CONCURRENTLY", "CREATE UNIQUE INDEX CONCURRENTLY", "DROP INDEX CONCURRENTLY")
 # Migrations that do it all the same, as `app.name`, with the rule and the reason (a small table, no code reads it …).
 ACCEPTED: dict[tuple[str, str], str] = {}
 
@@ -68,6 +69,18 @@ def test_no_migration_since_the_release_stops_a_server() -> None:
         for rule in unsafe(sql_of(app, name))
     }
     assert found == set(ACCEPTED)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_broke_off_can_be_run_again() -> None:
+    """Without a transaction a half of it may stand: only what is done concurrently may be in it, which `migrate` does
+    once."""
+    for (app, name), migration in MigrationLoader(None).disk_migrations.items():
+        if app in BEFORE_RELEASE and not migration.atomic:
+            lines = [line for line in sql_of(app, name).splitlines() if not line.startswith("--")]
+            statements = [statement.strip() for statement in " ".join(lines).split(";")]
+            for statement in filter(None, statements):
+                assert statement.startswith(CONCURRENTLY), f"{app}.{name}: {statement}"
 
 
 @pytest.mark.parametrize(
@@ -175,3 +188,6 @@ class TestMigrate:
         for _ in range(2):
             with connection.execute_wrapper(wait_beside_others), connection.cursor() as cursor:
                 cursor.execute(f'CREATE INDEX CONCURRENTLY "of_a_test_index" ON {table} (number)')
+        for _ in range(2):
+            with connection.execute_wrapper(wait_beside_others), connection.cursor() as cursor:
+                cursor.execute("DROP INDEX CONCURRENTLY of_a_test_index")

@@ -70,12 +70,13 @@ class Command(migrate.Command):
 def wait_beside_others(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
     """Run a migration's statement; one that stops nobody may wait for as long as it likes.
 
-    An index that is there already was finished by a run that broke off later.
+    An index that is there already, or no more, was seen to by a run that broke off later.
     """
     if not any(words in str(sql) for words in BESIDE_OTHERS):
         return execute(sql, params, many, context)
     sql = str(sql).replace("CREATE INDEX CONCURRENTLY ", "CREATE INDEX CONCURRENTLY IF NOT EXISTS ")
-    sql = sql.replace("IF NOT EXISTS IF NOT EXISTS", "IF NOT EXISTS")
+    sql = sql.replace("DROP INDEX CONCURRENTLY ", "DROP INDEX CONCURRENTLY IF EXISTS ")
+    sql = sql.replace("IF NOT EXISTS IF NOT EXISTS", "IF NOT EXISTS").replace("IF EXISTS IF EXISTS", "IF EXISTS")
     session = context["connection"].connection  # a cursor of its own: the statement's keeps its answer
     session.execute("SET lock_timeout = 0")
     try:
