@@ -151,6 +151,38 @@ class TestCompose:
             assert services[name]["cap_drop"] == ["ALL"]
 
 
+class TestArchive:
+    """What hands the write-ahead log on, with Docker and without: the same settings, scripts and folders."""
+
+    @pytest.fixture
+    def archiving(self) -> dict[str, Any]:
+        (service,) = yaml.safe_load((BASE_DIR / "compose.archive.yaml").read_text())["services"].items()
+        assert service[0] == "postgres"
+        return dict(service[1])
+
+    def test_has_the_same_settings_in_a_container(self, archiving: dict[str, Any]) -> None:
+        conf = (BASE_DIR / "docs/postgres/archive.conf").read_text()
+        settings_without = dict(re.findall(r"^(\w+) = '?(.*?)'?$", conf, re.MULTILINE))
+        assert set(settings_without) == {"archive_mode", "archive_command", "archive_timeout", "restore_command"}
+        program, *options = archiving["command"]
+        assert program == "postgres"
+        assert options[::2] == ["-c"] * 4
+        assert dict(option.split("=", 1) for option in options[1::2]) == settings_without
+
+    def test_has_the_same_folders_in_a_container(self, archiving: dict[str, Any]) -> None:
+        scripts, archive = archiving["volumes"]
+        assert scripts == "./docs/postgres:/srv/smartspec/docs/postgres:ro"
+        assert (archive["source"], archive["target"]) == ("/mnt/archive", "/mnt/archive")
+        assert archive["bind"] == {"create_host_path": False}  # an empty folder in its place would not be noticed
+
+    def test_is_used_by_the_same_commands(self) -> None:
+        page = (BASE_DIR / "docs/operations.md").read_text()
+        used = re.findall(r"(docker|runuser) .*(/srv/smartspec/docs/postgres/.*)", page)
+        by = {way: sorted(words for found, words in used if found == way) for way in ("docker", "runuser")}
+        assert by["docker"] == by["runuser"]
+        assert {words.split()[0].rpartition("/")[2] for words in by["docker"]} == {"base-backup", "recover"}
+
+
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
 class TestUnit:
     def test_names_only_variables_and_commands_that_exist(self, path: Path) -> None:

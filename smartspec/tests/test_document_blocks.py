@@ -1,5 +1,6 @@
 """What the documents tell to type: commands run as they stand, or, where they need a server, name what exists."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -71,6 +72,13 @@ def assert_parses(words: list[str]) -> None:
     assert not refusal, f"manage.py {shlex.join(words)}: {refusal}"
 
 
+def assert_scripts_exist(words: list[str]) -> None:
+    """Assert that what is run of docs/postgres is there, and may be run."""
+    for word in words:
+        if word.startswith("/srv/smartspec/docs/postgres/"):
+            assert os.access(BASE_DIR / word.removeprefix("/srv/smartspec/"), os.X_OK), word
+
+
 @pytest.fixture
 def worker_1(db: None) -> None:
     services.create_service_key(name="worker-1", scopes=["credits:spend"], now=clock.now())
@@ -114,8 +122,11 @@ def test_a_block_for_the_server_names_what_exists(text: str) -> None:
             assert {word for word in words if word.startswith("smartspec")} <= units, line
         elif words[0] == "cp":
             assert list(BASE_DIR.glob(words[1])), line
+        elif words[0] == "runuser":
+            assert words[1:4] == ["-u", "postgres", "--"], line
         else:
             assert words[0] in {"cd", "set", "useradd", "install", "smartspec-manage"}, line
+        assert_scripts_exist(words)
     for command in commands_in(text):
         assert_parses(command)
 
@@ -138,7 +149,11 @@ def test_every_block_is_of_a_kind_that_is_run_or_read() -> None:
 @pytest.mark.parametrize("text", blocks("cron"))
 def test_a_timers_line_has_its_five_fields_and_a_command_with_the_servers_environment(text: str) -> None:
     (line,) = lines_of(text)
-    with_docker = "cd /srv/smartspec && docker compose --env-file production.env exec -T web "
-    assert re.match(rf" *(\S+ ){{5}} *({with_docker}|/usr/local/bin/smartspec-manage )", line)
-    (command,) = commands_in(line)
-    assert_parses(command)
+    with_docker = "cd /srv/smartspec && docker compose --env-file production.env exec -T "
+    ours = rf"({with_docker}web |/usr/local/bin/smartspec-manage )"
+    of_postgres = rf"({with_docker}--user postgres postgres |runuser -u postgres -- )/srv/smartspec/docs/postgres/"
+    assert re.match(rf" *(\S+ ){{5}} *({ours}|{of_postgres})", line)
+    assert_scripts_exist(line.split())
+    for command in commands_in(line):
+        assert_parses(command)
+    assert commands_in(line) or "docs/postgres/" in line

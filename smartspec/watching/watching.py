@@ -19,6 +19,7 @@ PEOPLE_WITHOUT_MAIL = 3
 QUEUE_AGE_SECONDS = 300
 WORKER_SILENT_SECONDS = 60
 DISK_FREE_SHARE = 0.1
+ARCHIVED_WITHIN_SECONDS = 300  # more than archive_timeout
 RESTART_WORKER = "Start the worker: manage.py procrastinate worker (systemctl restart smartspec-worker)."
 
 # The queue's times are the database's: in the local mode our own clock may have been moved forward.
@@ -32,6 +33,14 @@ SELECT j.queue_name, count(*),
 """
 WORKER = "SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers"
 FAILED = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'"
+# A command that hangs, on a disk of another machine that is gone, fails never; but a worker writes every minute.
+ARCHIVER = """
+SELECT current_setting('archive_mode') <> 'off', last_archived_time,
+       coalesce(last_failed_time > last_archived_time, last_failed_time IS NOT NULL),
+       timeout.setting::int > 0 AND extract(epoch FROM now() - greatest(last_archived_time, pg_postmaster_start_time()))
+           > timeout.setting::int + %s
+  FROM pg_stat_archiver, pg_settings timeout WHERE timeout.name = 'archive_timeout'
+"""
 
 
 @watching.condition
@@ -117,6 +126,22 @@ def backed_up(now: datetime) -> Condition:
         within=timedelta(hours=settings.BACKUP_WITHIN_HOURS),
         remedy="manage.py backup, which says what fails; does its timer run every night?",
         is_due_at_once=settings.PRODUCTION,
+    )
+
+
+@watching.condition
+def wal_archived(now: datetime) -> Condition:
+    with connection.cursor() as cursor:
+        cursor.execute(ARCHIVER, [ARCHIVED_WITHIN_SECONDS])
+        is_on, archived_at, fails, is_late = cursor.fetchone()
+    detail = f"last at {archived_at:%Y-%m-%d %H:%M:%S} UTC" if archived_at else "never yet"
+    if fails or is_late:
+        detail = f"{'it fails' if fails else 'nothing comes'}; {detail}"
+    return Condition(
+        "wal_archived",
+        holds=not is_on or not (fails or is_late),
+        detail=detail if is_on else "not asked for",
+        remedy="Is the archive's disk mounted, and not full? Postgres's log says why; meanwhile its own disk fills.",
     )
 
 
