@@ -370,8 +370,7 @@ CONTENT_SECURITY_POLICY = {
             "https://invoice.stripe.com",
         ],
         "img-src": [SELF, "data:"],
-    },
-    "EXCLUDE_URL_PREFIXES": ["/api/docs"],
+    }
 }
 # Unfold's Alpine evaluates expressions and sets styles: under /admin/ these replace the values above.
 ADMIN_CSP = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}

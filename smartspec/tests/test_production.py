@@ -27,7 +27,10 @@ kept = [name for name in dir(settings) if name.isupper() and name != "STRIPE_PRI
 print(json.dumps({name: getattr(settings, name) for name in kept}, default=str))
 print(json.dumps([str(pattern.pattern) for pattern in get_resolver().url_patterns]))
 """
-PAGES = ("/accounts/login/", "/admin/login/", "/api/schema", "/api/credits/balance", "/healthz", "/no-such-page")
+PAGES = (
+    *("/accounts/login/", "/admin/login/", "/api/schema", "/api/docs", "/api/docs?script="),
+    *("/api/credits/balance", "/healthz", "/no-such-page"),
+)
 
 
 @pytest.fixture(scope="module")
