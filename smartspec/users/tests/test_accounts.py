@@ -1,5 +1,7 @@
 """Sign-up, log-in, devices and passwords, as the desktop app calls them."""
 
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -207,6 +209,24 @@ class TestPassword:
         assert client_with(token).post(f"{AUTH}/account/password/change", passwords).status_code == 200
         assert log_in(alice.email, NEW_PASSWORD)
         assert "Your password has been changed." in mailoutbox[0].body
+
+
+class TestCodes:
+    @pytest.mark.parametrize(("minutes", "status"), [(9, 200), (11, 409)])
+    def test_work_for_ten_minutes(
+        self, minutes: int, status: int, alice: User, mailoutbox: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        carol = client_with(sign_up().json()["meta"]["session_token"])
+        asked = APIClient().post(f"{AUTH}/auth/password/request", {"email": alice.email})
+        flow = client_with(asked.json()["meta"]["session_token"])
+        assert all("10 minutes" in message.body for message in mailoutbox)
+        later = SimpleNamespace(time=lambda: time.time() + 60 * minutes)
+        monkeypatch.setattr("allauth.account.internal.flows.code_verification.time", later)
+        confirmed = carol.post(f"{AUTH}/auth/email/verify", {"key": code_in(mailoutbox[0])})
+        assert confirmed.status_code == status
+        flow.post(f"{AUTH}/auth/password/reset", {"key": code_in(mailoutbox[1]), "password": NEW_PASSWORD})
+        alice.refresh_from_db()
+        assert alice.check_password(NEW_PASSWORD) == (status == 200)
 
 
 class TestEmailChange:
