@@ -14,6 +14,7 @@ class UsersConfig(AppConfig):
         from smartspec.users import openapi, roles  # noqa: F401 - openapi registers itself
 
         replace_account_check()
+        keep_spaces_of_passwords()
         post_migrate.connect(roles.sync_roles_of_app, dispatch_uid="users.sync_roles")
 
 
@@ -31,3 +32,16 @@ def replace_account_check() -> None:
 
     registry.registry.registered_checks.discard(checks.settings_check)
     register(account_settings_check)
+
+
+def keep_spaces_of_passwords() -> None:
+    """Let the app's endpoints take a password as it was typed.
+
+    allauth's pages do; its endpoints would cut spaces off both ends, and refuse in the app what was set on a page.
+    """
+    from allauth.headless.account import inputs
+
+    for kind in (inputs.SignupInput, inputs.LoginInput, inputs.ResetPasswordInput, inputs.ChangePasswordInput):
+        for name, field in kind.base_fields.items():
+            if "password" in name:
+                field.strip = False
