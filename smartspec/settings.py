@@ -213,6 +213,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "smartspec.compression.PageGZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "smartspec.answers.AnswerMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
     "smartspec.admin.PolicyMiddleware",

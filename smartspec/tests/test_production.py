@@ -97,6 +97,20 @@ class TestEveryAnswer:
         assert "object-src 'none'" in policy
         assert "default-src 'self'" in policy
 
+    @pytest.mark.parametrize("path", [*PAGES, "/account", "/accounts/password/change/", "/accounts/2fa/", "/api/me"])
+    def test_is_kept_by_no_browser_and_no_proxy(self, path: str, alice: Any) -> None:
+        person = Client()
+        person.force_login(alice)
+        for client in (Client(), person):
+            assert "no-store" in client.get(path).headers["Cache-Control"]
+
+    def test_of_the_api_is_no_page_when_a_browser_opens_it(self, client: Client) -> None:
+        for path in ("/api/credits/plans", "/api/me", "/api/nowhere", "/api/auth/app/v1/config"):
+            opened = client.get(path, headers={"sec-fetch-dest": "document"})
+            assert opened.headers["Content-Disposition"] == 'attachment; filename="api.json"'
+            assert "Content-Disposition" not in client.get(path, headers={"sec-fetch-dest": "empty"}).headers
+        assert "Content-Disposition" not in client.get("/api/docs").headers
+
     @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost@evil.example"])
     def test_is_refused_to_another_host(self, host: str, client: Client) -> None:
         for path in ("/accounts/login/", "/api/credits/packages", "/account"):
