@@ -11,10 +11,11 @@ class UsersConfig(AppConfig):
 
     def ready(self) -> None:
         from smartspec import checks  # noqa: F401 - registers itself
-        from smartspec.users import openapi, roles  # noqa: F401 - openapi registers itself
+        from smartspec.users import openapi, records, roles  # noqa: F401 - openapi registers itself
 
         replace_account_check()
         keep_spaces_of_passwords()
+        records.connect()
         post_migrate.connect(roles.sync_roles_of_app, dispatch_uid="users.sync_roles")
 
 
