@@ -15,6 +15,7 @@ class UsersConfig(AppConfig):
 
         replace_account_check()
         keep_spaces_of_passwords()
+        take_codes_once()
         records.connect()
         post_migrate.connect(roles.sync_roles_of_app, dispatch_uid="users.sync_roles")
 
@@ -46,3 +47,12 @@ def keep_spaces_of_passwords() -> None:
         for name, field in kind.base_fields.items():
             if "password" in name:
                 field.strip = False
+
+
+def take_codes_once() -> None:
+    """Let the code of an authenticator app serve once, on the pages and at the app's endpoints."""
+    from allauth.mfa.totp.internal.auth import TOTP
+
+    from smartspec.users.staff_login import take_code_once
+
+    TOTP._mark_code_used = take_code_once

@@ -1,12 +1,14 @@
 """Staff come in with a second factor, stay 12 hours, and are not let to guess."""
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from django.contrib import admin
+from django.db import connection
 from django.test import Client
 
 from smartspec.testing import PASSWORD, make_user
@@ -36,6 +38,11 @@ def code_of(secret: str) -> str:
     return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
 
 
+def stand_at(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it be a moment for whoever looks at a code."""
+    monkeypatch.setattr("allauth.mfa.totp.internal.auth.time", SimpleNamespace(time=lambda: seconds))
+
+
 class TestSecondFactor:
     def test_is_made_before_the_back_office_opens(self, client: Client, agent: User) -> None:
         log_in(client)
@@ -58,6 +65,49 @@ class TestSecondFactor:
         log_in(client)
         assert client.post("/accounts/2fa/authenticate/", {"code": "000000"}).status_code == 200
         assert client.get("/admin/").status_code == 302
+
+    @pytest.mark.parametrize("seconds", [0, 31, 59])
+    def test_is_a_code_that_serves_once_for_as_long_as_it_is_taken(
+        self,
+        client: Client,
+        agent: User,
+        monkeypatch: pytest.MonkeyPatch,
+        mailoutbox: list[Any],
+        caplog: pytest.LogCaptureFixture,
+        seconds: int,
+    ) -> None:
+        secret = generate_totp_secret()
+        TOTP.activate(agent, secret)
+        began = int(time.time()) // 30 * 30  # a code's half minute begins, so that it is taken for another whole minute
+        code = str(format_hotp_value(hotp_value(secret, began // 30)))
+        stand_at(began, monkeypatch)
+        log_in(client)
+        client.post("/accounts/2fa/authenticate/", {"code": code})
+        assert client.get("/admin/").status_code == 200
+
+        stand_at(began + seconds, monkeypatch)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE cache SET expires = expires - %s * interval '1 second'", [seconds])
+        thief = Client()
+        log_in(thief)
+        answer = thief.post("/accounts/2fa/authenticate/", {"code": code})
+        assert b"Incorrect code" in answer.content
+        assert [message.subject for message in mailoutbox] == ["A code of your authenticator app was used twice"]
+        lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        assert [line["user_id"] for line in lines if line["event"] == "Second factor used again"] == [str(agent.pk)]
+        assert thief.get("/admin/").status_code == 302
+
+    @pytest.mark.django_db(transaction=True)
+    def test_is_told_of_by_mail_when_it_is_made_and_when_it_goes(
+        self, client: Client, agent: User, mailoutbox: list[Any]
+    ) -> None:
+        log_in(client)
+        client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+        client.get("/accounts/2fa/totp/activate/")
+        client.post("/accounts/2fa/totp/activate/", {"code": code_of(client.session["mfa.totp.secret"])})
+        client.post("/accounts/2fa/totp/deactivate/")
+        told = [message.subject for message in mailoutbox]
+        assert told == ["Authenticator App Activated", "Authenticator App Deactivated"]
 
     def test_is_shown_in_sessions_that_are_older_than_it(self, client: Client, agent: User) -> None:
         log_in(client)
