@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.test import Client
 
 GIVEN = {
@@ -76,6 +77,11 @@ class TestSettings:
         assert not [app for app in found["INSTALLED_APPS"] if "sandbox" in app]
         assert not [url for url in urls if "sandbox" in url]
 
+    def test_keep_passwords_by_a_slow_hash_with_a_salt_each(self, production: Any) -> None:
+        assert production[0]["PASSWORD_HASHERS"][0] == "django.contrib.auth.hashers.PBKDF2PasswordHasher"
+        assert PBKDF2PasswordHasher.iterations >= 600_000
+        assert PBKDF2PasswordHasher.salt_entropy >= 128
+
     def test_ask_staff_for_a_second_factor(self, production: Any) -> None:
         assert production[0]["STAFF_TWO_FACTOR"]
         assert production[0]["STAFF_SESSION_SECONDS"] <= 12 * 3600
@@ -96,6 +102,11 @@ class TestEveryAnswer:
         assert "frame-ancestors 'none'" in policy
         assert "object-src 'none'" in policy
         assert "default-src 'self'" in policy
+
+    @pytest.mark.parametrize("path", PAGES)
+    def test_tells_of_what_type_it_is_and_a_text_in_which_characters(self, path: str, client: Client) -> None:
+        kind = client.get(path).headers["Content-Type"]
+        assert "charset=utf-8" in kind or not kind.startswith("text/")
 
     @pytest.mark.parametrize("path", [*PAGES, "/account", "/accounts/password/change/", "/accounts/2fa/", "/api/me"])
     def test_is_kept_by_no_browser_and_no_proxy(self, path: str, alice: Any) -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
@@ -282,6 +283,17 @@ class TestBrowserPages:
     @pytest.mark.parametrize("path", ["login", "signup", "password/reset"])
     def test_of_allauth_are_served(self, path: str, client: Any) -> None:
         assert client.get(f"/accounts/{path}/").status_code == 200
+
+    def test_log_in_gives_the_browser_a_session_that_nobody_knew_before(self, alice: User, client: Client) -> None:
+        planted = client.session
+        planted["planted"] = True
+        planted.save()
+        client.cookies[settings.SESSION_COOKIE_NAME] = str(planted.session_key)
+        client.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+        assert client.session.session_key != str(planted.session_key)
+        thief = Client()
+        thief.cookies[settings.SESSION_COOKIE_NAME] = str(planted.session_key)
+        assert thief.get("/account").status_code == 302
 
     def test_log_in_by_form_opens_a_session(self, alice: User, client: Any) -> None:
         answer = client.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from django.contrib import admin
 from django.db import connection
@@ -59,6 +60,17 @@ class TestSecondFactor:
         assert "/login/" in client.get("/admin/")["Location"]  # the password alone opens nothing
         client.post("/accounts/2fa/authenticate/", {"code": code_of(secret)})
         assert client.get("/admin/").status_code == 200
+
+    def test_has_recovery_codes_that_open_once_each(self, agent: User) -> None:
+        TOTP.activate(agent, generate_totp_secret())
+        code, other = RecoveryCodes.activate(agent).get_unused_codes()[:2]
+        for typed, status in ((code, 200), (code, 302), (other, 200)):
+            browser = Client()
+            log_in(browser)
+            browser.post("/accounts/2fa/authenticate/", {"code": typed})
+            assert browser.get("/admin/").status_code == status
+        kept = Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES)
+        assert code not in str(kept.data)
 
     def test_that_is_wrong_opens_nothing(self, client: Client, agent: User) -> None:
         TOTP.activate(agent, generate_totp_secret())
