@@ -103,6 +103,12 @@ class TestHeaders:
         for told in (f"{token}, Bearer x", f"Bearer x, {token}", f"{token} x", f"{token}, {token}"):
             assert APIClient(HTTP_AUTHORIZATION=told).get("/api/me").status_code == 401
 
+    def test_have_no_stand_in_in_the_address(self, alice_client: APIClient) -> None:
+        token = alice_client.defaults["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
+        for name in ("token", "session_token", "access_token", "sessionid", "authorization", "api_key", "key"):
+            assert APIClient().get(f"/api/me?{name}={token}").status_code == 401
+            assert Client().get(f"/account?{name}={token}").status_code == 302
+
     def test_with_a_browsers_cookie_alone_do_not_open_the_api(self, alice: Any) -> None:
         browser = Client()
         browser.force_login(alice)

@@ -211,6 +211,14 @@ class TestPassword:
         assert log_in(alice.email, NEW_PASSWORD)
         assert "Your password has been changed." in mailoutbox[0].body
 
+    def test_that_is_changed_ends_every_other_session(self, alice: User) -> None:
+        here, elsewhere, browser = log_in(alice.email, PASSWORD), log_in(alice.email, PASSWORD), Client()
+        browser.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+        passwords = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+        client_with(here).post(f"{AUTH}/account/password/change", passwords)
+        assert client_with(elsewhere).get("/api/me").status_code == 401
+        assert browser.get("/account").status_code == 302
+
 
 class TestCodes:
     @pytest.mark.parametrize(("minutes", "status"), [(9, 200), (11, 409)])
@@ -229,6 +237,20 @@ class TestCodes:
         alice.refresh_from_db()
         assert alice.check_password(NEW_PASSWORD) == (status == 200)
 
+    def test_are_of_no_use_to_another_session_or_twice(self, alice: User, mailoutbox: list[Any]) -> None:
+        flows = [
+            client_with(asked.json()["meta"]["session_token"])
+            for asked in (APIClient().post(f"{AUTH}/auth/password/request", {"email": alice.email}) for _ in range(2))
+        ]
+        body = {"key": code_in(mailoutbox[0]), "password": NEW_PASSWORD}
+        flows[1].post(f"{AUTH}/auth/password/reset", body)
+        alice.refresh_from_db()
+        assert alice.check_password(PASSWORD)
+        flows[0].post(f"{AUTH}/auth/password/reset", body)
+        again = flows[0].post(f"{AUTH}/auth/password/reset", body | {"password": PASSWORD})
+        alice.refresh_from_db()
+        assert (again.status_code, alice.check_password(NEW_PASSWORD)) == (409, True)
+
 
 class TestEmailChange:
     def test_takes_effect_when_the_new_address_is_confirmed(self, alice: User, mailoutbox: list[Any]) -> None:
@@ -239,6 +261,8 @@ class TestEmailChange:
         assert client.post(f"{AUTH}/auth/email/verify", {"key": code}).status_code == 200
         me = client.get("/api/me").json()
         assert (me["email"], me["email_verified"]) == ("new@smartspec.test", True)
+        told = next(message for message in mailoutbox if message.to == ["alice@smartspec.test"])
+        assert "new@smartspec.test" in told.body
 
     @pytest.mark.parametrize("is_verified", [True, False])
     def test_never_takes_somebody_elses_address(self, alice: User, is_verified: bool, mailoutbox: list[Any]) -> None:

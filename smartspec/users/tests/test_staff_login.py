@@ -11,13 +11,16 @@ from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_tot
 from django.contrib import admin
 from django.db import connection
 from django.test import Client
+from rest_framework.test import APIClient
 
 from smartspec.testing import PASSWORD, make_user
 from smartspec.users.models import User
+from smartspec.users.tests.conftest import AUTH, client_with, code_in
 
 pytestmark = pytest.mark.django_db
 
 EMAIL = "agent@smartspec.test"
+NEW_PASSWORD = "another horse, another staple"
 
 
 @pytest.fixture(autouse=True)
@@ -146,6 +149,30 @@ class TestSecondFactor:
         other = Client()
         log_in(other)
         assert other.get("/admin/").status_code == 200
+
+
+class TestEveryOtherWayIn:
+    """The app's endpoints and a forgotten password lead to the same second factor as the page does."""
+
+    def test_asks_for_the_second_factor_in_the_app(self, agent: User) -> None:
+        secret = generate_totp_secret()
+        TOTP.activate(agent, secret)
+        answer = APIClient().post(f"{AUTH}/auth/login", {"email": EMAIL, "password": PASSWORD})
+        app = client_with(answer.json()["meta"]["session_token"])
+        assert (answer.status_code, app.get("/api/me").status_code) == (401, 401)
+        assert "mfa_authenticate" in [flow["id"] for flow in answer.json()["data"]["flows"]]
+        done = app.post(f"{AUTH}/auth/2fa/authenticate", {"code": code_of(secret)})
+        assert client_with(done.json()["meta"]["session_token"]).get("/api/me").status_code == 200
+
+    def test_asks_for_it_after_a_forgotten_password(self, agent: User, mailoutbox: list[Any]) -> None:
+        TOTP.activate(agent, generate_totp_secret())
+        asked = APIClient().post(f"{AUTH}/auth/password/request", {"email": EMAIL})
+        flow = client_with(asked.json()["meta"]["session_token"])
+        flow.post(f"{AUTH}/auth/password/reset", {"key": code_in(mailoutbox[0]), "password": NEW_PASSWORD})
+        assert flow.get("/api/me").status_code == 401
+        browser = Client()
+        assert log_in(browser, NEW_PASSWORD)["Location"].startswith("/accounts/2fa/authenticate/")
+        assert browser.get("/account").status_code == 302
 
 
 class TestStaffSessions:
