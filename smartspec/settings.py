@@ -313,6 +313,8 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 # Both as long as their mails say.
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 600
 ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 600
+# As many guesses at the old password as at a log-in; allauth's other limits are its own.
+ACCOUNT_RATE_LIMITS = {"change_password": "5/300s/user"}
 ACCOUNT_CHANGE_EMAIL = True  # one address for each person; a new one replaces it once it is confirmed
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_SESSION_REMEMBER = True

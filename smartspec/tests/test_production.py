@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.core.management import CommandError, call_command
 from django.test import Client
+
+from smartspec.users.models import User
 
 GIVEN = {
     "SMARTSPEC_ENVIRONMENT": "production",
@@ -88,6 +91,17 @@ class TestSettings:
 
     def test_trust_one_proxy_about_the_address_of_a_caller(self, production: Any) -> None:
         assert production[0]["REST_FRAMEWORK"]["NUM_PROXIES"] == production[0]["ALLAUTH_TRUSTED_PROXY_COUNT"] == 1
+
+
+@pytest.mark.django_db
+class TestAccounts:
+    def test_are_none_until_somebody_makes_one(self, settings: Any) -> None:
+        assert not User.objects.exists()
+        settings.PRODUCTION = True
+        for command in ("seed_demo", "run_local"):
+            with pytest.raises(CommandError, match="production"):
+                call_command(command)
+        assert not User.objects.exists()
 
 
 @pytest.mark.django_db

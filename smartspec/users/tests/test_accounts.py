@@ -211,6 +211,14 @@ class TestPassword:
         assert log_in(alice.email, NEW_PASSWORD)
         assert "Your password has been changed." in mailoutbox[0].body
 
+    def test_is_not_guessed_by_whoever_found_a_session_open(self, alice: User) -> None:
+        app = client_with(log_in(alice.email, PASSWORD))
+        guess = {"current_password": "wrong", "new_password": NEW_PASSWORD}
+        statuses = [app.post(f"{AUTH}/account/password/change", guess).status_code for _ in range(6)]
+        assert statuses == [400] * 5 + [429]
+        answer = app.post(f"{AUTH}/account/password/change", guess | {"current_password": PASSWORD})
+        assert (answer.status_code, answer["Retry-After"]) == (429, "300")
+
     def test_that_is_changed_ends_every_other_session(self, alice: User) -> None:
         here, elsewhere, browser = log_in(alice.email, PASSWORD), log_in(alice.email, PASSWORD), Client()
         browser.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
