@@ -215,6 +215,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "smartspec.compression.PageGZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "smartspec.answers.AnswerMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
     "smartspec.admin.PolicyMiddleware",
@@ -299,8 +300,8 @@ AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "smartspec.users.passwords.LengthValidator"},
+    {"NAME": "smartspec.users.passwords.CommonPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/account"
@@ -311,7 +312,11 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"  # log-in does not wait for it; Free's a
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
-ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 900
+# Both as long as their mails say.
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 600
+ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 600
+# As many guesses at the old password as at a log-in; allauth's other limits are its own.
+ACCOUNT_RATE_LIMITS = {"change_password": "5/300s/user"}
 ACCOUNT_CHANGE_EMAIL = True  # one address for each person; a new one replaces it once it is confirmed
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_SESSION_REMEMBER = True
@@ -372,8 +377,7 @@ CONTENT_SECURITY_POLICY = {
             "https://invoice.stripe.com",
         ],
         "img-src": [SELF, "data:"],
-    },
-    "EXCLUDE_URL_PREFIXES": ["/api/docs"],
+    }
 }
 # Unfold's Alpine evaluates expressions and sets styles: under /admin/ these replace the values above.
 ADMIN_CSP = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}

@@ -50,11 +50,10 @@ def storage_rate(*, at: datetime) -> Decimal:
 def get_usage(*, user_id: UUID, now: datetime) -> StorageUsage:
     """Return what a user's files occupy; zeros for whoever has never stored any."""
     account = StorageAccount.objects.filter(pk=user_id).first() or StorageAccount(user_id=user_id)
-    objects = AssetCount.objects.filter(user_id=user_id).aggregate(total=Sum("assets"))["total"]
     return StorageUsage(
         used_bytes=account.used_bytes,
         quota_bytes=get_quota_bytes(user_id=user_id, now=now),
-        objects=objects or 0,
+        objects=count_assets(user_id=user_id),
         stored_bytes=account.stored_bytes,
         estimated_monthly_credits=metering.monthly_credits(
             stored_bytes=account.stored_bytes, rate=storage_rate(at=now)
@@ -63,6 +62,12 @@ def get_usage(*, user_id: UUID, now: datetime) -> StorageUsage:
         unpaid_since=account.unpaid_since,
         step=account.step,
     )
+
+
+def count_assets(*, user_id: UUID) -> int:
+    """Return how many files a user has stored."""
+    total: int | None = AssetCount.objects.filter(user_id=user_id).aggregate(total=Sum("assets"))["total"]
+    return total or 0
 
 
 def list_storage_events(*, user_id: UUID, until: datetime, limit: int) -> list[StorageEvent]:

@@ -7,6 +7,7 @@ from media.services.reconcile import Comparison, Difference, NothingInCommon, re
 from media.services.uploads import (
     FileTooLarge,
     QuotaExceeded,
+    TooManyFiles,
     TypeNotAllowed,
     UnknownUser,
     Upload,
@@ -26,6 +27,7 @@ __all__ = [
     "NothingInCommon",
     "QuotaExceeded",
     "Swept",
+    "TooManyFiles",
     "TypeNotAllowed",
     "UnknownAsset",
     "UnknownUser",

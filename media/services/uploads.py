@@ -19,6 +19,7 @@ from smartspec.users.models import User
 log = get_logger(__name__)
 
 UPLOAD_URL_SECONDS = 900
+MOST_FILES = 1_000_000  # of one user: the largest quota in files of 50 kB
 LARGEST_UPLOAD_BYTES = 5 * 10**9  # what one PUT may carry
 
 
@@ -38,6 +39,12 @@ class QuotaExceeded(DomainError):
     """The plan's storage has no room for the file."""
 
     code, status, title = "quota_exceeded", 422, "Your storage is full"
+
+
+class TooManyFiles(DomainError):
+    """The user has as many files as anybody may have, however small they are."""
+
+    code, status, title = "too_many_files", 422, "Too many files"
 
 
 class UploadsStopped(DomainError):
@@ -92,6 +99,7 @@ def create_upload(
     :raises UnknownUser: there is no such user.
     :raises UploadsStopped: storage has been unpaid for a week.
     :raises QuotaExceeded: the plan's storage has no room for it.
+    :raises TooManyFiles: the user has MOST_FILES.
     :raises storage.StorageNotConfigured: there is no bucket.
     """
     extension = kinds.extension(kind, content_type)
@@ -154,6 +162,7 @@ def announce(asset: Asset, *, quota_bytes: int, now: datetime) -> None:
     """This will number an asset and put it into the quota. Of two that only one fits, the second is refused.
 
     :raises QuotaExceeded: there is no room for it.
+    :raises TooManyFiles: there are too many.
     """
     accounts.open_account(user_id=asset.user_id, now=now)
     with transaction.atomic():
@@ -166,6 +175,8 @@ def announce(asset: Asset, *, quota_bytes: int, now: datetime) -> None:
                 used_bytes=account.used_bytes,
                 quota_bytes=quota_bytes,
             )
+        if selectors.count_assets(user_id=asset.user_id) >= MOST_FILES:
+            raise TooManyFiles(f"You have {MOST_FILES} files. Delete some to store others.", most_files=MOST_FILES)
         account.used_bytes += asset.size_bytes
         account.asset_count += 1
         account.save(update_fields=["used_bytes", "asset_count"])

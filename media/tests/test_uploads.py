@@ -93,6 +93,16 @@ class TestAnnouncing:
         with pytest.raises(services.FileTooLarge):
             announce(size_bytes=5 * GIGABYTE + 1)
 
+    def test_refuses_more_files_than_anybody_may_have(
+        self, upload: Store, announce: Announce, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("media.services.uploads.MOST_FILES", 2)
+        upload()
+        upload()
+        with pytest.raises(services.TooManyFiles) as refused:
+            announce()
+        assert refused.value.context == {"most_files": 2}
+
     def test_refuses_nobodys_file(self, announce: Announce) -> None:
         with pytest.raises(services.UnknownUser):
             announce(user_id=uuid4())

@@ -79,3 +79,11 @@ class TestImports:
             "media/storage/boto.py": {"boto3", "botocore", "storages"},
         }
         assert vendors <= allowed.get(str(path), set())
+
+    def test_fetch_no_address_by_themselves(self, path: Path) -> None:
+        if {"sandbox", "bench"} & set(path.parts):
+            return
+        asking_themselves = {"smartspec/alive.py", "smartspec/management/commands/run_local.py"}
+        libraries = ("requests", "urllib3", "httpx", "aiohttp", "urllib.request", "http.client", "ftplib")
+        used = [name for name in imports(path) if name.startswith(libraries)]
+        assert not used or str(path) in asking_themselves

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.core.management import CommandError, call_command
 from django.test import Client
+
+from smartspec.users.models import User
 
 GIVEN = {
     "SMARTSPEC_ENVIRONMENT": "production",
@@ -27,7 +31,10 @@ kept = [name for name in dir(settings) if name.isupper() and name != "STRIPE_PRI
 print(json.dumps({name: getattr(settings, name) for name in kept}, default=str))
 print(json.dumps([str(pattern.pattern) for pattern in get_resolver().url_patterns]))
 """
-PAGES = ("/accounts/login/", "/admin/login/", "/api/schema", "/api/credits/balance", "/healthz", "/no-such-page")
+PAGES = (
+    *("/accounts/login/", "/admin/login/", "/api/schema", "/api/docs", "/api/docs?script="),
+    *("/api/credits/balance", "/healthz", "/no-such-page"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +80,28 @@ class TestSettings:
         assert not [app for app in found["INSTALLED_APPS"] if "sandbox" in app]
         assert not [url for url in urls if "sandbox" in url]
 
+    def test_keep_passwords_by_a_slow_hash_with_a_salt_each(self, production: Any) -> None:
+        assert production[0]["PASSWORD_HASHERS"][0] == "django.contrib.auth.hashers.PBKDF2PasswordHasher"
+        assert PBKDF2PasswordHasher.iterations >= 600_000
+        assert PBKDF2PasswordHasher.salt_entropy >= 128
+
     def test_ask_staff_for_a_second_factor(self, production: Any) -> None:
         assert production[0]["STAFF_TWO_FACTOR"]
         assert production[0]["STAFF_SESSION_SECONDS"] <= 12 * 3600
 
     def test_trust_one_proxy_about_the_address_of_a_caller(self, production: Any) -> None:
         assert production[0]["REST_FRAMEWORK"]["NUM_PROXIES"] == production[0]["ALLAUTH_TRUSTED_PROXY_COUNT"] == 1
+
+
+@pytest.mark.django_db
+class TestAccounts:
+    def test_are_none_until_somebody_makes_one(self, settings: Any) -> None:
+        assert not User.objects.exists()
+        settings.PRODUCTION = True
+        for command in ("seed_demo", "run_local"):
+            with pytest.raises(CommandError, match="production"):
+                call_command(command)
+        assert not User.objects.exists()
 
 
 @pytest.mark.django_db
@@ -93,6 +116,25 @@ class TestEveryAnswer:
         assert "frame-ancestors 'none'" in policy
         assert "object-src 'none'" in policy
         assert "default-src 'self'" in policy
+
+    @pytest.mark.parametrize("path", PAGES)
+    def test_tells_of_what_type_it_is_and_a_text_in_which_characters(self, path: str, client: Client) -> None:
+        kind = client.get(path).headers["Content-Type"]
+        assert "charset=utf-8" in kind or not kind.startswith("text/")
+
+    @pytest.mark.parametrize("path", [*PAGES, "/account", "/accounts/password/change/", "/accounts/2fa/", "/api/me"])
+    def test_is_kept_by_no_browser_and_no_proxy(self, path: str, alice: Any) -> None:
+        person = Client()
+        person.force_login(alice)
+        for client in (Client(), person):
+            assert "no-store" in client.get(path).headers["Cache-Control"]
+
+    def test_of_the_api_is_no_page_when_a_browser_opens_it(self, client: Client) -> None:
+        for path in ("/api/credits/plans", "/api/me", "/api/nowhere", "/api/auth/app/v1/config"):
+            opened = client.get(path, headers={"sec-fetch-dest": "document"})
+            assert opened.headers["Content-Disposition"] == 'attachment; filename="api.json"'
+            assert "Content-Disposition" not in client.get(path, headers={"sec-fetch-dest": "empty"}).headers
+        assert "Content-Disposition" not in client.get("/api/docs").headers
 
     @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost@evil.example"])
     def test_is_refused_to_another_host(self, host: str, client: Client) -> None:

@@ -40,6 +40,7 @@ from smartspec.logs import get_logger
 structlog.contextvars.bind_contextvars(event_id="evt_42")
 client = Client(raise_request_exception=False)
 client.get("/account/open/path-secret?email=alice%40smartspec.test", headers={"host": "localhost"})
+client.get("/account/nowhere%0A{%22event%22: %22Forged%22}", headers={"host": "localhost"})
 client.post(
     "/api/auth/app/v1/auth/login?email=alice@smartspec.test&token=query-secret",
     '{"email": "alice@smartspec.test", "password": "body-secret"}', content_type="application/json",
@@ -150,6 +151,14 @@ def test_neither_logs_nor_reports_hold_what_is_personal(collected: tuple[str, li
     assert_nothing_escaped(reported)
     for wanted in ("Trial failed", "p-1", "evt_42", "OperationalError", "was refused", "/api/auth/app/v1/auth/login"):
         assert wanted in reported
+
+
+def test_nobody_writes_a_line_of_the_log() -> None:
+    logged = fail()
+    assert "Forged" in logged
+    events = [json.loads(line)["event"] for line in logged.splitlines() if line[:1] == "{"]
+    assert len(events) > 5
+    assert "Forged" not in events
 
 
 def test_nothing_is_reported_without_an_address() -> None:

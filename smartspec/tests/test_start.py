@@ -161,6 +161,8 @@ class TestProduction:
         assert status == 200
         assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains; preload"
         assert "Secure" in headers["Set-Cookie"]
+        assert headers["Server"] == "gunicorn"  # and not of which version
+        assert "X-Powered-By" not in headers
         sheet = re.search(rb'href="(/static/[^"]+\.css)"', body)
         assert sheet is not None
         status, headers, _ = fetch(served + sheet[1].decode(), tls)

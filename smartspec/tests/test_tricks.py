@@ -103,6 +103,12 @@ class TestHeaders:
         for told in (f"{token}, Bearer x", f"Bearer x, {token}", f"{token} x", f"{token}, {token}"):
             assert APIClient(HTTP_AUTHORIZATION=told).get("/api/me").status_code == 401
 
+    def test_have_no_stand_in_in_the_address(self, alice_client: APIClient) -> None:
+        token = alice_client.defaults["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
+        for name in ("token", "session_token", "access_token", "sessionid", "authorization", "api_key", "key"):
+            assert APIClient().get(f"/api/me?{name}={token}").status_code == 401
+            assert Client().get(f"/account?{name}={token}").status_code == 302
+
     def test_with_a_browsers_cookie_alone_do_not_open_the_api(self, alice: Any) -> None:
         browser = Client()
         browser.force_login(alice)
@@ -209,6 +215,12 @@ class TestUnaskedFields:
         assert (purchase.credits, purchase.bonus_credits, purchase.price_cents) == (100, 5, 900)
         assert (purchase.state, purchase.paid_cents) == ("open", None)
 
+    def test_of_the_address_do_not_stand_in_for_those_of_the_body(self, ids: Ids, alice_client: APIClient) -> None:
+        answer = alice_client.post("/api/payment/checkout/credits?credits_amount=100", {})
+        assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, "credits_amount")
+        twice = alice_client.get("/api/credits/transactions?limit=1&limit=9999")
+        assert (twice.status_code, twice.json()["errors"][0]["attr"]) == (400, "limit")  # the last one alone is read
+
     def test_change_no_price_of_a_hold(self, ids: Ids, worker_client: APIClient) -> None:
         order = {"user_id": ids["user_id"][0], "operation": "video_generation", "reference_id": "job", **WISHES}
         answer = worker_client.post("/api/credits/holds", order | {"credits": 0}, headers={"Idempotency-Key": "k"})
@@ -251,6 +263,7 @@ class TestPaths:
             "/api/keys/..%2f..%2fme",
             "/api/media/assets/..%2f..%2f..%2fetc%2fpasswd",
             "/api/payment/checkout/..%2fcredits",
+            *("/static/", "/static/smartspec/", "/.git/config", "/.env", "/static/.gitkeep~", "/manage.py", "/media/"),
             "/sandbox/mail/..%2f..%2fprocesses.json",
             "/sandbox/r2/smartspec-media/..%2f..%2fx",
             "/account%00",

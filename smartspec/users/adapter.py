@@ -21,6 +21,7 @@ from django.utils.translation import get_language_from_request, gettext_lazy
 from smartspec import mail
 from smartspec.bulkheads import NoTurn
 from smartspec.logs import get_logger
+from smartspec.users import records
 from smartspec.users.models import User, one_line
 
 log = get_logger(__name__)
@@ -51,6 +52,13 @@ def write_letter(template_prefix: str, context: dict[str, Any], *, language: str
 
 class AccountAdapter(DefaultAccountAdapter):
     """allauth's adapter for people who are known by their e-mail alone."""
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except forms.ValidationError:
+            records.write_throttled()
+            raise
 
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> AbstractBaseUser:
         try:

@@ -69,7 +69,7 @@ class HeadlessProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if request.path.startswith(PREFIX) and response.status_code >= HTTPStatus.BAD_REQUEST:
-            complete(response)
+            complete(response, is_guess=request.path.endswith("/password/change"))
         return response
 
 
@@ -78,8 +78,11 @@ def answer(status: int, code: str, detail: str) -> HttpResponse:
     return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM_TYPE)
 
 
-def complete(response: HttpResponse) -> None:
-    """Make an answer of allauth's a problem: body, content type, and the header that its status calls for."""
+def complete(response: HttpResponse, *, is_guess: bool) -> None:
+    """Make an answer of allauth's a problem: body, content type, and the header that its status calls for.
+
+    :param is_guess: it answers to whoever had to know a password.
+    """
     if response.headers.get("Content-Type") == PROBLEM_TYPE or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return
     body = json.loads(response.content) if response.content.startswith(b"{") else {}
@@ -100,7 +103,8 @@ def complete(response: HttpResponse) -> None:
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = CHALLENGE
     if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        response["Retry-After"] = str(RETRY_LOGIN_AFTER_SECONDS if has_too_many_logins else RETRY_AFTER_SECONDS)
+        is_guess = is_guess or has_too_many_logins
+        response["Retry-After"] = str(RETRY_LOGIN_AFTER_SECONDS if is_guess else RETRY_AFTER_SECONDS)
 
 
 def complete_error(error: dict[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 
 from allauth.account.internal.flows.login import get_authentication_records
-from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa import app_settings
+from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import generate_totp_secret
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -57,6 +59,20 @@ def find_missing_step(request: HttpRequest, user: User) -> str:
         return ""
     step = "mfa_reauthenticate" if Authenticator.Type.TOTP in factors else "mfa_reauthenticate_webauthn"
     return f"{reverse(step)}?next={request.path_info}"
+
+
+def take_code_once(totp: TOTP, code: str) -> bool:
+    """Tell whether a right code serves for the first time; if not, tell the log and whose it is.
+
+    In the place of allauth's own, which remembers a code for one period only, and takes it for as many as the tolerance
+    adds.
+    """
+    seconds = app_settings.TOTP_PERIOD * (1 + 2 * app_settings.TOTP_TOLERANCE)
+    is_new: bool = cache.add(totp._get_used_cache_key(code), "y", timeout=seconds)
+    if not is_new:
+        log.warning("Second factor used again", user_id=str(totp.instance.user_id))
+        get_adapter().send_notification_mail("mfa/email/code_used_again", totp.instance.user)
+    return is_new
 
 
 class MFAAdapter(DefaultMFAAdapter):

@@ -1,8 +1,11 @@
 """Sign-up, log-in, devices and passwords, as the desktop app calls them."""
 
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
@@ -208,6 +211,54 @@ class TestPassword:
         assert log_in(alice.email, NEW_PASSWORD)
         assert "Your password has been changed." in mailoutbox[0].body
 
+    def test_is_not_guessed_by_whoever_found_a_session_open(self, alice: User) -> None:
+        app = client_with(log_in(alice.email, PASSWORD))
+        guess = {"current_password": "wrong", "new_password": NEW_PASSWORD}
+        statuses = [app.post(f"{AUTH}/account/password/change", guess).status_code for _ in range(6)]
+        assert statuses == [400] * 5 + [429]
+        answer = app.post(f"{AUTH}/account/password/change", guess | {"current_password": PASSWORD})
+        assert (answer.status_code, answer["Retry-After"]) == (429, "300")
+
+    def test_that_is_changed_ends_every_other_session(self, alice: User) -> None:
+        here, elsewhere, browser = log_in(alice.email, PASSWORD), log_in(alice.email, PASSWORD), Client()
+        browser.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+        passwords = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+        client_with(here).post(f"{AUTH}/account/password/change", passwords)
+        assert client_with(elsewhere).get("/api/me").status_code == 401
+        assert browser.get("/account").status_code == 302
+
+
+class TestCodes:
+    @pytest.mark.parametrize(("minutes", "status"), [(9, 200), (11, 409)])
+    def test_work_for_ten_minutes(
+        self, minutes: int, status: int, alice: User, mailoutbox: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        carol = client_with(sign_up().json()["meta"]["session_token"])
+        asked = APIClient().post(f"{AUTH}/auth/password/request", {"email": alice.email})
+        flow = client_with(asked.json()["meta"]["session_token"])
+        assert all("10 minutes" in message.body for message in mailoutbox)
+        later = SimpleNamespace(time=lambda: time.time() + 60 * minutes)
+        monkeypatch.setattr("allauth.account.internal.flows.code_verification.time", later)
+        confirmed = carol.post(f"{AUTH}/auth/email/verify", {"key": code_in(mailoutbox[0])})
+        assert confirmed.status_code == status
+        flow.post(f"{AUTH}/auth/password/reset", {"key": code_in(mailoutbox[1]), "password": NEW_PASSWORD})
+        alice.refresh_from_db()
+        assert alice.check_password(NEW_PASSWORD) == (status == 200)
+
+    def test_are_of_no_use_to_another_session_or_twice(self, alice: User, mailoutbox: list[Any]) -> None:
+        flows = [
+            client_with(asked.json()["meta"]["session_token"])
+            for asked in (APIClient().post(f"{AUTH}/auth/password/request", {"email": alice.email}) for _ in range(2))
+        ]
+        body = {"key": code_in(mailoutbox[0]), "password": NEW_PASSWORD}
+        flows[1].post(f"{AUTH}/auth/password/reset", body)
+        alice.refresh_from_db()
+        assert alice.check_password(PASSWORD)
+        flows[0].post(f"{AUTH}/auth/password/reset", body)
+        again = flows[0].post(f"{AUTH}/auth/password/reset", body | {"password": PASSWORD})
+        alice.refresh_from_db()
+        assert (again.status_code, alice.check_password(NEW_PASSWORD)) == (409, True)
+
 
 class TestEmailChange:
     def test_takes_effect_when_the_new_address_is_confirmed(self, alice: User, mailoutbox: list[Any]) -> None:
@@ -218,6 +269,8 @@ class TestEmailChange:
         assert client.post(f"{AUTH}/auth/email/verify", {"key": code}).status_code == 200
         me = client.get("/api/me").json()
         assert (me["email"], me["email_verified"]) == ("new@smartspec.test", True)
+        told = next(message for message in mailoutbox if message.to == ["alice@smartspec.test"])
+        assert "new@smartspec.test" in told.body
 
     @pytest.mark.parametrize("is_verified", [True, False])
     def test_never_takes_somebody_elses_address(self, alice: User, is_verified: bool, mailoutbox: list[Any]) -> None:
@@ -262,6 +315,17 @@ class TestBrowserPages:
     @pytest.mark.parametrize("path", ["login", "signup", "password/reset"])
     def test_of_allauth_are_served(self, path: str, client: Any) -> None:
         assert client.get(f"/accounts/{path}/").status_code == 200
+
+    def test_log_in_gives_the_browser_a_session_that_nobody_knew_before(self, alice: User, client: Client) -> None:
+        planted = client.session
+        planted["planted"] = True
+        planted.save()
+        client.cookies[settings.SESSION_COOKIE_NAME] = str(planted.session_key)
+        client.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
+        assert client.session.session_key != str(planted.session_key)
+        thief = Client()
+        thief.cookies[settings.SESSION_COOKIE_NAME] = str(planted.session_key)
+        assert thief.get("/account").status_code == 302
 
     def test_log_in_by_form_opens_a_session(self, alice: User, client: Any) -> None:
         answer = client.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})

@@ -16,6 +16,14 @@ from smartspec.users.tests.conftest import client_with, log_in
 pytestmark = pytest.mark.django_db
 
 
+class TestToken:
+    def test_is_32_letters_and_digits_by_chance(self, alice: User) -> None:
+        tokens = {log_in(alice.email, PASSWORD) for _ in range(20)}
+        assert len(tokens) == 20
+        assert all(sessions.TOKEN_PATTERN.fullmatch(token) for token in tokens)
+        assert len(set("".join(tokens))) > 30  # of 36: more than five bits each
+
+
 class TestUse:
     def test_moves_the_end_of_the_session_and_is_not_written_with_every_call(self, alice: User) -> None:
         token = log_in(alice.email, PASSWORD)
