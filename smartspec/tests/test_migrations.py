@@ -157,6 +157,8 @@ class TestMigrate:
                 cursor.execute(f"SELECT pg_advisory_lock({OURS})")
             with pytest.raises(CommandError, match="Another migrate is at work"):
                 call_command("migrate", "watching", verbosity=0)
+            with other.cursor() as cursor:
+                cursor.execute(f"SELECT pg_advisory_unlock({OURS})")
         finally:
             other.close()
         call_command("migrate", "watching", verbosity=0)
