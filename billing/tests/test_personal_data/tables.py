@@ -1,0 +1,65 @@
+"""Which table may keep what of an erased person, and which part of the export holds what a table has of somebody."""
+
+# Where the erased person's id, which says nothing of her, stays: the books, and that she was erased. A new table that
+# names people is not among them: either its app's eraser takes the rows away, or it is named here, with its reason.
+BOOKS = {
+    "users_user": "the anonymous row that the books hang on",
+    "users_erasure": "that it was done, and when",
+    "users_ratecount": "how often she called, by her id, until the window of a minute ends",
+    "django_admin_log": "what staff did, and to which row",
+    "credits_account": "the ledger",
+    "credits_entry": "the ledger",
+    "credits_entrytotal": "the ledger",
+    "credits_grant": "the ledger",
+    "credits_hold": "the ledger",
+    "credits_holdlot": "the ledger",
+    "credits_keyrecord": "the ledger: each key gives its first answer again",
+    "credits_usageday": "the ledger",
+    "billing_customer": "whose payments Stripe's are",
+    "billing_purchase": "what was sold",
+    "billing_subscription": "what was sold",
+    "billing_subscriptioncheckout": "what was offered",
+    "billing_refund": "money that went back",
+    "billing_dispute": "money that went back",
+    "billing_webhook": "which event was worked on",
+    "djstripe_webhookeventtrigger": "events without her person, for as long as SMARTSPEC_WEBHOOKS_KEPT_DAYS",
+    "media_asset": "which storage was charged, without a name",
+    "media_assetcount": "which storage was charged",
+    "media_storageaccount": "which storage was charged",
+}
+# Which part of the export holds what a table has of her, or why the export leaves it out. A new table that names people
+# is in neither: its app exports it, or it is named here.
+EXPORTED = {
+    "users_user": "person",
+    "account_emailaddress": "email_addresses",
+    "usersessions_usersession": "devices",
+    "users_apikey": "api_keys",
+    "users_sentmail": "mails",
+    "credits_account": "account",
+    "credits_entry": "transactions",
+    "credits_grant": "lots",
+    "credits_hold": "holds",
+    "credits_usageday": "usage",
+    "billing_purchase": "purchases",
+    "billing_subscription": "subscriptions",
+    "billing_refund": "refunds",
+    "billing_dispute": "disputes",
+    "billing_customer": "stripe_customer",
+    "billing_webhook": "webhooks",
+    "media_asset": "files",
+}
+LEFT_OUT = {
+    "users_ratecount": "how often she called in the last minutes",
+    "cache": "the same of log-ins",
+    "django_session": "secrets: whoever has one is her",
+    "django_admin_log": "work of staff on a row that is exported",
+    "credits_entrytotal": "sums of what is exported",
+    "credits_holdlot": "which grant paid for which hold, both exported",
+    "credits_keyrecord": "answers to workers, about holds that are exported",
+    "billing_subscriptioncheckout": "offers that led to a subscription, or to nothing",
+    "billing_paidinvoice": "invoices, exported as Stripe's copy",
+    "djstripe_webhookeventtrigger": "messages about what is exported as Stripe's copy",
+    "media_assetcount": "sums of what is exported",
+    "media_storageaccount": "sums of what is exported",
+    "procrastinate_jobs": "work under way",
+}
