@@ -64,10 +64,8 @@ def mask_webhooks(user: User, customer: Customer | None) -> None:
 def delete_mirrored(user: User, customer: Customer | None) -> None:
     """Delete dj-stripe's rows of the customer, and any other that names them."""
     if customer is not None:
-        for model in selectors.mirrored_models("customer", "payment_method"):
-            # A card that was taken off, or paid once and was never kept, belongs to no customer.
-            used = model._default_manager.filter(customer__id=customer.pk).values("payment_method")
-            djstripe_models.PaymentMethod.objects.filter(id__in=used).delete()
+        for cards in selectors.used_cards(customer.pk):
+            cards.delete()
         for model in selectors.mirrored_models("customer"):
             model._default_manager.filter(customer__id=customer.pk).delete()
     for name in ("stripe_data", "data"):

@@ -2,6 +2,7 @@
 
 import json
 
+from djstripe.models import PaymentMethod
 from rest_framework.test import APIClient
 
 from billing.tests.test_personal_data.person import EMAIL, NAME, export_of, rows_that_name
@@ -32,6 +33,11 @@ class TestExport:
         assert named - copied - set(EXPORTED) - set(LEFT_OUT) == set()
         for table in named & set(EXPORTED):
             assert data[EXPORTED[table]], table
+
+    def test_holds_the_copies_of_what_belongs_to_what_is_hers(self, her_client: APIClient, her_life: User) -> None:
+        copied = [copy["object"] for copy in export_of(her_client)["copied_from_stripe"]]
+        assert {"customer", "charge", "dispute", "invoice", "line_item", "subscription_item"} <= set(copied)
+        assert copied.count("payment_method") == PaymentMethod.objects.count() == 3  # two paid once, and were not kept
 
     def test_tells_no_secret(self, her_client: APIClient, her_life: User) -> None:
         text = b"".join(her_client.get("/api/me/export").streaming_content).decode()  # type: ignore[attr-defined]
