@@ -64,6 +64,24 @@ class TestStaffActions:
         assert not StaffAction.objects.exists()
 
     @pytest.mark.parametrize(
+        ("note", "kept"),
+        [
+            ("Alice (alice@smartspec.test) called.", "[their name] ([their address]) called."),
+            ("By mail from ALICE@SmartSpec.test", "By mail from [their address]"),
+            ("malice@smartspec.test wrote, Alicea too", "malice@smartspec.test wrote, Alicea too"),
+            ("bob@smartspec.test pays for her", "bob@smartspec.test pays for her"),
+        ],
+    )
+    def test_name_nobody_they_are_about(self, agent: User, alice: User, now: datetime, note: str, kept: str) -> None:
+        for whom, expected in ((alice, kept), (None, note)):
+            done = services.record_action(staff=staff(agent, note=note), action="look", whom=whom, now=now)
+            assert done.note == expected
+
+    def test_keep_their_words_about_somebody_without_a_name(self, agent: User, now: datetime) -> None:
+        nameless = make_user("nobody@smartspec.test")
+        assert services.record_action(staff=staff(agent), action="look", whom=nameless, now=now).note == "Ticket 7"
+
+    @pytest.mark.parametrize(
         "statement",
         [
             "UPDATE users_staffaction SET note = 'nothing'",
