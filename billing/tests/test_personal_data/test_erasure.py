@@ -11,9 +11,9 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import gateway
-from billing.models import Purchase, Subscription
+from billing.models import Purchase, Subscription, SubscriptionCheckout
 from billing.sandbox import store
-from billing.tests.test_personal_data.person import EMAIL, NAME, TRACES, rows_that_name, sessions_that_name
+from billing.tests.test_personal_data.person import EMAIL, NAME, TRACES, pay, rows_that_name
 from billing.tests.test_personal_data.tables import BOOKS
 from credits import services as credits_services
 from credits.models import Account, Entry
@@ -29,12 +29,12 @@ class TestErasure:
         self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
     ) -> None:
         customer_id = her_life.billing_customer.pk
-        assert sessions_that_name(EMAIL) != []
+        assert rows_that_name(EMAIL, table="django_session") != []
         assert len({row.split(":")[0] for row in rows_that_name(*TRACES)}) > 10
         assert her_client.delete("/api/me").status_code == 204
         run_jobs(mirror=True)
         assert rows_that_name(*TRACES) == []
-        assert sessions_that_name(EMAIL, str(her_life.pk)) == []
+        assert rows_that_name(str(her_life.pk), table="django_session") == []
         assert {row.split(":")[0] for row in rows_that_name(customer_id) if row.startswith("djstripe")} <= {
             "djstripe_webhookeventtrigger"
         }
@@ -83,6 +83,21 @@ class TestErasure:
         assert APIClient(HTTP_AUTHORIZATION=f"Api-Key {key}").get("/api/me").status_code == 401
         login = APIClient().post("/api/auth/app/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
         assert login.status_code in (400, 401)
+
+    def test_forgets_by_which_keys_her_program_asked(
+        self, zephyrine: User, her_client: APIClient, run_jobs: Callable[..., int]
+    ) -> None:
+        for address, body in (("credits", {"credits_amount": 50}), ("subscription", {"plan": "pro"})):
+            headers = {"Idempotency-Key": f"{address} for {EMAIL}"}
+            assert her_client.post(f"/api/payment/checkout/{address}", body, headers=headers).status_code == 200
+        pay(SubscriptionCheckout.objects.get().session_id or "")
+        run_jobs()
+        body = {"subscription_id": Subscription.objects.get().pk, "new_plan": "enterprise", "new_interval": "monthly"}
+        headers = {"Idempotency-Key": f"change for {EMAIL}"}
+        assert her_client.post("/api/payment/subscription/change-plan", body, headers=headers).status_code == 200
+        her_client.delete("/api/me")
+        run_jobs(mirror=True)
+        assert rows_that_name(EMAIL) == []
 
     def test_lets_no_worker_spend_for_her(
         self, her_client: APIClient, her_life: User, worker_client: APIClient, run_jobs: Callable[..., int]
