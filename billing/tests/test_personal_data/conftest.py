@@ -11,6 +11,7 @@ from billing.models import Purchase
 from billing.sandbox.services import acting
 from billing.tests.conftest import open_credits, open_plan
 from billing.tests.test_personal_data.person import ADDRESS, BROWSER, EMAIL, NAME, pay
+from billing.tests.test_personal_data.whole_life import live_before, live_on
 from credits import services as credits_services
 from media import services as media_services
 from media.tests.conftest import PNG, put
@@ -75,3 +76,15 @@ def her_life(zephyrine: User, her_client: APIClient, run_jobs: Callable[..., int
         action_flag=CHANGE,
     )
     return zephyrine
+
+
+@pytest.fixture
+def her_past(zephyrine: User, her_client: APIClient) -> None:
+    live_before(zephyrine, her_client)
+
+
+@pytest.fixture
+def her_whole_life(her_past: None, her_life: User, her_client: APIClient, run_jobs: Callable[..., int]) -> User:
+    """All of `her_life`, and what leaves something in every other table that can hold anything of somebody."""
+    live_on(her_life, her_client, run_jobs)
+    return her_life

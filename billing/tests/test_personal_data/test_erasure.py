@@ -14,7 +14,6 @@ from billing import gateway
 from billing.models import Purchase, Subscription, SubscriptionCheckout
 from billing.sandbox import store
 from billing.tests.test_personal_data.person import EMAIL, NAME, TRACES, pay, rows_that_name
-from billing.tests.test_personal_data.tables import BOOKS
 from credits import services as credits_services
 from credits.models import Account, Entry
 from media.tests.conftest import PNG
@@ -39,14 +38,6 @@ class TestErasure:
             "djstripe_webhookeventtrigger"
         }
         assert Erasure.objects.get().finished_at is not None
-
-    def test_leaves_her_id_in_the_books_alone(
-        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]
-    ) -> None:
-        her_client.delete("/api/me")
-        run_jobs(mirror=True)
-        named = {row.split(":")[0] for row in rows_that_name(str(her_life.pk))}
-        assert named <= set(BOOKS), " ".join(sorted(named - set(BOOKS)))
 
     def test_leaves_no_file_in_the_bucket(
         self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int], settings: Any
