@@ -10,7 +10,7 @@ from billing.selectors.catalogue import (
     price_id_of_plan,
 )
 from billing.selectors.checkouts import CheckoutStatus, find_checkout, find_checkout_by_id, get_checkout_status
-from billing.selectors.mirror import iterate_mirrored, mirrored_models
+from billing.selectors.mirror import iterate_mirrored, mirrored_models, used_cards
 from billing.selectors.office import (
     PlanCount,
     Revenue,
@@ -132,6 +132,7 @@ __all__ = [
     "price_id_of_plan",
     "revenue_since",
     "sent_back_cents",
+    "used_cards",
     "webhooks_in_state",
     "with_state",
 ]

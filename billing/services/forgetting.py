@@ -9,7 +9,7 @@ from django.db.models.functions import Cast
 from djstripe import models as djstripe_models
 
 from billing import gateway, selectors, stripe_data
-from billing.models import Customer, Purchase, SubscriptionCheckout
+from billing.models import Customer, PlanChange, Purchase, SubscriptionCheckout
 from billing.services.cancellations import cancel_subscription
 from billing.services.checkouts import end_open_checkouts
 from smartspec.logs import get_logger
@@ -35,9 +35,11 @@ def forget_customer(*, user: User, now: datetime) -> None:
             cancel_subscription(user=user, subscription_id=subscription.pk, at_period_end=False, now=now)
         delete_at_stripe(customer)
     with transaction.atomic():
-        addresses = {"session_url": "", "success_url": "", "cancel_url": ""}
-        Purchase.objects.filter(user=user).update(**addresses)
-        SubscriptionCheckout.objects.filter(user=user).update(**addresses)
+        # Their program chose its own addresses and keys, and may have put anything into them.
+        chosen = {"session_url": "", "success_url": "", "cancel_url": "", "idempotency_key": None}
+        Purchase.objects.filter(user=user).update(**chosen)
+        SubscriptionCheckout.objects.filter(user=user).update(**chosen)
+        PlanChange.objects.filter(user=user).update(idempotency_key=None)
         mask_webhooks(user, customer)
         delete_mirrored(user, customer)
 
@@ -64,10 +66,8 @@ def mask_webhooks(user: User, customer: Customer | None) -> None:
 def delete_mirrored(user: User, customer: Customer | None) -> None:
     """Delete dj-stripe's rows of the customer, and any other that names them."""
     if customer is not None:
-        for model in selectors.mirrored_models("customer", "payment_method"):
-            # A card that was taken off, or paid once and was never kept, belongs to no customer.
-            used = model._default_manager.filter(customer__id=customer.pk).values("payment_method")
-            djstripe_models.PaymentMethod.objects.filter(id__in=used).delete()
+        for cards in selectors.used_cards(customer.pk):
+            cards.delete()
         for model in selectors.mirrored_models("customer"):
             model._default_manager.filter(customer__id=customer.pk).delete()
     for name in ("stripe_data", "data"):

@@ -1,97 +1,108 @@
 """Two workers run every periodic task at the same moment: what comes of it is what one would have done."""
 
+import asyncio
+import inspect
 import threading
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from decimal import Decimal
-from io import BytesIO
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.mail import EmailMessage
-from django.db import connections
+from django.db import connection, connections
+from procrastinate import JobContext
 from procrastinate.contrib.django import app
-from rest_framework.test import APIClient
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.jobs import Job
+from procrastinate.tasks import Task
 
-from billing.models import Purchase, WebhookRefusal
-from billing.tests.conftest import open_credits, pay
-from credits import selectors, services
-from credits.models import Entry, Grant
-from media import services as media_services
-from media.storage import get_r2_client
-from smartspec import clock
+from billing.tests.periodic_work import WORK, World
+from credits import selectors
+from smartspec.testing import SetClock
+from smartspec.users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WORKERS = 2
-# Asks the queue itself, in its own loop; that a stalled job is started again once is its own test.
-ASYNC = {"smartspec.tasks.rescue_stalled_jobs"}
-DAY = timedelta(days=1)
-FILE = b"\x89PNG\r\n\x1a\n" + b"\0" * 10_000_000
+PATIENCE_SECONDS = 0.05
 
 
-def run_at_once(task: Callable[..., Any]) -> None:
-    """Run a task in two threads that start together; raise what either raises."""
-    ready = threading.Barrier(WORKERS)
+class SideBySide:
+    """Workers that go on together, a statement at a time, as far as none waits for a lock that another holds."""
 
-    def run() -> None:
+    def __init__(self, task: Task[..., Any, Any]) -> None:
+        self.task, self.all_here, self.is_any_done = task, threading.Barrier(WORKERS), False
+
+    def run(self) -> None:
         try:
-            ready.wait(10)
-            task(timestamp=0)
+            with connection.execute_wrapper(self.go_on):
+                self.task.func(timestamp=0)
         finally:
+            self.is_any_done = True
             connections.close_all()
 
+    def go_on(self, execute: Callable[..., Any], *statement: Any) -> Any:
+        if not self.is_any_done:
+            with suppress(threading.BrokenBarrierError):
+                self.all_here.wait(PATIENCE_SECONDS)
+            if self.all_here.broken:  # the other waits for a lock
+                self.all_here.reset()
+        return execute(*statement)
+
+
+def run_at_once(task: Task[..., Any, Any]) -> None:
+    """Run a task twice, at the same time; raise what either raises."""
+    if inspect.iscoroutinefunction(task.func):
+        run_in_one_loop(task)
+        return
+    workers = SideBySide(task)
     with ThreadPoolExecutor(WORKERS) as pool:
-        for worker in [pool.submit(run) for _ in range(WORKERS)]:
+        for worker in [pool.submit(workers.run) for _ in range(WORKERS)]:
             worker.result()
 
 
-def leave_work_for_everybody(user: Any, client: APIClient) -> None:
-    """A hold and a lot whose time is over, a file of last week, a payment that nobody heard of, an old count."""
-    now = clock.now()
-    for source, expires_at in (("kept", None), ("ends", now - DAY)):
-        services.grant(
-            account_id=user.pk,
-            kind="bonus",
-            credits=Decimal(100),
-            source=source,
-            expires_at=expires_at,
-            now=now - 3 * DAY,
-        )
-    services.place_hold(
-        account_id=user.pk, operation="image_generation", reference_id="j", idempotency_key="j", now=now - 2 * DAY
-    )
-    announced = media_services.create_upload(
-        user_id=user.pk,
-        filename="a.bin",
-        content_type="image/png",
-        size_bytes=len(FILE),
-        kind="image",
-        now=now - 3 * DAY,
-    )
-    get_r2_client().upload_fileobj(fileobj=BytesIO(FILE), key=announced.asset.key, content_type="image/png")
-    media_services.complete_upload(asset_id=str(announced.asset.pk), now=now - 3 * DAY)
-    pay(open_credits(client))
-    WebhookRefusal.objects.create(minute_at=now - 60 * DAY, cause="stale", count=1)
+@async_to_sync
+async def run_in_one_loop(task: Task[..., Any, Any]) -> None:
+    """Run a task that asks the queue itself: each of the two by connections of its own."""
+    assert isinstance(app.connector, DjangoConnector)
+    with app.replace_connector(app.connector.get_worker_connector()):
+        async with app.open_async():
+            job = Job(id=1, queue="default", lock=None, queueing_lock=None, task_name=task.name)
+            context = JobContext(app=app, job=job, start_timestamp=0, abort_reason=lambda: None)
+            await asyncio.gather(*(task.func(context, timestamp=0) for _ in range(WORKERS)))
 
 
-def test_every_periodic_task_by_two_workers_at_once(
-    alice: Any, alice_client: APIClient, mailoutbox: list[EmailMessage]
-) -> None:
-    leave_work_for_everybody(alice, alice_client)
-    periodic = {entry.task.name: entry.task for entry in app.periodic_registry.periodic_tasks.values()}
-    assert len(periodic) > 15
-    for name in sorted(set(periodic) - ASYNC):
-        run_at_once(periodic[name].func)
+@pytest.fixture
+def world(
+    set_clock: SetClock, mailoutbox: list[EmailMessage], caplog: pytest.LogCaptureFixture, settings: Any
+) -> World:
+    settings.OPERATOR_EMAILS = ["ops@smartspec.test"]
 
-    entries = Counter(Entry.objects.filter(account_id=alice.pk).values_list("entry_type", flat=True))
-    days = list(Entry.objects.filter(account_id=alice.pk, entry_type="usage").values_list("reference_id", flat=True))
-    assert len(set(days)) == len(days) == entries.pop("usage") >= 2  # of storage, each charged once
-    assert entries == {"bonus": 3, "expiry": 1, "purchase": 1, "subscription": 1}
-    assert Grant.objects.filter(account_id=alice.pk, kind="purchase").count() == 1
-    assert Purchase.objects.get().state == "fulfilled"
-    assert not WebhookRefusal.objects.filter(cause="stale").exists()
-    assert selectors.verify_account(account_id=alice.pk) == []
-    assert len({mail.subject for mail in mailoutbox}) == len(mailoutbox)
+    def logged(event: str) -> list[dict[str, Any]]:
+        lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        return [line for line in lines if line["event"] == event]
+
+    return World(set_clock, mailoutbox, logged)
+
+
+def periodic_tasks() -> dict[str, Task[..., Any, Any]]:
+    return {entry.task.name: entry.task for entry in app.periodic_registry.periodic_tasks.values()}
+
+
+def test_every_periodic_task_has_work_here() -> None:
+    assert set(WORK) == set(periodic_tasks())
+
+
+def test_every_periodic_task_by_two_workers_at_once(world: World) -> None:
+    tasks = periodic_tasks()
+    left = {name: leave(world) for name, leave in WORK.items()}
+    for name, work in left.items():
+        assert work.tell() == work.undone, name
+        run_at_once(tasks[name])
+        assert work.tell() == work.done, name
+    for name, work in left.items():
+        assert work.tell() == work.done, f"{name}, after all the others"
+    for user in User.objects.all():
+        assert selectors.verify_account(account_id=user.pk) == []

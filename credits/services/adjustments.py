@@ -89,7 +89,7 @@ def adjust_by_staff(
             credits=credits,
             expires_at=expires_at,
             reason=staff.reason,
-            note=staff.note.strip(),
+            note=users_services.note_about(staff, user),
             requested_by=staff.user,
             requested_at=now,
         )
@@ -126,7 +126,8 @@ def decide_adjustment(*, staff: Staff, adjustment_id: UUID, is_approved: bool, n
             if (adjustment.state, adjustment.decided_by) != (decided, staff.user):
                 raise AlreadyDecided(f"This adjustment is {adjustment.get_state_display()} already.")
             return adjustment
-        adjustment.decided_by, adjustment.decided_at, adjustment.decision_note = staff.user, now, staff.note.strip()
+        adjustment.decided_by, adjustment.decided_at = staff.user, now
+        adjustment.decision_note = users_services.note_about(staff, adjustment.user)
         if is_approved:
             refuse_ended(adjustment, now)
             carry_out(staff, "approve_adjustment", adjustment, now)

@@ -100,7 +100,8 @@ def _give_free(account: Account, plan: Plan, now: datetime) -> list[Granted]:
     user = account.user
     if plan.monthly_credits == 0 or not users_selectors.has_verified_email(user):
         return []
-    period = period_at(account.anchor_at, now)
+    # Whoever goes through all accounts read the clock before this one was opened: no month came before its first.
+    period = period_at(account.anchor_at, max(now, account.anchor_at))
     answer = _give(
         account.pk, sources.FREE, plan, period, now, expires_at=period.end_at, address_hash=_address_hash(user)
     )

@@ -1,6 +1,7 @@
 """Corrections by staff: the limit of a role, the second person, and what the database itself refuses."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -182,6 +183,11 @@ class TestSecondPerson:
         rejected = self.decide(billing, asked, is_approved=False)
         assert (rejected.state, rejected.decided_by, rejected.decision_note) == ("rejected", billing.user, "Ticket 7")
         assert balance(alice) == 0
+
+    def test_and_the_first_keep_notes_that_name_nobody(self, alice: User) -> None:
+        support, billing = (replace(staff_of(role), note="alice@smartspec.test") for role in ("Support", "Billing"))
+        decided = self.decide(billing, adjust(support, alice, "5000"))
+        assert (decided.note, decided.decision_note) == ("[their address]", "[their address]")
 
     def test_is_somebody_else(self, alice: User) -> None:
         billing = staff_of("Billing")

@@ -72,6 +72,16 @@ class TestFree:
         assert available() == 10
         assert available(at(2026, 4, 10, 12)) == 0
 
+    def test_gives_no_month_before_the_account_began(
+        self, account_id: UUID, give: Give, now: datetime, available: Available
+    ) -> None:
+        """Whoever looks at every account has read the clock before; this one was opened since, by somebody else."""
+        give(1)
+        (granted,) = services.give_allowances(account_id=account_id, now=now - timedelta(milliseconds=1))
+        assert granted.grant.source == "allowance:free:2026-03-10T12:00:00Z"
+        assert services.give_allowances(account_id=account_id, now=now) == []
+        assert available() == 11
+
     def test_gives_each_period_once(self, account_id: UUID, now: datetime, available: Available) -> None:
         services.give_allowances(account_id=account_id, now=now)
         assert services.give_allowances(account_id=account_id, now=now + DAY) == []

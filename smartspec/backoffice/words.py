@@ -150,7 +150,7 @@ class ReasonForm(forms.Form):
     note = forms.CharField(
         max_length=1000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="What the next person should know: the ticket, what was promised.",
+        help_text="What the next person should know: the ticket, what was promised. It is kept for good: name nobody.",
     )
 
 

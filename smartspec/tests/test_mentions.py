@@ -2,7 +2,7 @@
 
 import pytest
 
-from smartspec.mentions import mentions
+from smartspec.mentions import mentions, without
 from smartspec.models import JobFailure
 
 pytestmark = pytest.mark.django_db
@@ -52,4 +52,11 @@ def test_of_an_id_is_the_whole_id() -> None:
 def is_named_in(text: str, word: str = "e@gmail.com") -> bool:
     failure = JobFailure(job_id=1, attempts=1, error=text, failed_at="2026-01-01T00:00Z")
     failure.save()
-    return JobFailure.objects.filter(mentions("error", word)).exists()
+    is_named = JobFailure.objects.filter(mentions("error", word)).exists()
+    assert is_named == (without(text, word, "…") != text)
+    return is_named
+
+
+def test_nobody_is_named_where_something_else_is_put() -> None:
+    assert without("Mail to e@gmail.com, E@gmail.com.", "e@gmail.com", r"\1") == r"Mail to \1, \1."
+    assert without("Mail to nobody", "", "somebody") == "Mail to nobody"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.template.loader import render_to_string
 
 from smartspec.logs import get_logger
@@ -31,17 +31,29 @@ def tell(*, conditions: list[Condition], now: datetime) -> None:
     broken = [condition for condition in conditions if not condition.holds]
     try:
         _note(broken, now)
+        over = _tell_of_alerts(broken)
     except DatabaseError as error:
         _tell_without_database(broken, error)
         return
-    names = [condition.name for condition in broken]
-    untold = set(Alert.objects.filter(pk__in=names, is_told=False).values_list("pk", flat=True))
-    over = list(Alert.objects.exclude(pk__in=names).order_by("pk").values_list("pk", flat=True))
+    for name in over:
+        log.info("Condition holds again", condition=name)
+
+
+@transaction.atomic
+def _tell_of_alerts(broken: list[Condition]) -> list[str]:
+    """Mail what operators have not been told, and return what is over.
+
+    Whoever tells holds the rows until the mail has left: of several at once one mails, the others wait and find it
+    told. When it could not be mailed, or was killed over it, the next call does.
+    """
+    alerts = list(Alert.objects.select_for_update().order_by("pk"))
+    names = {condition.name for condition in broken}
+    untold = {alert.pk for alert in alerts if alert.pk in names and not alert.is_told}
+    over = [alert.pk for alert in alerts if alert.pk not in names]
     if _mail([condition for condition in broken if condition.name in untold], over):
         Alert.objects.filter(pk__in=untold).update(is_told=True)
     Alert.objects.filter(pk__in=over).delete()
-    for name in over:
-        log.info("Condition holds again", condition=name)
+    return over
 
 
 def _note(broken: list[Condition], now: datetime) -> None:

@@ -43,7 +43,15 @@ from smartspec.users.services.links import (
     use_web_session_link,
 )
 from smartspec.users.services.second_factors import reencrypt_second_factors
-from smartspec.users.services.staff import NotPermitted, ReasonMissing, Staff, forbid_own, record_action, require_right
+from smartspec.users.services.staff import (
+    NotPermitted,
+    ReasonMissing,
+    Staff,
+    forbid_own,
+    note_about,
+    record_action,
+    require_right,
+)
 from smartspec.users.services.viewing import VIEW_AS, end_view, find_view, view_as
 
 __all__ = [
@@ -77,6 +85,7 @@ __all__ = [
     "finish_erasure",
     "forbid_own",
     "hand_out_by_staff",
+    "note_about",
     "read_verification",
     "record_action",
     "reencrypt_second_factors",

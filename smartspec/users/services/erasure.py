@@ -17,7 +17,7 @@ from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 from smartspec.mentions import mentions
 from smartspec.models import JobFailure
-from smartspec.users.models import ApiKey, Erasure, SentMail, User, WebSessionLink
+from smartspec.users.models import ApiKey, Erasure, SentMail, SupportView, User, WebSessionLink
 from smartspec.users.services.staff import Staff, record_action, require_right
 
 log = get_logger(__name__)
@@ -77,7 +77,7 @@ def enqueue_erasure(user: User) -> None:
 
 
 def shut_out(user: User) -> None:
-    """End everything by which somebody could act as this person."""
+    """End everything by which somebody could act as this person, or see what they see."""
     user.is_active = False
     user.set_unusable_password()  # ends sessions that no list knows
     user.save(update_fields=["is_active", "password"])
@@ -86,6 +86,7 @@ def shut_out(user: User) -> None:
     devices.delete()
     ApiKey.objects.filter(user=user).delete()
     WebSessionLink.objects.filter(user=user).delete()
+    SupportView.objects.filter(whom=user).delete()
 
 
 def forget_visits(user: User) -> None:

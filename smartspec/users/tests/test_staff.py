@@ -64,6 +64,26 @@ class TestStaffActions:
         assert not StaffAction.objects.exists()
 
     @pytest.mark.parametrize(
+        ("note", "kept"),
+        [
+            ("Alice Adams (alice@smartspec.test) called.", "[their name] ([their address]) called."),
+            ("By mail from ALICE@SmartSpec.test", "By mail from [their address]"),
+            ("malice@smartspec.test wrote, Malice Adams too", "malice@smartspec.test wrote, Malice Adams too"),
+            ("bob@smartspec.test pays for her", "bob@smartspec.test pays for her"),
+        ],
+    )
+    def test_name_nobody_they_are_about(self, agent: User, alice: User, now: datetime, note: str, kept: str) -> None:
+        alice.name = "Alice Adams"
+        for whom, expected in ((alice, kept), (None, note)):
+            done = services.record_action(staff=staff(agent, note=note), action="look", whom=whom, now=now)
+            assert done.note == expected
+
+    @pytest.mark.parametrize("name", ["", "Ticket"])
+    def test_keep_their_words_about_somebody_without_a_full_name(self, agent: User, now: datetime, name: str) -> None:
+        nameless = make_user("nobody@smartspec.test", name=name)
+        assert services.record_action(staff=staff(agent), action="look", whom=nameless, now=now).note == "Ticket 7"
+
+    @pytest.mark.parametrize(
         "statement",
         [
             "UPDATE users_staffaction SET note = 'nothing'",

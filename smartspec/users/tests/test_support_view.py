@@ -94,6 +94,13 @@ class TestLooking:
         agent.groups.clear()
         assert not sees_alice()
 
+    def test_ends_when_the_person_asks_to_be_forgotten(self, agent: User, alice: User, bob: User) -> None:
+        view(agent, alice)
+        services.request_erasure(user=bob, now=clock.now())
+        assert SupportView.objects.exists()
+        services.request_erasure(user=alice, now=clock.now())
+        assert not SupportView.objects.exists()
+
 
 class TestWhoMay:
     def test_are_staff_with_the_right_and_a_reason(self, alice: User, bob: User, agent: User) -> None:

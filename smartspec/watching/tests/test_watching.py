@@ -1,7 +1,10 @@
 """What operators are told, and how: one screen, one mail, one address for Prometheus."""
 
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from io import StringIO
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -46,6 +50,14 @@ def ship(settings: Any) -> Iterator[dict[str, Any]]:
     words._gauges.clear()
     words._conditions.update(conditions)
     words._gauges.update(gauges)
+
+
+class SlowMail(EmailBackend):
+    """A mail server that takes its time."""
+
+    def send_messages(self, messages: Sequence[EmailMessage]) -> int:
+        time.sleep(0.5)
+        return super().send_messages(messages)
 
 
 class TestAlert:
@@ -292,3 +304,31 @@ class TestOperationsPage:
     def test_says_what_to_do_about_every_condition(self) -> None:
         page = (settings.BASE_DIR / "docs" / "operations.md").read_text()
         assert [name for name in words.all_conditions() if f"| `{name}` |" not in page] == []
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoThatTellAtOnce:
+    """Two workers, or a worker and the timer that runs `doctor --mail`."""
+
+    def tell(self, now: datetime) -> None:
+        ready = threading.Barrier(2)
+
+        def run() -> None:
+            ready.wait(10)
+            try:
+                services.alert(now=now)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            for worker in [pool.submit(run) for _ in range(2)]:
+                worker.result()
+
+    def test_send_one_mail_when_it_breaks_and_one_when_it_holds_again(
+        self, ship: dict[str, Any], now: datetime, settings: Any, mailoutbox: list[EmailMessage]
+    ) -> None:
+        settings.EMAIL_BACKEND = f"{__name__}.SlowMail"
+        for ship["holds"] in (False, True):
+            self.tell(now)
+        subjects = [mail.subject for mail in mailoutbox]
+        assert subjects == ["SmartSpec Pro: ship_floats is wrong", "SmartSpec Pro: ship_floats is right again"]
