@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -83,7 +84,8 @@ class TestRunLocal:
         postmaster = int((own_product.data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
         root = psutil.Process(own_product.process.pid)
         for process in [*root.children(recursive=True), root]:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # a child may end by itself when its parent has
+                process.kill()
         os.kill(postmaster, signal.SIGKILL)
         own_product.process.wait()
         own_product.start()
