@@ -1,15 +1,13 @@
 """No secret was ever committed: the whole history is searched, not only what stands there now."""
 
 import re
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
-from django.conf import settings
 
+from smartspec.tests.history import git
 from smartspec.users import keys
 
 ASSIGNED = r"""["'\])]*\s*[=:]\s*["']?(?!\w*settings\.)"""
@@ -75,20 +73,12 @@ def kinds_in(text: str) -> set[str]:
     return {kind for kind, secret in secrets_in(text) if secret not in DOCUMENTED.get(kind, ())}
 
 
-def git(*arguments: str) -> str:
-    command = ["git", "-c", "safe.directory=*", *arguments]
-    done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, check=True)
-    return done.stdout.decode(errors="replace")
-
-
 @cache
 def ever_committed() -> dict[str, set[str]]:
     """Return what looks like a secret in every line that was ever added, on what has led to this commit, by kind."""
-    assert (Path(settings.BASE_DIR) / ".git").exists(), "There is no history here: run this in a clone."
-    assert git("rev-parse", "--is-shallow-repository").strip() == "false", "The history is cut off: clone all of it."
     found = defaultdict(set)
     log = ("log", "--patch", "--unified=0", "--no-color", "--no-ext-diff", "--text", "--diff-merges=first-parent")
-    for line in git(*log, "HEAD").splitlines():
+    for line in git(*log, "HEAD").decode(errors="replace").splitlines():
         if line.startswith("+"):
             for kind, secret in secrets_in(line):
                 found[kind].add(secret)
