@@ -1,4 +1,4 @@
-"""Bill many accounts in one transaction, which therefore waits for none of them."""
+"""Bill many accounts in one round trip."""
 
 from django.db import migrations
 
@@ -8,4 +8,6 @@ from media import sql
 class Migration(migrations.Migration):
     dependencies = [("media", "0004_lists")]
 
-    operations = [migrations.RunSQL(sql.read("bill_account"), reverse_sql=migrations.RunSQL.noop)]
+    operations = [
+        migrations.RunSQL(sql.read("bill_accounts"), reverse_sql="DROP PROCEDURE media_bill_accounts"),
+    ]

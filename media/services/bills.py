@@ -1,8 +1,8 @@
 """The daily bill: each account pays for each day that is over, once, at the rate in effect when the day began.
 
 Charge and bill are one transaction under the account's lock, so that a second biller, a crash or a pause changes
-nothing: what is billed is billed, and what is not is found by the next run. Most accounts can pay, and are billed many
-at once (`sql/bill_account.sql`); the others step by step. Both reckon and name a day's charge here.
+nothing: what is billed is billed, and what is not is found by the next run. Most accounts can pay: fifty are billed by
+one call of the database (`sql/bill_accounts.sql`). The others are, step by step; either way is reckoned and named here.
 """
 
 import json
@@ -43,13 +43,7 @@ SAVE_BILL = f"""
 """  # noqa: S608 - names of our own alone
 BATCH = 50
 READ_FIELDS = ("stored_bytes", "metered_at", "billed_until")
-BILL = """
-    SELECT b.account_id
-      FROM jsonb_to_recordset(%s::jsonb) b(account_id uuid, stored_bytes bigint, metered_at timestamptz,
-           billed_until date, carried numeric, credits numeric, days jsonb)
-     WHERE NOT media_bill_account(
-           b.account_id, b.stored_bytes, b.metered_at, b.billed_until, %s, b.carried, b.credits, b.days, %s, %s)
-"""
+BILL = "CALL media_bill_accounts(%s::jsonb, %s::date, %s::text, %s::timestamptz, %s, NULL)"
 
 
 class DayNotOver(DomainError):
@@ -119,8 +113,8 @@ def bill_storage(
 def bill_as_read(batch: Sequence[StorageAccount], *, until: date, now: datetime, bills: Bills) -> list[StorageAccount]:
     """This will bill accounts that were read without a lock, in one round trip, and return those that it could not.
 
-    It can where nothing is owed or on record, the credits suffice, and nobody is changing the account or has done so
-    meanwhile; of the others nothing was written.
+    It can where nothing is owed or on record, the credits suffice, and nobody has changed the account meanwhile; of the
+    others nothing was written. Each account is a transaction of its own, unless the caller is in one.
     """
     reckoned: dict[UUID, list[StorageDay]] = {}
     lines = []
@@ -134,8 +128,10 @@ def bill_as_read(batch: Sequence[StorageAccount], *, until: date, now: datetime,
             bill = {"carried": account.carried, "credits": sum((day.paid_credits for day in days), ZERO)}
             lines.append({"account_id": account.user_id, **as_read, **bill, "days": [line_of(day) for day in days]})
             reckoned[account.user_id] = days
-    written = (json.dumps(lines, default=str), until, selectors.OPERATION, now)
-    for (user_id,) in statements.fetch_all(BILL, written):
+    accounts_as_read = json.dumps(lines, default=str)
+    commits = not connection.in_atomic_block
+    ((left,),) = statements.fetch_all(BILL, (accounts_as_read, until, selectors.OPERATION, now, commits))
+    for user_id in left:
         del reckoned[user_id]
     for days in reckoned.values():
         bills.add(days)

@@ -1,14 +1,13 @@
--- Bill an account as it was reckoned from what was read without a lock, charging each day whole: for the many accounts that can pay.
--- False, and nothing written, where that cannot be: the account has changed since, owes something, has too few credits, is busy, or
--- anything else stands in the way. The caller then bills it step by step, under the lock. It does not wait for one that is busy,
--- since it is called for many accounts in one transaction, and those that it has billed wait meanwhile.
+-- Bill an account as it was reckoned from what was read without a lock, charging each day whole: in one round trip, for the many
+-- accounts that can pay. False, and nothing written, where that cannot be: the account has changed since, owes something, has too
+-- few credits, or anything else stands in the way. The caller then bills it step by step, under the lock.
 --
 -- The commit does not wait for the disk: a bill that the disk had not seen when the power went is made again by the next run, and
 -- whatever is committed after it, and waits, takes it along.
 CREATE OR REPLACE FUNCTION media_bill_account(
   p_account uuid, p_stored_bytes bigint, p_metered_at timestamptz, p_billed_until date,  -- as they were read
   p_until date, p_carried numeric, p_credits numeric, p_days jsonb, p_operation text, p_now timestamptz
-) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
+) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   d record;
   v_charge record;
