@@ -4,8 +4,9 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.core.cache import cache
 from django.core.mail import EmailMessage
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.template.loader import render_to_string
 
 from smartspec.logs import get_logger
@@ -14,6 +15,9 @@ from smartspec.watching.models import Alert, Proof
 from smartspec.watching.words import Condition
 
 log = get_logger(__name__)
+
+TELLING = "watching.telling"
+TELLING_SECONDS = 60  # whoever was killed over it keeps nobody from telling for longer
 
 
 def alert(*, now: datetime) -> None:
@@ -31,29 +35,27 @@ def tell(*, conditions: list[Condition], now: datetime) -> None:
     broken = [condition for condition in conditions if not condition.holds]
     try:
         _note(broken, now)
-        over = _tell_of_alerts(broken)
+        is_alone = cache.add(TELLING, True, TELLING_SECONDS)
     except DatabaseError as error:
         _tell_without_database(broken, error)
         return
-    for name in over:
-        log.info("Condition holds again", condition=name)
+    if not is_alone:
+        return  # who tells just now has seen the same, or the next call will
+    try:
+        _tell_of_alerts(broken)
+    finally:
+        cache.delete(TELLING)
 
 
-@transaction.atomic
-def _tell_of_alerts(broken: list[Condition]) -> list[str]:
-    """Mail what operators have not been told, and return what is over.
-
-    Whoever tells holds the rows until the mail has left: of several at once one mails, the others wait and find it
-    told. When it could not be mailed, or was killed over it, the next call does.
-    """
-    alerts = list(Alert.objects.select_for_update().order_by("pk"))
-    names = {condition.name for condition in broken}
-    untold = {alert.pk for alert in alerts if alert.pk in names and not alert.is_told}
-    over = [alert.pk for alert in alerts if alert.pk not in names]
+def _tell_of_alerts(broken: list[Condition]) -> None:
+    names = [condition.name for condition in broken]
+    untold = set(Alert.objects.filter(pk__in=names, is_told=False).values_list("pk", flat=True))
+    over = list(Alert.objects.exclude(pk__in=names).order_by("pk").values_list("pk", flat=True))
     if _mail([condition for condition in broken if condition.name in untold], over):
         Alert.objects.filter(pk__in=untold).update(is_told=True)
     Alert.objects.filter(pk__in=over).delete()
-    return over
+    for name in over:
+        log.info("Condition holds again", condition=name)
 
 
 def _note(broken: list[Condition], now: datetime) -> None:
