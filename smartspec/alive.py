@@ -11,8 +11,9 @@ import urllib.request
 import psycopg
 
 TIMEOUT_SECONDS = 4
-# What a worker calls itself at the database. A container's host name is its own; Postgres keeps 63 bytes.
-WORKER = f"smartspec worker {socket.gethostname()}"[:63]
+# What a worker calls itself at the database. A container's host name is its own, if only by its end; Postgres keeps 63
+# bytes.
+WORKER = f"smartspec worker {socket.gethostname()[-46:]}"
 # A worker beats every ten seconds, by a connection of its own; which of the queue's beats is whose nobody could tell.
 HEARD_OF = """SELECT 1 FROM pg_stat_activity
  WHERE application_name = %s AND state_change > clock_timestamp() - make_interval(secs => %s)"""

@@ -386,9 +386,9 @@ def small_disk(path: Path, size_kb: int) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)  # noqa: S607
 
 
-def ensure_migrated_data() -> Path:
-    """Return a data folder whose database is migrated and at rest, made anew when a migration has changed: migrating
-    takes most of a product's first start."""
+def copy_migrated_data(target: str) -> None:
+    """Copy a data folder whose database is migrated and at rest, made anew when a migration has changed: migrating is
+    most of a product's first start."""
     folder = Path(settings.DATA_DIR) / "migrated" / code_state()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with fasteners.InterProcessLock(folder.parent / "lock"):
@@ -399,7 +399,8 @@ def ensure_migrated_data() -> Path:
             migrated = Product(data_dir=building, port=free_port()).manage("migrate", "--verbosity", "0")
             assert migrated.returncode == 0, migrated.stderr
             building.rename(folder)
-    return folder
+        # With its owner: where root runs the tests, the database belongs to another user.
+        subprocess.run(["cp", "--archive", f"{folder}/.", target], check=True)  # noqa: S607
 
 
 @contextmanager
@@ -415,8 +416,8 @@ def run_product(*, is_new: bool = False, disk_mb: int | None = None) -> Iterator
         )
         if disk_mb is not None:
             stack.enter_context(small_disk(Path(data_dir), disk_mb * 1024))
-        if not is_new:  # with its owner: where root runs the tests, the database belongs to another user
-            subprocess.run(["cp", "--archive", f"{ensure_migrated_data()}/.", data_dir], check=True)  # noqa: S607
+        if not is_new:
+            copy_migrated_data(data_dir)
         product = Product(data_dir=Path(data_dir), port=free_port())
         product.start()
         try:

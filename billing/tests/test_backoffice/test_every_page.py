@@ -84,6 +84,7 @@ SERVICES: dict[Callable[..., Any], set[str] | None] = {
     users_services.hand_out_by_staff: {"Admin"},
     users_services.record_action: None,
     users_services.remove_second_factor_by_staff: {"Admin"},
+    users_services.note_about: None,
     users_services.require_right: None,
     users_services.resend_verification_by_staff: HELPERS,
     users_services.revoke_key_by_staff: HELPERS,
