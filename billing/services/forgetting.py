@@ -40,6 +40,7 @@ def forget_customer(*, user: User, now: datetime) -> None:
         Purchase.objects.filter(user=user).update(**chosen)
         SubscriptionCheckout.objects.filter(user=user).update(**chosen)
         PlanChange.objects.filter(user=user).update(idempotency_key=None)
+        PlanChange.objects.filter(user=user, answer__isnull=False).update(answer={})  # with the link to pay by
         mask_webhooks(user, customer)
         delete_mirrored(user, customer)
 

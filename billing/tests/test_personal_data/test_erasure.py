@@ -11,7 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import gateway
-from billing.models import Purchase, Subscription, SubscriptionCheckout
+from billing.models import PlanChange, Purchase, Subscription, SubscriptionCheckout
 from billing.sandbox import store
 from billing.tests.test_personal_data.person import EMAIL, NAME, TRACES, pay, rows_that_name
 from credits import services as credits_services
@@ -86,9 +86,11 @@ class TestErasure:
         body = {"subscription_id": Subscription.objects.get().pk, "new_plan": "enterprise", "new_interval": "monthly"}
         headers = {"Idempotency-Key": f"change for {EMAIL}"}
         assert her_client.post("/api/payment/subscription/change-plan", body, headers=headers).status_code == 200
+        assert PlanChange.objects.get().answer
         her_client.delete("/api/me")
         run_jobs(mirror=True)
         assert rows_that_name(EMAIL) == []
+        assert PlanChange.objects.get().answer == {}  # it may have the link to a payment page with her name
 
     def test_lets_no_worker_spend_for_her(
         self, her_client: APIClient, her_life: User, worker_client: APIClient, run_jobs: Callable[..., int]
