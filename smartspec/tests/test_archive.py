@@ -96,6 +96,14 @@ class TestRestoredFile:
         (wal / f"{NAME}.gz").write_bytes(kept[:-100])
         assert run("restore-wal", wal / NAME, tmp_path / "back").returncode >= STOPS_RECOVERY
 
+    def test_that_cannot_be_looked_at_stops_the_recovery(self, wal: Path, tmp_path: Path) -> None:
+        (wal / f"{NAME}.gz").symlink_to(f"{NAME}.gz")
+        assert run("restore-wal", wal / NAME, tmp_path / "back").returncode >= STOPS_RECOVERY
+
+    def test_stops_the_recovery_where_the_folder_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "wal").touch()
+        assert run("restore-wal", tmp_path / "wal" / NAME, tmp_path / "back").returncode >= STOPS_RECOVERY
+
     def test_stops_the_recovery_where_no_disk_is_mounted(self, tmp_path: Path) -> None:
         assert run("restore-wal", tmp_path / "wal" / NAME, tmp_path / "back").returncode >= STOPS_RECOVERY
 
