@@ -118,6 +118,14 @@ class ArchivingServer:
     def stop(self) -> None:
         self.must(f"pg_ctl --pgdata={PGDATA} --silent --mode=fast stop")
 
+    def move_log(self) -> None:
+        """Let the write-ahead log stand on a disk of its own, as `initdb --waldir` does."""
+        self.stop()
+        log, elsewhere = self.pgdata / "pg_wal", self.root / "log-disk"
+        log.rename(elsewhere)
+        log.symlink_to(elsewhere)
+        assert self.start(), self.log
+
     # --- What happens to it -----------------------------------------------------------------------------------
 
     def kill(self) -> None:

@@ -138,7 +138,12 @@ def words(server: ArchivingServer) -> str:
 
 
 class TestServer:
-    def test_that_was_killed_loses_not_even_what_was_not_archived_yet(self, server: ArchivingServer) -> None:
+    @pytest.mark.parametrize("log_stands", ["among the data", "on another disk"])
+    def test_that_was_killed_loses_not_even_what_was_not_archived_yet(
+        self, server: ArchivingServer, log_stands: str
+    ) -> None:
+        if log_stands == "on another disk":
+            server.move_log()
         server.ask("INSERT INTO words VALUES ('archived')")
         server.pass_minute()
         server.ask("INSERT INTO words VALUES ('not yet')")
