@@ -192,6 +192,18 @@ class TestServer:
         assert "is another server's archive" in refused.stderr
         assert len(bases(server)) == 1
 
+    @pytest.mark.faults
+    def test_knows_its_archive_after_the_disk_was_full_at_its_first_copy(self, server: ArchivingServer) -> None:
+        folder = server.archive / "base"
+        with small_disk(folder, 4):
+            folder.chmod(0o777)
+            (folder / "something").write_text("of somebody's")
+            assert server.run(page_line("base-backup")).returncode != 0
+            (folder / "something").unlink()
+            refused = server.run(page_line("base-backup"))  # there is still no room for a copy
+            assert refused.returncode != 0
+            assert "is another server's archive" not in refused.stderr
+
     def test_keeps_two_weeks_and_what_they_need(self, server: ArchivingServer) -> None:
         (first,) = bases(server)
         server.ask("INSERT INTO words VALUES ('between')")
