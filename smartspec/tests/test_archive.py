@@ -127,14 +127,24 @@ def bases(server: ArchivingServer) -> list[Path]:
     return sorted((server.archive / "base").glob("2*"))
 
 
-def segments_from_base(server: ArchivingServer) -> set[str]:
-    """Return what is kept of the log since the first base backup, which is noted there under its first file's name."""
-    (noted,) = (server.archive / "wal").glob("*.backup.gz")
-    return {name for name in names(server.archive / "wal") if SEGMENT.fullmatch(name) and name >= noted.name[:24]}
+def segments_from_base(server: ArchivingServer, timeline: int = 1) -> set[str]:
+    """Return what is kept of a history's log since its base backup, which is noted there under its first file's name."""
+    (noted,) = (server.archive / "wal").glob(f"{timeline:08X}*.backup.gz")
+    return {
+        name
+        for name in names(server.archive / "wal")
+        if SEGMENT.fullmatch(name) and name[:8] == noted.name[:8] and name >= noted.name[:24]
+    }
 
 
 def words(server: ArchivingServer) -> str:
     return str(server.ask("SELECT string_agg(word, ' ') FROM words"))
+
+
+def age(base: Path) -> None:
+    """Let two weeks have passed since a copy was made."""
+    long_ago = time.time() - timedelta(days=15).total_seconds()
+    os.utime(base, (long_ago, long_ago))
 
 
 class TestServer:
@@ -215,8 +225,7 @@ class TestServer:
         assert len(bases(server)) == 2
         assert needed_by_first <= set(names(server.archive / "wal"))
 
-        long_ago = time.time() - timedelta(days=15).total_seconds()
-        os.utime(first, (long_ago, long_ago))
+        age(first)
         time.sleep(1)
         server.back_up()
         assert first not in bases(server)
@@ -227,3 +236,27 @@ class TestServer:
         assert server.start(), server.log
         server.wait_until("SELECT NOT pg_is_in_recovery()")
         assert words(server) == "first between"
+
+    def test_keeps_what_the_copies_of_its_new_history_need_beside_one_of_the_old(self, server: ArchivingServer) -> None:
+        (first,) = bases(server)
+        time.sleep(1)
+        moment = server.ask("SELECT clock_timestamp()")
+        for _ in range(5):
+            server.ask("INSERT INTO words VALUES ('mistaken')")
+            server.pass_minute()
+        server.back_up()
+        server.stop()
+        assert server.recover(f"{moment:%F %T.%f}").returncode == 0
+        assert server.start(), server.log
+        server.wait_until("SELECT pg_get_wal_replay_pause_state() = 'paused'")
+        server.ask("SELECT pg_promote()")  # by hand: the copy of the old history remains
+        server.back_up()
+        server.pass_minute()
+        needed = segments_from_base(server, timeline=2)
+        assert needed
+
+        age(first)
+        time.sleep(1)
+        server.back_up()
+        assert first not in bases(server)
+        assert needed <= set(names(server.archive / "wal"))
