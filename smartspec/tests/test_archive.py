@@ -6,7 +6,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -128,7 +128,7 @@ def bases(server: ArchivingServer) -> list[Path]:
 
 
 def segments_from_base(server: ArchivingServer, timeline: int = 1) -> set[str]:
-    """Return what is kept of a history's log since its base backup, which is noted there under its first file's name."""
+    """Return what is kept of a history's log since its base backup, noted there under its first file's name."""
     (noted,) = (server.archive / "wal").glob(f"{timeline:08X}*.backup.gz")
     return {
         name
@@ -161,8 +161,7 @@ class TestServer:
         assert "delete" in server.recover("latest").stderr
         (server.pgdata / "postmaster.pid").unlink()
         assert server.recover("latest").returncode == 0
-        assert server.start(), server.log
-        server.wait_until("SELECT NOT pg_is_in_recovery()")
+        server.await_moment()
         assert words(server) == "first archived not yet"
         assert len(list(server.pgdata.parent.glob("main.2*"))) == 1  # what was there
 
@@ -194,6 +193,46 @@ class TestServer:
         assert server.recover("2100-01-01 00:00:00").returncode == 0
         assert server.gives_up()
         assert "recovery ended before configured recovery target was reached" in server.log
+
+    def test_is_looked_at_when_it_stands_at_its_moment_however_long_it_reads(self, server: ArchivingServer) -> None:
+        for word in ("second", "third", "last"):
+            server.ask(f"CREATE TABLE {word} AS SELECT generate_series(1, 20000)")  # more than is read ahead
+            server.ask(f"INSERT INTO words VALUES ('{word}')")
+            server.pass_minute()
+        moment = server.note_moment()
+        server.ask("INSERT INTO words VALUES ('mistaken')")
+        server.pass_minute()
+        server.lose_disk()
+        server.slow_down("restore-wal")
+        assert server.recover(moment).returncode == 0
+        assert datetime.fromisoformat(server.await_moment()) <= moment
+        assert words(server) == "first second third last"
+        assert server.ask("SELECT pg_is_in_recovery()")
+
+    def test_that_does_not_run_is_not_waited_for(self, server: ArchivingServer) -> None:
+        server.stop()
+        waited = server.run(page_line("await-moment"))
+        assert waited.returncode == 1
+        assert "Postgres does not run" in waited.stderr
+
+    def test_that_stands_at_no_moment_is_not_promoted(self, server: ArchivingServer) -> None:
+        assert "does not stand still" in server.run(page_line("docs/postgres/promote")).stderr
+        assert len(bases(server)) == 1
+
+    def test_that_went_on_from_before_a_copy_never_begins_with_that_again(self, server: ArchivingServer) -> None:
+        moment = server.note_moment()
+        server.ask("INSERT INTO words VALUES ('mistaken')")
+        server.back_up()
+        server.lose_disk()
+        assert server.recover(moment).returncode == 0
+        server.await_moment()
+        server.must(page_line("docs/postgres/promote"))
+        server.ask("INSERT INTO words VALUES ('after')")
+        server.pass_minute()
+        server.lose_disk()
+        assert server.recover("latest").returncode == 0
+        server.await_moment()
+        assert words(server) == "first after"
 
     def test_leaves_another_servers_archive_alone(self, server: ArchivingServer) -> None:
         (server.archive / "base/server").write_text("7000000000000000000\n")
@@ -233,22 +272,19 @@ class TestServer:
         assert not needed_by_first & set(names(server.archive / "wal"))
         server.lose_disk()
         assert server.recover("latest").returncode == 0
-        assert server.start(), server.log
-        server.wait_until("SELECT NOT pg_is_in_recovery()")
+        server.await_moment()
         assert words(server) == "first between"
 
     def test_keeps_what_the_copies_of_its_new_history_need_beside_one_of_the_old(self, server: ArchivingServer) -> None:
         (first,) = bases(server)
-        time.sleep(1)
-        moment = server.ask("SELECT clock_timestamp()")
+        moment = server.note_moment()
         for _ in range(5):
             server.ask("INSERT INTO words VALUES ('mistaken')")
             server.pass_minute()
         server.back_up()
         server.stop()
-        assert server.recover(f"{moment:%F %T.%f}").returncode == 0
-        assert server.start(), server.log
-        server.wait_until("SELECT pg_get_wal_replay_pause_state() = 'paused'")
+        assert server.recover(moment).returncode == 0
+        server.await_moment()
         server.ask("SELECT pg_promote()")  # by hand: the copy of the old history remains
         server.back_up()
         server.pass_minute()

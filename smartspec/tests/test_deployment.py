@@ -180,7 +180,12 @@ class TestArchive:
         used = re.findall(r"(docker|runuser) .*(/srv/smartspec/docs/postgres/.*)", page)
         by = {way: sorted(words for found, words in used if found == way) for way in ("docker", "runuser")}
         assert by["docker"] == by["runuser"]
-        assert {words.split()[0].rpartition("/")[2] for words in by["docker"]} == {"base-backup", "recover"}
+        assert {words.split()[0].rpartition("/")[2] for words in by["docker"]} == {
+            "base-backup",
+            "recover",
+            "await-moment",
+            "promote",
+        }
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
