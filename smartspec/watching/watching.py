@@ -19,7 +19,7 @@ PEOPLE_WITHOUT_MAIL = 3
 QUEUE_AGE_SECONDS = 300
 WORKER_SILENT_SECONDS = 60
 DISK_FREE_SHARE = 0.1
-ARCHIVED_WITHIN_SECONDS = 300  # more than archive_timeout
+ARCHIVED_WITHIN_SECONDS = 300  # in addition to archive_timeout
 RESTART_WORKER = "Start the worker: manage.py procrastinate worker (systemctl restart smartspec-worker)."
 
 # The queue's times are the database's: in the local mode our own clock may have been moved forward.
@@ -141,7 +141,8 @@ def wal_archived(now: datetime) -> Condition:
         "wal_archived",
         holds=not is_on or not (fails or is_late),
         detail=detail if is_on else "not asked for",
-        remedy="Is the archive's disk mounted, and not full? Postgres's log says why; meanwhile its own disk fills.",
+        remedy="Is the archive's disk mounted, inside Postgres's container too, and not full? Postgres's log says why;"
+        " meanwhile its own disk fills.",
     )
 
 
