@@ -46,6 +46,7 @@ WEBHOOKS_KEPT_DAYS = env.integer("SMARTSPEC_WEBHOOKS_KEPT_DAYS", 30, minimum=1, 
 JOBS_KEPT_DAYS = env.integer("SMARTSPEC_JOBS_KEPT_DAYS", 30, minimum=1, maximum=3650)
 SESSION_DAYS = env.integer("SMARTSPEC_SESSION_DAYS", 60, minimum=1, maximum=365)
 BACKUP_WITHIN_HOURS = env.integer("SMARTSPEC_BACKUP_WITHIN_HOURS", 30, minimum=0, maximum=24 * 31)
+BASE_COPY_WITHIN_HOURS = env.integer("SMARTSPEC_BASE_COPY_WITHIN_HOURS", 30, minimum=0, maximum=24 * 31)
 
 # --- Database and mail --------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import psycopg
@@ -96,11 +97,18 @@ class ArchivingServer:
         done = self.run(page_line("base-backup"))
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
-    def recover(self, moment: str) -> "subprocess.CompletedProcess[str]":
+    def recover(self, moment: datetime | str) -> "subprocess.CompletedProcess[str]":
         """Run the page's line for a moment, or for `latest`."""
+        if isinstance(moment, datetime):
+            moment = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
         line, count = MOMENT.subn(f"'{moment}'", page_line("docs/postgres/recover"))
         assert count == 1
         return self.run(line)
+
+    def await_moment(self) -> str:
+        """Start it, and return when the last change was made before the moment where it then stands still."""
+        assert self.start(), self.log
+        return self.must(page_line("await-moment")).strip()
 
     def start(self) -> bool:
         """Tell whether it answers."""
@@ -117,6 +125,19 @@ class ArchivingServer:
 
     def stop(self) -> None:
         self.must(f"pg_ctl --pgdata={PGDATA} --silent --mode=fast stop")
+
+    def move_log(self) -> None:
+        """Let the write-ahead log stand on a disk of its own, as `initdb --waldir` does."""
+        self.stop()
+        log, elsewhere = self.pgdata / "pg_wal", self.root / "log-disk"
+        log.rename(elsewhere)
+        log.symlink_to(elsewhere)
+        assert self.start(), self.log
+
+    def slow_down(self, script: str) -> None:
+        """Let a script of docs/postgres take a second more."""
+        path = Path(self.place("/srv/smartspec/docs/postgres")) / script
+        path.write_text(path.read_text().replace("set -eu", "set -eu; sleep 1"))
 
     # --- What happens to it -----------------------------------------------------------------------------------
 
@@ -147,6 +168,11 @@ class ArchivingServer:
         with psycopg.connect(host=str(self.root), user="postgres", dbname=database, autocommit=True) as session:
             answer = session.execute(statement)
             return answer.fetchone()[0] if answer.description else None  # type: ignore[index]
+
+    def note_moment(self) -> datetime:
+        """Return this moment, to which the last base backup leads: it has the name of its second."""
+        time.sleep(1)
+        return cast(datetime, self.ask("SELECT clock_timestamp()"))
 
     def end_segment(self) -> str:
         """Let the log go on in its next file, as `archive_timeout` does, and return the last one's name."""

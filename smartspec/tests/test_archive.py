@@ -6,7 +6,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -96,6 +96,14 @@ class TestRestoredFile:
         (wal / f"{NAME}.gz").write_bytes(kept[:-100])
         assert run("restore-wal", wal / NAME, tmp_path / "back").returncode >= STOPS_RECOVERY
 
+    def test_that_cannot_be_looked_at_stops_the_recovery(self, wal: Path, tmp_path: Path) -> None:
+        (wal / f"{NAME}.gz").symlink_to(f"{NAME}.gz")
+        assert run("restore-wal", wal / NAME, tmp_path / "back").returncode >= STOPS_RECOVERY
+
+    def test_stops_the_recovery_where_the_folder_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "wal").touch()
+        assert run("restore-wal", tmp_path / "wal" / NAME, tmp_path / "back").returncode >= STOPS_RECOVERY
+
     def test_stops_the_recovery_where_no_disk_is_mounted(self, tmp_path: Path) -> None:
         assert run("restore-wal", tmp_path / "wal" / NAME, tmp_path / "back").returncode >= STOPS_RECOVERY
 
@@ -119,18 +127,33 @@ def bases(server: ArchivingServer) -> list[Path]:
     return sorted((server.archive / "base").glob("2*"))
 
 
-def segments_from_base(server: ArchivingServer) -> set[str]:
-    """Return what is kept of the log since the first base backup, which is noted there under its first file's name."""
-    (noted,) = (server.archive / "wal").glob("*.backup.gz")
-    return {name for name in names(server.archive / "wal") if SEGMENT.fullmatch(name) and name >= noted.name[:24]}
+def segments_from_base(server: ArchivingServer, timeline: int = 1) -> set[str]:
+    """Return what is kept of a history's log since its base backup, noted there under its first file's name."""
+    (noted,) = (server.archive / "wal").glob(f"{timeline:08X}*.backup.gz")
+    return {
+        name
+        for name in names(server.archive / "wal")
+        if SEGMENT.fullmatch(name) and name[:8] == noted.name[:8] and name >= noted.name[:24]
+    }
 
 
 def words(server: ArchivingServer) -> str:
     return str(server.ask("SELECT string_agg(word, ' ') FROM words"))
 
 
+def age(base: Path) -> None:
+    """Let two weeks have passed since a copy was made."""
+    long_ago = time.time() - timedelta(days=15).total_seconds()
+    os.utime(base, (long_ago, long_ago))
+
+
 class TestServer:
-    def test_that_was_killed_loses_not_even_what_was_not_archived_yet(self, server: ArchivingServer) -> None:
+    @pytest.mark.parametrize("log_stands", ["among the data", "on another disk"])
+    def test_that_was_killed_loses_not_even_what_was_not_archived_yet(
+        self, server: ArchivingServer, log_stands: str
+    ) -> None:
+        if log_stands == "on another disk":
+            server.move_log()
         server.ask("INSERT INTO words VALUES ('archived')")
         server.pass_minute()
         server.ask("INSERT INTO words VALUES ('not yet')")
@@ -138,8 +161,7 @@ class TestServer:
         assert "delete" in server.recover("latest").stderr
         (server.pgdata / "postmaster.pid").unlink()
         assert server.recover("latest").returncode == 0
-        assert server.start(), server.log
-        server.wait_until("SELECT NOT pg_is_in_recovery()")
+        server.await_moment()
         assert words(server) == "first archived not yet"
         assert len(list(server.pgdata.parent.glob("main.2*"))) == 1  # what was there
 
@@ -172,12 +194,64 @@ class TestServer:
         assert server.gives_up()
         assert "recovery ended before configured recovery target was reached" in server.log
 
+    def test_is_looked_at_when_it_stands_at_its_moment_however_long_it_reads(self, server: ArchivingServer) -> None:
+        for word in ("second", "third", "last"):
+            server.ask(f"CREATE TABLE {word} AS SELECT generate_series(1, 20000)")  # more than is read ahead
+            server.ask(f"INSERT INTO words VALUES ('{word}')")
+            server.pass_minute()
+        moment = server.note_moment()
+        server.ask("INSERT INTO words VALUES ('mistaken')")
+        server.pass_minute()
+        server.lose_disk()
+        server.slow_down("restore-wal")
+        assert server.recover(moment).returncode == 0
+        assert datetime.fromisoformat(server.await_moment()) <= moment
+        assert words(server) == "first second third last"
+        assert server.ask("SELECT pg_is_in_recovery()")
+
+    def test_that_does_not_run_is_not_waited_for(self, server: ArchivingServer) -> None:
+        server.stop()
+        waited = server.run(page_line("await-moment"))
+        assert waited.returncode == 1
+        assert "Postgres does not run" in waited.stderr
+
+    def test_that_stands_at_no_moment_is_not_promoted(self, server: ArchivingServer) -> None:
+        assert "does not stand still" in server.run(page_line("docs/postgres/promote")).stderr
+        assert len(bases(server)) == 1
+
+    def test_that_went_on_from_before_a_copy_never_begins_with_that_again(self, server: ArchivingServer) -> None:
+        moment = server.note_moment()
+        server.ask("INSERT INTO words VALUES ('mistaken')")
+        server.back_up()
+        server.lose_disk()
+        assert server.recover(moment).returncode == 0
+        server.await_moment()
+        server.must(page_line("docs/postgres/promote"))
+        server.ask("INSERT INTO words VALUES ('after')")
+        server.pass_minute()
+        server.lose_disk()
+        assert server.recover("latest").returncode == 0
+        server.await_moment()
+        assert words(server) == "first after"
+
     def test_leaves_another_servers_archive_alone(self, server: ArchivingServer) -> None:
         (server.archive / "base/server").write_text("7000000000000000000\n")
         refused = server.run(page_line("base-backup"))
         assert refused.returncode == 1
         assert "is another server's archive" in refused.stderr
         assert len(bases(server)) == 1
+
+    @pytest.mark.faults
+    def test_knows_its_archive_after_the_disk_was_full_at_its_first_copy(self, server: ArchivingServer) -> None:
+        folder = server.archive / "base"
+        with small_disk(folder, 4):
+            folder.chmod(0o777)
+            (folder / "something").write_text("of somebody's")
+            assert server.run(page_line("base-backup")).returncode != 0
+            (folder / "something").unlink()
+            refused = server.run(page_line("base-backup"))  # there is still no room for a copy
+            assert refused.returncode != 0
+            assert "is another server's archive" not in refused.stderr
 
     def test_keeps_two_weeks_and_what_they_need(self, server: ArchivingServer) -> None:
         (first,) = bases(server)
@@ -190,8 +264,7 @@ class TestServer:
         assert len(bases(server)) == 2
         assert needed_by_first <= set(names(server.archive / "wal"))
 
-        long_ago = time.time() - timedelta(days=15).total_seconds()
-        os.utime(first, (long_ago, long_ago))
+        age(first)
         time.sleep(1)
         server.back_up()
         assert first not in bases(server)
@@ -199,6 +272,27 @@ class TestServer:
         assert not needed_by_first & set(names(server.archive / "wal"))
         server.lose_disk()
         assert server.recover("latest").returncode == 0
-        assert server.start(), server.log
-        server.wait_until("SELECT NOT pg_is_in_recovery()")
+        server.await_moment()
         assert words(server) == "first between"
+
+    def test_keeps_what_the_copies_of_its_new_history_need_beside_one_of_the_old(self, server: ArchivingServer) -> None:
+        (first,) = bases(server)
+        moment = server.note_moment()
+        for _ in range(5):
+            server.ask("INSERT INTO words VALUES ('mistaken')")
+            server.pass_minute()
+        server.back_up()
+        server.stop()
+        assert server.recover(moment).returncode == 0
+        server.await_moment()
+        server.ask("SELECT pg_promote()")  # by hand: the copy of the old history remains
+        server.back_up()
+        server.pass_minute()
+        needed = segments_from_base(server, timeline=2)
+        assert needed
+
+        age(first)
+        time.sleep(1)
+        server.back_up()
+        assert first not in bases(server)
+        assert needed <= set(names(server.archive / "wal"))

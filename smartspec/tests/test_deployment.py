@@ -173,14 +173,23 @@ class TestArchive:
         scripts, archive = archiving["volumes"]
         assert scripts == "./docs/postgres:/srv/smartspec/docs/postgres:ro"
         assert (archive["source"], archive["target"]) == ("/mnt/archive", "/mnt/archive")
-        assert archive["bind"] == {"create_host_path": False}  # an empty folder in its place would not be noticed
+        # An empty folder in its place would not be noticed, and what is mounted later must be seen inside as well.
+        assert archive["bind"] == {"create_host_path": False, "propagation": "rslave"}
+
+    def test_is_waited_for_no_longer_than_without_an_archive(self, archiving: dict[str, Any]) -> None:
+        assert set(archiving) == {"command", "volumes"}  # a Postgres that cannot start is told at once
 
     def test_is_used_by_the_same_commands(self) -> None:
         page = (BASE_DIR / "docs/operations.md").read_text()
         used = re.findall(r"(docker|runuser) .*(/srv/smartspec/docs/postgres/.*)", page)
         by = {way: sorted(words for found, words in used if found == way) for way in ("docker", "runuser")}
         assert by["docker"] == by["runuser"]
-        assert {words.split()[0].rpartition("/")[2] for words in by["docker"]} == {"base-backup", "recover"}
+        assert {words.split()[0].rpartition("/")[2] for words in by["docker"]} == {
+            "base-backup",
+            "recover",
+            "await-moment",
+            "promote",
+        }
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)

@@ -19,7 +19,7 @@ PEOPLE_WITHOUT_MAIL = 3
 QUEUE_AGE_SECONDS = 300
 WORKER_SILENT_SECONDS = 60
 DISK_FREE_SHARE = 0.1
-ARCHIVED_WITHIN_SECONDS = 300  # more than archive_timeout
+ARCHIVED_WITHIN_SECONDS = 300  # in addition to archive_timeout
 RESTART_WORKER = "Start the worker: manage.py procrastinate worker (systemctl restart smartspec-worker)."
 
 # The queue's times are the database's: in the local mode our own clock may have been moved forward.
@@ -40,6 +40,13 @@ SELECT current_setting('archive_mode') <> 'off', last_archived_time,
        timeout.setting::int > 0 AND extract(epoch FROM now() - greatest(last_archived_time, pg_postmaster_start_time()))
            > timeout.setting::int + %s
   FROM pg_stat_archiver, pg_settings timeout WHERE timeout.name = 'archive_timeout'
+"""
+# docs/postgres/base-backup, which knows neither our database nor our tables, notes it where every role can read it, and
+# only a superuser write it.
+BASE_COPY = """
+SELECT current_setting('archive_mode') <> 'off',
+       substring(shobj_description(oid, 'pg_tablespace') FROM '^base-backup (\\w+)$')::timestamptz
+  FROM pg_tablespace WHERE spcname = 'pg_default'
 """
 
 
@@ -141,7 +148,25 @@ def wal_archived(now: datetime) -> Condition:
         "wal_archived",
         holds=not is_on or not (fails or is_late),
         detail=detail if is_on else "not asked for",
-        remedy="Is the archive's disk mounted, and not full? Postgres's log says why; meanwhile its own disk fills.",
+        remedy="Is the archive's disk mounted, inside Postgres's container too, and not full? Postgres's log says why;"
+        " meanwhile its own disk fills.",
+    )
+
+
+@watching.condition
+def base_copied(now: datetime) -> Condition:
+    """Without a copy of the server the archived log leads nowhere; it is made by a timer, as backups are."""
+    with connection.cursor() as cursor:
+        cursor.execute(BASE_COPY)
+        is_on, copied_at = cursor.fetchone()
+    within = timedelta(hours=settings.BASE_COPY_WITHIN_HOURS)
+    if not is_on or not within:
+        return Condition("base_copied", holds=True, detail="not asked for")
+    return Condition(
+        "base_copied",
+        holds=copied_at is not None and now - copied_at <= within,
+        detail=f"last at {copied_at:%Y-%m-%d %H:%M:%S} UTC" if copied_at else "never yet",
+        remedy="docs/postgres/base-backup, as Postgres's user, which says what fails; does its timer run every night?",
     )
 
 

@@ -1,7 +1,8 @@
-"""Operators are told when Postgres cannot hand its log on, by a server that does."""
+"""Operators are told when Postgres cannot hand its log on, or is copied no more, by a server that archives."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -52,3 +53,22 @@ def test_an_archive_that_hangs_is_told_although_nothing_fails(
     server.wait_until("SELECT now() > pg_postmaster_start_time() + interval '3 seconds'")
     look = watching.wal_archived(now)
     assert (look.holds, look.detail) == (False, "nothing comes; never yet")
+
+
+def test_a_server_that_is_not_asked_to_archive_needs_no_copy(now: datetime) -> None:
+    assert watching.base_copied(now).holds
+
+
+def test_copies_that_stop_are_told(server: ArchivingServer, settings: Any) -> None:
+    first = watching.base_copied(server.note_moment())
+    assert (first.holds, first.detail) == (False, "never yet")
+
+    server.back_up()
+    copied_at = server.note_moment()
+    assert watching.base_copied(copied_at).detail.startswith("last at 2")
+    tomorrow = copied_at + timedelta(hours=settings.BASE_COPY_WITHIN_HOURS)
+    assert watching.base_copied(tomorrow - timedelta(minutes=1)).holds
+    assert not watching.base_copied(tomorrow).holds
+
+    settings.BASE_COPY_WITHIN_HOURS = 0  # somebody else's tool copies
+    assert watching.base_copied(tomorrow).holds
