@@ -15,6 +15,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -220,6 +221,7 @@ class Killer(threading.Thread):
                 if self.killed.total() < self.at_most:
                     self.kill_one()
         except BaseException as error:  # seen by the test, which joins
+            print(f"the killer failed: {error!r}")  # noqa: T201 - before the crowd does, which has lost its product
             self.failure = error
 
     def kill_one(self) -> None:
@@ -242,7 +244,8 @@ class Killer(threading.Thread):
             process.wait(5)
         except Exception:
             for child in processes_of(self.product, "web") + processes_of(self.product, "worker"):
-                child.kill()
+                with suppress(psutil.NoSuchProcess):  # it may end by itself when another has
+                    child.kill()
             process.kill()
             process.wait()
         self.product.start()
@@ -261,13 +264,13 @@ def processes_of(product: Product, victim: str) -> list[psutil.Process]:
     """Return the processes that a victim's name means."""
     assert product.process is not None
     try:
-        tree = [psutil.Process(product.process.pid), *psutil.Process(product.process.pid).children(recursive=True)]
+        root = psutil.Process(product.process.pid)
+        tree = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
         tree = []
-    database = [
-        p for p in psutil.process_iter(["cmdline"]) if str(product.data_dir) in " ".join(p.info["cmdline"] or [])
-    ]
-    postgres = [p for p in database if "postgres" in p.name()]
+    here = psutil.process_iter(["name", "cmdline"])
+    database = [p for p in here if str(product.data_dir) in " ".join(p.info["cmdline"] or [])]
+    postgres = [p for p in database if "postgres" in (p.info["name"] or "")]  # as it was seen: it may be gone by now
     named = {
         "web": [p for p in tree if _is(p, "gunicorn")],
         "worker": [p for p in tree if _is(p, "procrastinate")],
