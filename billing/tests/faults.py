@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import psutil
@@ -115,12 +116,14 @@ class Crowd:
     # --- What one does ----------------------------------------------------------------------------------------
 
     def buy(self, person: Person) -> None:
-        """Buy 100 credits by card, and go away without looking."""
-        key = {"Idempotency-Key": str(uuid.uuid4())}
+        """Buy 100 credits by card, and go away without looking; a page that a new month has ended is opened anew."""
         body = {"credits_amount": 100}
-        opened = self.insist("POST", "/api/payment/checkout/credits", person.headers | key, body).json()
-        if self.pay(opened["url"]):
-            person.paid.add(opened["session_id"])
+        while True:
+            key = {"Idempotency-Key": str(uuid.uuid4())}
+            opened = self.insist("POST", "/api/payment/checkout/credits", person.headers | key, body).json()
+            if self.pay(opened["url"]):
+                person.paid.add(opened["session_id"])
+                return
 
     def subscribe(self, person: Person) -> None:
         """Begin Pro by card."""
@@ -145,6 +148,8 @@ class Crowd:
                 if page.status_code in (302, 303):
                     return True  # paid by the click whose answer was lost
                 token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+                if page.status_code == HTTPStatus.GONE:
+                    return False
                 if page.status_code == 200 and token is None:
                     return "expired" not in page.text.lower()
                 if page.status_code == 200 and token is not None:
