@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from django.core.mail import EmailMessage
 from django.db import connection
+from django.utils.formats import date_format
 from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
@@ -31,8 +32,9 @@ from media.storage import get_r2_client
 from smartspec import clock
 from smartspec.models import JobFailure
 from smartspec.testing import SetClock, make_client, make_user
+from smartspec.users import keys
 from smartspec.users import services as users_services
-from smartspec.users.models import RateCount, SentMail, WaitingMail
+from smartspec.users.models import ApiKey, RateCount, SentMail, WaitingMail
 from smartspec.watching.models import Proof
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -367,6 +369,23 @@ def a_file_of_nobodys_and_one_that_is_gone(world: World) -> Work:
 def an_expired_count(world: World) -> Work:
     RateCount.objects.create(key="old", window_number=1, calls=1, expires_at=world.now - DAY)
     return Work(RateCount.objects.filter(key="old").count, undone=1, done=0)
+
+
+@of("smartspec.users.tasks.warn_of_ending_keys")
+def a_key_that_ends_in_six_days(world: World) -> Work:
+    user, _ = world.person("key-holder", is_verified=False)
+    new = keys.make_key(keys.USER_KIND)
+    ApiKey.objects.create(
+        user=user,
+        name="Render farm",
+        prefix=new.prefix,
+        digest=new.digest,
+        scopes=[keys.READ],
+        created_at=world.now - 60 * DAY,
+        expires_at=world.now + 6 * DAY,
+    )
+    ends_on = date_format(world.now + 6 * DAY)
+    return Work(lambda: world.mails_to(user.email), undone=[], done=[f"Your API key “Render farm” ends on {ends_on}"])
 
 
 @of("smartspec.users.tasks.hand_over_waiting_mail")

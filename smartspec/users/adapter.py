@@ -12,16 +12,16 @@ from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.mail import EmailMultiAlternatives
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import get_language_from_request, gettext_lazy
 
-from smartspec import mail
+from smartspec import clock, mail
 from smartspec.bulkheads import NoTurn
 from smartspec.logs import get_logger
-from smartspec.users import records
+from smartspec.users import records, services
 from smartspec.users.models import User, one_line
 
 log = get_logger(__name__)
@@ -59,6 +59,12 @@ class AccountAdapter(DefaultAccountAdapter):
         except forms.ValidationError:
             records.write_throttled()
             raise
+
+    def post_login(self, request: HttpRequest, user: Any, **login: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **login)
+        if services.note_log_in_place(user=user, address=self.get_client_ip(request), now=clock.now()):
+            self.send_notification_mail("account/email/new_place", user)
+        return response
 
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> AbstractBaseUser:
         try:

@@ -200,6 +200,21 @@ class WebSessionLink(models.Model):
         return f"link of {self.user_id} until {self.expires_at}"
 
 
+class LogInPlace(models.Model):
+    """A network that a person has logged in from, so that a log-in from another can be told to them."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, db_index=False, related_name="+")
+    network = models.CharField(max_length=43, help_text="as 203.0.113.0/24")
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("user", "network"), name="log_in_place_once"),)
+        indexes = (models.Index(fields=("last_at",), name="log_in_place_oldest"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} from {self.network}"
+
+
 class RateCount(models.Model):
     """How many calls a caller made in the present window. The table is unlogged: losing it costs nothing."""
 

@@ -11,7 +11,7 @@ from allauth.usersessions.models import UserSession
 from smartspec import backoffice
 from smartspec.exports import Row, pick
 from smartspec.users import selectors, services
-from smartspec.users.models import ApiKey, SentMail, StaffAction, User
+from smartspec.users.models import ApiKey, LogInPlace, SentMail, StaffAction, User
 
 
 @backoffice.exporters(order=10)
@@ -36,6 +36,11 @@ def email_addresses(user: User, now: datetime) -> Iterator[Row]:
 def devices(user: User, now: datetime) -> Iterator[Row]:
     sessions = UserSession.objects.filter(user=user).order_by("pk")
     return pick(sessions, "user_agent", "ip", "created_at", "last_seen_at")
+
+
+@backoffice.exporters(order=16)
+def log_in_places(user: User, now: datetime) -> Iterator[Row]:
+    return pick(LogInPlace.objects.filter(user=user).order_by("pk"), "network", "last_at")
 
 
 @backoffice.exporters(order=15)

@@ -13,7 +13,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.module_loading import import_string
 
 from smartspec.users import keys
@@ -71,6 +71,12 @@ def list_user_keys(*, user: User) -> QuerySet[ApiKey]:
 def list_service_keys() -> QuerySet[ApiKey]:
     """Return every service key, revoked ones too, newest first."""
     return ApiKey.objects.filter(user=None).order_by("-created_at", "-id")
+
+
+def list_ending_keys(*, within: timedelta, now: datetime) -> QuerySet[ApiKey]:
+    """Return the living keys that end within a time, those first that end first; not those made for so short a time."""
+    living = ApiKey.objects.filter(revoked_at=None, expires_at__gt=now, expires_at__lte=now + within)
+    return living.filter(created_at__lt=F("expires_at") - within).select_related("user").order_by("expires_at", "pk")
 
 
 def find_key(*, prefix: str) -> ApiKey | None:

@@ -18,6 +18,13 @@ def clear_expired(timestamp: int) -> None:
     log.info("Expired rows cleared", **services.clear_expired(now=clock.now()))
 
 
+@app.periodic(cron="41 6 * * *")
+@app.task(queueing_lock="users.warn_of_ending_keys", pass_context=False, retry=BackOff())
+def warn_of_ending_keys(timestamp: int) -> None:
+    """Tell people, every day, of keys of theirs that are about to end."""
+    log.info("Ending keys told", mails=services.warn_of_ending_keys(now=clock.now()))
+
+
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="users.hand_over_waiting_mail", lock="users.hand_over_waiting_mail")  # one run at a time
 def hand_over_waiting_mail(timestamp: int) -> None:

@@ -14,6 +14,7 @@ from smartspec import watching
 from smartspec.users import selectors as users_selectors
 from smartspec.watching import Condition, Gauge, selectors
 
+KEYS_LAST_FOR = timedelta(days=14)
 MAIL_LEAVES_WITHIN = timedelta(hours=1)
 PEOPLE_WITHOUT_MAIL = 3
 QUEUE_AGE_SECONDS = 300
@@ -107,6 +108,19 @@ def failed_jobs(now: datetime) -> Condition:
         holds=not failed,
         detail=f"given up: {failed}" if failed else "none has given up",
         remedy="Open the queue's jobs in the back-office, read the error, start them again.",
+    )
+
+
+@watching.condition
+def service_keys(now: datetime) -> Condition:
+    """Workers whose key has ended stand still."""
+    ending = users_selectors.list_ending_keys(within=KEYS_LAST_FOR, now=now).filter(user=None)
+    names = ", ".join(f"{key.name} ({key.prefix}) on {key.expires_at:%Y-%m-%d}" for key in ending)
+    return Condition(
+        "service_keys",
+        holds=not names,
+        detail=f"ending: {names}" if names else "none is about to end",
+        remedy="manage.py create_service_key, let the service use it, manage.py revoke_service_key with this prefix.",
     )
 
 

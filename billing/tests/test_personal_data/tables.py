@@ -42,6 +42,7 @@ EXPORTED = {
     "account_emailaddress": "email_addresses",
     "usersessions_usersession": "devices",
     "users_apikey": "api_keys",
+    "users_loginplace": "log_in_places",
     "users_sentmail": "mails",
     "credits_account": "account",
     "credits_entry": "transactions",

@@ -34,6 +34,7 @@ from smartspec.users.services.keys import (
     revoke_service_key,
     revoke_user_key,
     use_key,
+    warn_of_ending_keys,
 )
 from smartspec.users.services.languages import set_language
 from smartspec.users.services.links import (
@@ -42,6 +43,7 @@ from smartspec.users.services.links import (
     create_web_session_link,
     use_web_session_link,
 )
+from smartspec.users.services.places import note_log_in_place
 from smartspec.users.services.second_factors import reencrypt_second_factors
 from smartspec.users.services.staff import (
     NotPermitted,
@@ -86,6 +88,7 @@ __all__ = [
     "forbid_own",
     "hand_out_by_staff",
     "note_about",
+    "note_log_in_place",
     "read_verification",
     "record_action",
     "reencrypt_second_factors",
@@ -102,4 +105,5 @@ __all__ = [
     "use_key",
     "use_web_session_link",
     "view_as",
+    "warn_of_ending_keys",
 ]

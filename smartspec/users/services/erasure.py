@@ -17,7 +17,7 @@ from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 from smartspec.mentions import mentions
 from smartspec.models import JobFailure
-from smartspec.users.models import ApiKey, Erasure, SentMail, SupportView, User, WebSessionLink
+from smartspec.users.models import ApiKey, Erasure, LogInPlace, SentMail, SupportView, User, WebSessionLink
 from smartspec.users.services.staff import Staff, record_action, require_right
 
 log = get_logger(__name__)
@@ -121,6 +121,7 @@ def finish_erasure(*, user: User, now: datetime) -> None:
     with transaction.atomic():
         shut_out(user)
         EmailAddress.objects.filter(user=user).delete()
+        LogInPlace.objects.filter(user=user).delete()
         SentMail.objects.filter(user=user).delete()
         Authenticator.objects.filter(user=user).delete()
         LogEntry.objects.filter(object_id=str(user.pk)).update(object_repr=GONE)

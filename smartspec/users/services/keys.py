@@ -8,12 +8,14 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
+from smartspec import mail
 from smartspec.errors import DomainError
 from smartspec.users import keys, selectors
 from smartspec.users.models import ApiKey, User
 
 KEYS_PER_USER = 20
 USE_NOTED_EVERY = timedelta(minutes=1)
+WARNED_BEFORE = timedelta(days=7)
 
 
 class FeatureNotInPlan(DomainError):
@@ -137,6 +139,16 @@ def use_key(*, text: str, now: datetime) -> ApiKey:
         stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
         ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
     return key
+
+
+def warn_of_ending_keys(*, now: datetime) -> int:
+    """This will tell people, once, of each key of theirs that ends within WARNED_BEFORE. Returns how many were told."""
+    told = 0
+    for key in selectors.list_ending_keys(within=WARNED_BEFORE, now=now):
+        if key.user is not None and key.user.is_active:
+            context = {"name": key.name, "prefix": key.prefix, "ends_at": key.expires_at}
+            told += mail.send_mail_once(user=key.user, template="key_ends", cause=f"key:{key.pk}", context=context)
+    return told
 
 
 def require_api_access(*, user: User, now: datetime) -> None:

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from smartspec import clock
 from smartspec.api import HasScope, IsUser
 from smartspec.users import keys, services
-from smartspec.users.models import ApiKey, User
+from smartspec.users.models import ApiKey, User, WaitingMail
 
 pytestmark = pytest.mark.django_db
 
@@ -258,6 +258,47 @@ class TestKeysEndpoint:
     def test_a_wrong_method_is_405(self, method: str, path: str, alice_client: APIClient) -> None:
         answer = getattr(alice_client, method)(path.format(id=uuid.uuid4()))
         assert (answer.status_code, answer["Content-Type"]) == (405, "application/problem+json")
+
+
+class TestEnd:
+    """Of a key that ends in six days."""
+
+    def told_of(self, user: User, **changes: Any) -> list[str]:
+        now = clock.now()
+        made = {"now": now - timedelta(days=60), "expires_at": now + timedelta(days=6)}
+        make_user_key(user, **(made | changes))
+        for _ in range(2):
+            services.warn_of_ending_keys(now=now)
+        return list(WaitingMail.objects.values_list("text", flat=True))
+
+    def test_is_told_once_a_week_before(self, alice_on_pro: User) -> None:
+        (body,) = self.told_of(alice_on_pro)
+        assert f"“script”, which begins with {ApiKey.objects.get().prefix}, ends on" in body
+        assert services.warn_of_ending_keys(now=clock.now() + timedelta(days=5)) == 0
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"expires_at": None},
+            {"expires_at": clock.now() + timedelta(days=8)},
+            {"expires_at": clock.now() - timedelta(days=1)},
+            {"now": clock.now()},
+        ],
+        ids=["without an end", "later", "over", "made for less than a week"],
+    )
+    def test_is_not_told_of_another(self, changes: Any, alice_on_pro: User) -> None:
+        assert self.told_of(alice_on_pro, **changes) == []
+
+    def test_is_not_told_of_one_that_was_revoked(self, alice_on_pro: User) -> None:
+        now = clock.now()
+        key = make_user_key(alice_on_pro, now=now - timedelta(days=60), expires_at=now + timedelta(days=6)).key
+        services.revoke_user_key(user=alice_on_pro, key_id=key.pk, now=now)
+        assert services.warn_of_ending_keys(now=now) == 0
+
+    def test_of_a_services_key_is_nobodys_mail(self) -> None:
+        now = clock.now()
+        make_service_key(now=now - timedelta(days=60), expires_at=now + timedelta(days=6))
+        assert services.warn_of_ending_keys(now=now) == 0
 
 
 class TestCommands:

@@ -1,39 +1,17 @@
 """How often a caller may call."""
 
-import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from rest_framework.test import APIClient
 
 from smartspec import clock
 from smartspec.testing import make_client, make_user
 from smartspec.users import services, throttling
 from smartspec.users.models import RateCount, User
+from smartspec.users.tests.conftest import run_in_threads
 from smartspec.users.throttling import Rate, count_call
-
-
-def run_in_threads(count: int, action: Callable[[], Any]) -> list[Any]:
-    """Run an action in so many threads at once and return what each returned."""
-    results: list[Any] = []
-    barrier = threading.Barrier(count)
-
-    def run() -> None:
-        barrier.wait()
-        try:
-            results.append(action())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 @pytest.mark.django_db

@@ -20,6 +20,7 @@ from django.db import connection
 from django.test import Client
 
 from smartspec import watching
+from smartspec.users import services as users_services
 from smartspec.watching import Condition, Gauge, selectors, services, words
 
 pytestmark = pytest.mark.django_db
@@ -264,6 +265,17 @@ class TestGroundConditions:
         assert self.looked_at("failed_jobs", now).holds
         self.add_job(status="failed")
         assert not self.looked_at("failed_jobs", now).holds
+
+    def test_a_key_of_a_service_is_told_of_before_it_ends(self, now: datetime) -> None:
+        made, soon = now - timedelta(days=90), now + timedelta(days=13)
+        for name, scopes, ends_at in (("farm", ["credits:spend"], soon), ("billing", ["read"], None)):
+            users_services.create_service_key(name=name, scopes=scopes, now=made, expires_at=ends_at)
+        look = self.looked_at("service_keys", now)
+        assert not look.holds
+        assert look.detail.startswith("ending: farm (ssk_")
+        assert look.detail.endswith(f" on {soon:%Y-%m-%d}")
+        users_services.revoke_service_key(prefix_or_name="farm", now=now)
+        assert self.looked_at("service_keys", now).holds
 
     def test_every_condition_can_be_looked_at(self, now: datetime) -> None:
         assert {"migrations", "queue_age", "worker", "failed_jobs", "disk"} <= set(words.all_conditions())
