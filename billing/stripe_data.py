@@ -269,6 +269,7 @@ REFUND_REQUEST_ID = "refund_request_id"
 VOID_REFUND_STATUSES = frozenset({"failed", "canceled"})
 # A bank that only asks: no money has moved.
 INQUIRY_STATUSES = frozenset({"warning_needs_response", "warning_under_review", "warning_closed"})
+LOST_DISPUTE_STATUS = "lost"
 FINAL_DISPUTE_STATUSES = frozenset({"won", "lost", "warning_closed", "prevented"})
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from djstripe import models as djstripe_models
 
 from billing import gateway, stripe_data
@@ -63,7 +63,9 @@ def revenue_since(*, since: datetime) -> Revenue:
     paid += total(PaidInvoice.objects.filter(paid_at__gte=since), "paid_cents")
     gone = Refund.objects.filter(created_at__gte=since, status__in=("pending", "requires_action", "succeeded"))
     returned = total(gone, "amount_cents")
-    returned += total(Dispute.objects.filter(created_at__gte=since, status="lost"), "amount_cents")
+    returned += total(
+        Dispute.objects.filter(created_at__gte=since, status=stripe_data.LOST_DISPUTE_STATUS), "amount_cents"
+    )
     return Revenue(paid, returned)
 
 
@@ -93,22 +95,23 @@ def count_subscriptions() -> list[PlanCount]:
 
 
 def count_needing_review() -> int:
-    """Return how many paid purchases were not fulfilled because something differs, and not refunded in full."""
-    back = Sum("refunds__amount_cents", filter=Q(refunds__status__in=SENT_BACK))
-    waiting = Purchase.objects.filter(state=CheckoutState.NEEDS_REVIEW).annotate(back_cents=back)
-    return waiting.filter(Q(back_cents__isnull=True) | Q(back_cents__lt=F("paid_cents"))).count()
+    """Return how many paid purchases were not fulfilled because something differs, and did not go back in full."""
+    waiting = Purchase.objects.filter(state=CheckoutState.NEEDS_REVIEW).prefetch_related("refunds", "disputes")
+    return sum(needs_review(purchase) for purchase in waiting)
 
 
 def needs_review(purchase: Purchase) -> bool:
-    """Tell whether a purchase is one of those; its refunds are at hand."""
+    """Tell whether a purchase is one of those; its refunds and disputes are at hand."""
     back_cents = sent_back_cents(purchase)
-    is_refunded = back_cents > 0 and back_cents >= (purchase.paid_cents or 0)
-    return purchase.state == CheckoutState.NEEDS_REVIEW and not is_refunded
+    is_back = back_cents > 0 and back_cents >= (purchase.paid_cents or 0)
+    return purchase.state == CheckoutState.NEEDS_REVIEW and not is_back
 
 
 def sent_back_cents(payment: Purchase | PaidInvoice) -> int:
-    """Return what went back of a payment, or is on its way; its refunds are at hand."""
-    return sum(refund.amount_cents for refund in payment.refunds.all() if refund.status in SENT_BACK)
+    """Return what went back of a payment, is on its way, or was lost to its bank. Refunds and disputes are at hand."""
+    refunded = sum(refund.amount_cents for refund in payment.refunds.all() if refund.status in SENT_BACK)
+    lost = [dispute for dispute in payment.disputes.all() if dispute.status == stripe_data.LOST_DISPUTE_STATUS]
+    return refunded + sum(dispute.amount_cents for dispute in lost)
 
 
 def list_open_disputes(*, limit: int) -> list[Dispute]:
@@ -220,8 +223,9 @@ def find_customer_id(*, user_id: UUID) -> str:
 
 
 def list_purchases(*, user_id: UUID, limit: int, until: datetime | None = None) -> list[Purchase]:
-    """Return a user's newest purchases, with their refunds, newest first."""
-    purchases = Purchase.objects.filter(user_id=user_id).select_related("package").prefetch_related("refunds")
+    """Return a user's newest purchases, with their refunds and disputes, newest first."""
+    purchases = Purchase.objects.filter(user_id=user_id).select_related("package")
+    purchases = purchases.prefetch_related("refunds", "disputes")
     return list(until_moment(purchases, until).order_by("-created_at", "-pk")[:limit])
 
 
@@ -238,7 +242,7 @@ def list_ended_subscriptions(*, user_id: UUID, until: datetime, limit: int) -> l
 def list_paid_invoices(*, user_id: UUID, until: datetime, limit: int) -> list[PaidInvoice]:
     """Return a user's paid invoices until a moment, newest first."""
     invoices = PaidInvoice.objects.filter(subscription__user_id=user_id, paid_at__lte=until)
-    invoices = invoices.select_related("subscription").prefetch_related("refunds")
+    invoices = invoices.select_related("subscription").prefetch_related("refunds", "disputes")
     return list(invoices.order_by("-paid_at", "-pk")[:limit])
 
 

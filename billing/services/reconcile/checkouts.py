@@ -71,7 +71,7 @@ def look_at_session(session: dict[str, Any]) -> Difference | None:
         missing = missing_gifts(purchase)
         return differ("paid_not_granted", f"{missing} grants are missing in the ledger.") if missing else None
     if state == CheckoutState.NEEDS_REVIEW:
-        is_settled = purchase.state == state and session["amount_total"] and is_refunded(session)
+        is_settled = purchase.state == state and session["amount_total"] and is_back(session)
         return None if is_settled else differ("amount_mismatch", reason)
     if is_paid:
         return differ("paid_not_granted", f"The purchase is {purchase.state}.")
@@ -81,22 +81,26 @@ def look_at_session(session: dict[str, Any]) -> Difference | None:
 
 
 def look_at_unknown_session(session: dict[str, Any]) -> Difference | None:
-    """A paid session whose purchase went with the database. Whose user went too is for a person, until refunded."""
+    """A paid session whose purchase went with the database. Whose user went too is for a person, until it is back."""
     named = stripe_data.metadata(session)
     user_id = named.get(stripe_data.USER_ID, "")
     if find_user(user_id) is not None:
         return Difference("unknown_purchase", session["id"], user_id, "Paid, and no purchase of ours is known.")
-    if stripe_data.PURCHASE_ID not in named or is_refunded(session):
+    if stripe_data.PURCHASE_ID not in named or is_back(session):
         return None
     paid = f"{session['amount_total']} cents paid by {session['customer']}"
     return Difference("unknown_user", session["id"], user_id, f"{paid}, whose user is not known here.")
 
 
-def is_refunded(session: dict[str, Any]) -> bool:
-    """Whether all that was paid went back."""
+def is_back(session: dict[str, Any]) -> bool:
+    """Whether all that was paid went back: it was refunded, or lost to the bank."""
     payment_intent_id = stripe_data.session_payment_intent_id(session)
-    refunds = gateway.list_refunds({"payment_intent": payment_intent_id}) if payment_intent_id else ()
+    if not payment_intent_id:
+        return bool(session["amount_total"] == 0)
+    refunds = gateway.list_refunds({"payment_intent": payment_intent_id})
+    disputes = gateway.list_disputes({"payment_intent": payment_intent_id})
     back = sum(refund["amount"] for refund in refunds if refund["status"] not in stripe_data.VOID_REFUND_STATUSES)
+    back += sum(dispute["amount"] for dispute in disputes if dispute["status"] == stripe_data.LOST_DISPUTE_STATUS)
     return bool(back >= session["amount_total"])
 
 

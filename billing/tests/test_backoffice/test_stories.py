@@ -20,6 +20,7 @@ from rest_framework.test import APIClient
 from billing import selectors, services
 from billing.models import PaidInvoice, Purchase, Refund
 from billing.sandbox import store
+from billing.sandbox.services import disputes
 from billing.tests.conftest import open_credits, pay
 from billing.tests.test_admin import client_of
 from billing.tests.test_backoffice.desk import (
@@ -285,6 +286,18 @@ class TestPaidOtherwiseThanQuoted:
         preview, after = do(decider, alice, "accept-purchase", str(purchase.pk))
         assert (preview.status_code, after.status_code) == (409, 409)
         assert "Available 0" in text_of(decider.get(page_of(alice)))
+
+    @pytest.mark.parametrize(("outcome", "is_over"), [("lost", True), ("won", False)])
+    def test_is_over_when_the_bank_took_all_of_it_back(
+        self, outcome: Any, is_over: bool, decider: Client, alice: User, purchase: Purchase
+    ) -> None:
+        charge = store.get("payment_intent", purchase.payment_intent_id)["latest_charge"]
+        dispute_id = disputes.open_dispute(charge, now=clock.now())["id"]
+        disputes.close_dispute(dispute_id, now=clock.now(), outcome=outcome)
+        services.settle_dispute(dispute_id=dispute_id, now=clock.now())
+        assert self.is_open(decider, alice) is not is_over
+        page = text_of(decider.get(page_of(alice)))
+        assert ("Give the credits …" in page, "Refund …" in page) == (not is_over, not is_over)
 
     @pytest.mark.parametrize(("keeps", "left"), [("", "93.333334"), ("on", "105")])
     def test_of_which_a_part_went_back_gives_the_rest_or_all(
