@@ -289,11 +289,6 @@ def dispute_is_reinstated(dispute: StripeObject) -> bool:
     return len(lines) > 1 and sum(line["amount"] for line in lines) >= 0
 
 
-def dispute_took_money(dispute: StripeObject) -> bool:
-    """Tell whether money has left our balance for it and not come back."""
-    return sum(line["amount"] for line in dispute.get("balance_transactions") or []) < 0
-
-
 def dispute_evidence_due_at(dispute: StripeObject) -> datetime | None:
     return moment((dispute.get("evidence_details") or {}).get("due_by"))
 

@@ -31,10 +31,11 @@ def bucket(now: datetime) -> Condition:
 def storage_billed(now: datetime) -> Condition:
     """Yesterday's storage is charged in the first hour of the day; a day without is a sign."""
     late = next(selectors.iterate_accounts_to_bill(until=now.astimezone(UTC).date() - timedelta(days=1)), None)
+    detail = "every day that is over is charged" if late is None else f"days of account {late.user_id} are not charged"
     return Condition(
         "storage_billed",
         holds=late is None,
-        detail="every day that is over is charged" if late is None else f"days of account {late} are not charged",
+        detail=detail,
         remedy="See that the worker runs, or manage.py bill_storage, which says what fails.",
     )
 

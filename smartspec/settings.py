@@ -138,7 +138,6 @@ else:
 STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
 STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
-DJSTRIPE_USE_NATIVE_JSONFIELD = True
 
 IS_WORKER = sys.argv[1:3] == ["procrastinate", "worker"]
 if DATABASE_GIVEN:
@@ -191,7 +190,6 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "corsheaders",
     "csp",
-    "django_filters",
     "django_htmx",
     "django_structlog",
     "djstripe",
@@ -440,7 +438,6 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "smartspec.api.ProblemSchema",
     "EXCEPTION_HANDLER": "smartspec.api.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "NUM_PROXIES": 1 if PRODUCTION else 0,
 }
 # Calls per caller and second, minute, hour or day (s, m, h, d); one worker may well make a thousand calls a second.
@@ -488,7 +485,6 @@ PROCRASTINATE_ON_APP_READY = "smartspec.jobs.prepare"
 
 LOGGING_CONFIG = "smartspec.logs.configure"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}
-DJANGO_STRUCTLOG_CELERY_ENABLED = False
 # django-structlog would look at request.user before allauth has found out whose token came with the request, and keep
 # nobody. Whoever finds the user binds `user_id` (users/authentication.py, users/sessions.py).
 DJANGO_STRUCTLOG_USER_ID_FIELD = None

@@ -75,7 +75,7 @@ def due_text(dispute: Dispute) -> str:
 def purchases_in_review(now: datetime) -> list[Task]:
     """Paid, but not as quoted: never fulfilled by itself."""
     url = reverse("admin:billing_purchase_changelist") + "?state__exact=needs_review"
-    hint = "Paid otherwise than quoted: look, then refund or adjust."
+    hint = "Paid otherwise than quoted: look, then refund, or give the credits."
     return [Task("Purchases need review", selectors.count_needing_review(), url, hint, "danger")]
 
 

@@ -1,6 +1,5 @@
 """How the hosted pages write amounts, days and payment methods."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -106,7 +105,3 @@ def find_merchant_name() -> str:
     """This will return the name that customers know the sandbox's account by."""
     account = store.find_first("account")
     return str(account["business_profile"]["name"]) if account else "SmartSpec Pro"
-
-
-def is_past(seconds: int, *, now: datetime) -> bool:
-    return seconds <= store.timestamp(now)

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from billing import gateway, selectors, stripe_data
@@ -295,7 +296,7 @@ def scheduled_answer(subscription: Subscription) -> PlanChangeAnswer:
         action_url=None,
         effective_at=subscription.current_period_end,
         amount_due=0,
-        currency="usd",
+        currency=settings.STRIPE_CURRENCY,
         credits_granted=Decimal(0),
     )
 

@@ -18,12 +18,6 @@ MARK = {"smartspec": "1"}
 STRIPE_INTERVALS = {Interval.MONTHLY: "month", Interval.YEARLY: "year"}
 # Mirrored for staff, though no effect hangs on them.
 MIRRORED_EVENTS = (
-    "charge.dispute.closed",
-    "charge.dispute.created",
-    "charge.dispute.funds_reinstated",
-    "charge.dispute.funds_withdrawn",
-    "charge.dispute.updated",
-    "charge.refunded",
     "charge.succeeded",
     "customer.created",
     "customer.deleted",
@@ -32,15 +26,11 @@ MIRRORED_EVENTS = (
     "customer.updated",
     "invoice.created",
     "invoice.finalized",
-    "invoice.payment_action_required",
     "invoice.updated",
     "invoice.voided",
     "payment_intent.payment_failed",
     "payment_method.attached",
     "payment_method.detached",
-    "refund.created",
-    "refund.failed",
-    "refund.updated",
 )
 
 

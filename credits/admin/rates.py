@@ -1,6 +1,6 @@
 """What operations cost, and from when on."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
@@ -68,7 +68,6 @@ class RateAdmin(RowActionsMixin, EditedAdmin):
             is_offered=lambda rate: is_planned(rate),
         ),
     )
-    formfield_overrides: ClassVar[dict[Any, dict[str, Any]]] = {}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rate]:
         newer = Rate.objects.filter(

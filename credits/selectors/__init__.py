@@ -26,7 +26,6 @@ from credits.selectors.history import (
     TransactionFilter,
     TransactionPage,
     TypeSummary,
-    get_entry,
     iterate_transactions,
     list_transactions,
     newest_transactions,
@@ -46,7 +45,6 @@ from credits.selectors.office import (
     recoverable,
     sum_days,
     usage_of_days,
-    with_people,
 )
 from credits.selectors.previews import RatePreview, preview_rate
 from credits.selectors.receipts import LotShare, Receipt, get_receipt
@@ -95,7 +93,6 @@ __all__ = [
     "frozen_causes",
     "frozen_causes_of",
     "get_balance",
-    "get_entry",
     "get_hold",
     "get_plan",
     "get_plan_state",
@@ -133,5 +130,4 @@ __all__ = [
     "usage_since",
     "verify_account",
     "verify_ledger",
-    "with_people",
 ]

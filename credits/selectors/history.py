@@ -14,7 +14,6 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from credits import ids
 from credits.models import Entry, EntryTotal
 from credits.selectors.search import Search
 
@@ -51,12 +50,6 @@ class TypeSummary:
     entry_type: str
     total: Decimal
     count: int
-
-
-def get_entry(*, entry_id: str) -> Entry | None:
-    """Return an entry by its public id, or None."""
-    parsed = ids.parse_entry_id(entry_id)
-    return Entry.objects.filter(account_id=parsed.account_id, number=parsed.number).first() if parsed else None
 
 
 def list_transactions(

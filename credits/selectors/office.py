@@ -58,11 +58,6 @@ def list_adjustments(*, user_id: UUID, limit: int) -> list[Adjustment]:
     return list(adjustments.order_by("-requested_at")[:limit])
 
 
-def with_people() -> QuerySet[Adjustment]:
-    """Return all adjustments together with whom they concern."""
-    return Adjustment.objects.select_related("user", "requested_by", "decided_by")
-
-
 # --- All accounts together ----------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,6 @@
-"""The only writers of the ledger. Each call is one database function: one round trip, one lock, one commit."""
+"""The only writers of the ledger, each by one database function: one round trip, one lock, one commit. And those of the
+catalogue, and of what staff and mail do about credits, which call them.
+"""
 
 from credits.prices import InvalidJob, OperationNotHeld, UnknownOperation
 from credits.services.accounts import Expired, end_grace, expire, freeze, set_plan, thaw

@@ -62,7 +62,6 @@ def grant(
     description: str = "",
     reference_type: str = "",
     reference_id: str = "",
-    priority: int | None = None,
     paid_cents: int | None = None,
     currency: str = "",
 ) -> Granted:
@@ -81,7 +80,7 @@ def grant(
         kind,
         source,
         checked_credits(credits),
-        DEFAULT_PRIORITY if priority is None else priority,
+        DEFAULT_PRIORITY,
         expires_at,
         now,
         reference_type,

@@ -18,7 +18,6 @@ from media.sandbox.messages import Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
-EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 REGIONS = ("auto", "us-east-1")  # R2 takes the second for the first
 SKEW = timedelta(minutes=15)
 PRESIGNED_MAX_SECONDS = 7 * 86_400

@@ -79,7 +79,7 @@ class TestWatching:
     def test_notices_days_that_nobody_charged(self, unpaid: Asset) -> None:
         assert watching.storage_billed(ELEVENTH + DAY).holds
         late = watching.storage_billed(ELEVENTH + 2 * DAY)
-        assert not late.holds
+        assert (late.holds, late.detail) == (False, f"days of account {unpaid.user_id} are not charged")
         services.bill_storage(now=ELEVENTH + 2 * DAY)
         assert StorageDay.objects.count() == 3
         assert watching.storage_billed(ELEVENTH + 2 * DAY).holds

@@ -45,7 +45,6 @@ class Chart:
     title: str
     labels: Sequence[str]
     series: Mapping[str, Sequence[Decimal]]
-    unit: str = ""
 
 
 @dataclass(frozen=True)

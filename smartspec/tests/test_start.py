@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,10 +87,11 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("image")
     lines = (BASE_DIR / ".dockerignore").read_text().splitlines()
     named = [line[1:] for line in lines if line.startswith("!")]
+    patterns = [line.removeprefix("**/") for line in lines if line not in ("", "*") and line[0] not in "#!"]
 
     def ignore(where: str, names: list[str]) -> set[str]:
         here = Path(where).relative_to(BASE_DIR)
-        return {name for name in names if {str(here / name), f"**/{name}"} & set(lines)}
+        return {name for name in names if any(fnmatch(f"/{here / name}", f"*/{line}") for line in patterns)}
 
     for name in named:
         source = BASE_DIR / name

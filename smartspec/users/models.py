@@ -66,7 +66,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         permissions = (
             ("end_session", "Can end a person's sessions"),
-            ("resend_verification", "Can send a verification code again"),
+            ("resend_verification", "Can send a link that confirms an address"),
             ("erase_user", "Can erase a person's data"),
             ("view_as_person", "Can read the account pages of a person"),
             ("remove_second_factor", "Can remove a lost second factor"),

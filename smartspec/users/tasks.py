@@ -14,7 +14,7 @@ log = get_logger(__name__)
 @app.periodic(cron="23 * * * *")
 @app.task(queueing_lock="users.clear_expired", pass_context=False, retry=BackOff())
 def clear_expired(timestamp: int) -> None:
-    """Delete expired sessions, links, rate counters and cache rows, every hour."""
+    """Delete expired sessions, links, rate counters, places and cache rows, every hour."""
     log.info("Expired rows cleared", **services.clear_expired(now=clock.now()))
 
 
