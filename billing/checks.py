@@ -64,6 +64,10 @@ def check_payment_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage
                 id="billing.W003",
             )
         )
+    prices = [price for price in settings.STRIPE_PRICES.values() if price]
+    if len(set(prices)) < len(prices):
+        sentence = "Two of STRIPE_PRICE_… are the same: each interval of each plan has its own."
+        messages.append(Error(sentence, id="billing.E007"))
     if settings.STRIPE_LIVE_MODE and not settings.SITE_URL.startswith("https://"):
         messages.append(Error("Stripe's live mode needs SMARTSPEC_SITE_URL to be https.", id="billing.E003"))
     return messages

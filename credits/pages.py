@@ -1,7 +1,7 @@
 """The account pages of credits: the overview, and the history with its filters, its rows and its file."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from itertools import groupby
@@ -104,13 +104,23 @@ def with_shares(usages: list[Any]) -> list[tuple[Any, Decimal]]:
 # --- The history --------------------------------------------------------------------------------------------------
 
 
+DAY_INPUT = forms.DateInput(attrs={"type": "date"})
+LAST_DAY = date(2999, 12, 31)  # the day after the last that there is could not be written
+
+
+def in_this_age(day: date) -> None:
+    """:raises ValidationError: nobody means that day."""
+    if day > LAST_DAY:
+        raise forms.ValidationError(forms.DateField.default_error_messages["invalid"])
+
+
 class FilterForm(forms.Form):
     """Which transactions; everything may be left out. Days are whole days, UTC."""
 
     search = forms.CharField(max_length=200, required=False)
     type = forms.ChoiceField(choices=[("", gettext_lazy("All types")), *ENTRY_TYPES.items()], required=False)
-    date_from = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    date_to = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    date_from = forms.DateField(required=False, validators=[in_this_age], widget=DAY_INPUT)
+    date_to = forms.DateField(required=False, validators=[in_this_age], widget=DAY_INPUT)
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data

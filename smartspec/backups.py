@@ -64,8 +64,7 @@ def back_up(*, path: Path, now: datetime, on_progress: Progress) -> int:
         raise BackupFailed(f"{path} exists already; a backup never overwrites another.")
     _refuse_a_pooler()
     _refuse_a_strange_database()
-    partial = path.with_name(f"{path.name}.partial")
-    _make_private(partial)
+    partial = _make_private(path)
     try:
         with partial.open("wb") as file:
             _run(
@@ -75,6 +74,8 @@ def back_up(*, path: Path, now: datetime, on_progress: Progress) -> int:
                 environment=_environment(),
             )
             os.fsync(file.fileno())  # what bears the name of a backup is one, also after the power failed
+        if path.exists():
+            raise BackupFailed(f"{path} exists already: another backup came to its end first.")
         partial.rename(path)
     except OSError as error:
         raise BackupFailed(f"{path.absolute()} cannot be written: {error.strerror}.") from error
@@ -172,17 +173,18 @@ def _refuse_a_strange_database() -> None:
             )
 
 
-def _make_private(path: Path) -> None:
-    """Make an empty file for its owner's eyes alone.
+def _make_private(path: Path) -> Path:
+    """Make an empty file beside a path, for its owner's eyes alone and of no other backup that runs, and return it.
 
     :raises BackupFailed: nothing can be written there.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
+        handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent)
     except OSError as error:
         raise BackupFailed(f"{path.absolute()} cannot be written: {error.strerror}.") from error
+    os.close(handle)
+    return Path(name)
 
 
 def _count_others() -> int:

@@ -3,14 +3,19 @@
 import difflib
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 # Variables that begin like ours must be ours: a typo in `STRIPE_SECERT_KEY` must not quietly start the sandbox.
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](:\d{1,5})?")
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+SCHEMES_OF_BROWSERS = {"http", "https", "ws", "wss", "ftp", "file", "javascript", "vbscript", "data", "blob", "about"}
 OUR_PREFIXES = ("STRIPE_", "CLOUDFLARE_R2_", "SMARTSPEC_", "DATABASE_", "DJSTRIPE_", "SENTRY_")
 
 
@@ -58,6 +63,38 @@ class Environment:
         value = self.text(name)
         return [word.strip() for word in value.split(",") if word.strip()] or list(default)
 
+    def origins(self, name: str, default: tuple[str, ...]) -> list[str]:
+        """Return a comma-separated list of origins such as https://app.example.com or tauri://localhost."""
+        origins = self.words(name, default)
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ImproperlyConfigured(
+                    f"{name} must be origins such as https://app.example.com, separated by commas, but has {origin!r}."
+                )
+        return origins
+
+    def schemes(self, name: str, default: tuple[str, ...]) -> list[str]:
+        """Return a comma-separated list of an app's own URL schemes, such as smartspec; none that a browser opens."""
+        schemes = self.words(name, default)
+        for scheme in schemes:
+            if not SCHEME.fullmatch(scheme) or scheme.lower() in SCHEMES_OF_BROWSERS:
+                raise ImproperlyConfigured(
+                    f"{name} must be schemes of the app's own, such as smartspec, and not have {scheme!r}."
+                )
+        return schemes
+
+    def addresses(self, name: str) -> list[str]:
+        """Return a comma-separated list of e-mail addresses."""
+        addresses = self.words(name)
+        for address in addresses:
+            try:
+                validate_email(address)
+            except ValidationError:
+                raise ImproperlyConfigured(
+                    f"{name} must be e-mail addresses, separated by commas, but has {address!r}."
+                ) from None
+        return addresses
+
     def networks(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
         """Return a comma-separated list of networks such as 10.0.0.0/8; a single address is one as well."""
         networks = self.words(name, default)
@@ -84,6 +121,13 @@ class Environment:
         value = self.text(name, default).rstrip("/")
         if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
             raise ImproperlyConfigured(f"{name} must be a URL such as https://pay.example.com, but is {value!r}.")
+        return value
+
+    def site(self, name: str, default: str) -> str:
+        """Return the origin of a site: an http(s) URL of scheme, host and port alone."""
+        value = self.url(name, default)
+        if not ORIGIN.fullmatch(value):
+            raise ImproperlyConfigured(f"{name} must be a URL such as https://pay.example.com, without path or user.")
         return value
 
     def database(self, name: str) -> dict[str, Any] | None:

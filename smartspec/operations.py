@@ -8,15 +8,20 @@ import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.module_loading import import_string
 from django.views import defaults
 from django.views.decorators.http import require_safe
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.request import Request
 
 from smartspec import outages
 from smartspec.api import problem
@@ -29,6 +34,21 @@ log = get_logger(__name__)
 LOOK_EVERY_SECONDS = 1.0
 _looking = threading.Lock()
 _seen: tuple[float, dict[str, str]] = (float("-inf"), {})
+
+
+class DocumentView(SpectacularAPIView):
+    """The API's document, made once in each process, in English: making it takes as long as a hundred balances."""
+
+    _made: ClassVar[dict[str, bytes]] = {}
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        kind = request.accepted_renderer.media_type
+        if kind not in self._made:
+            with translation.override(settings.LANGUAGE_CODE):
+                document = request.accepted_renderer.render(super().get(request).data, kind, {})
+            self._made[kind] = document.encode() if isinstance(document, str) else document
+        return HttpResponse(self._made[kind], content_type=kind)
 
 
 @require_safe

@@ -1,5 +1,6 @@
 """Every setting of the product. The environment is read here alone; `.env.example` lists it in this order."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env.boolean("SMARTSPEC_DEBUG", False)
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
 DATA_DIR = (BASE_DIR / env.text("SMARTSPEC_DATA_DIR", ".local")).resolve() / ("test" if TESTING else "")
-SITE_URL = env.url("SMARTSPEC_SITE_URL", f"http://localhost:{PORT}")
+SITE_URL = env.site("SMARTSPEC_SITE_URL", f"http://localhost:{PORT}")
 ALLOWED_HOSTS = env.words("SMARTSPEC_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
-APP_ORIGINS = env.words(
+APP_ORIGINS = env.origins(
     "SMARTSPEC_APP_ORIGINS",
     ("tauri://localhost", "http://tauri.localhost", "https://tauri.localhost", "http://localhost:1420"),
 )
-APP_SCHEMES = env.words("SMARTSPEC_APP_SCHEMES", ("smartspec",))
+APP_SCHEMES = env.schemes("SMARTSPEC_APP_SCHEMES", ("smartspec",))
 LOG_FORMAT = env.choice("SMARTSPEC_LOG_FORMAT", "json" if PRODUCTION else "console", ("json", "console"))
 LOG_LEVEL = env.choice("SMARTSPEC_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 # The default is for one's own machine; production refuses to start with it.
@@ -39,7 +40,7 @@ SECRET_KEY = env.text(
 SECRET_KEY_FALLBACKS = env.words("SMARTSPEC_SECRET_KEY_FALLBACKS")
 # Digests the addresses that had Free's allowance. It must outlive a change of SECRET_KEY, which ends sessions.
 ADDRESS_HASH_KEY = env.text("SMARTSPEC_ADDRESS_HASH_KEY", "" if PRODUCTION else f"address-hash-{SECRET_KEY}")
-OPERATOR_EMAILS = env.words("SMARTSPEC_OPERATOR_EMAILS")
+OPERATOR_EMAILS = env.addresses("SMARTSPEC_OPERATOR_EMAILS")
 METRICS_NETWORKS = env.networks("SMARTSPEC_METRICS_NETWORKS", ("127.0.0.0/8", "::1/128"))
 SENTRY_DSN = env.secret("SENTRY_DSN", ("https://", "http://"))
 WEBHOOKS_KEPT_DAYS = env.integer("SMARTSPEC_WEBHOOKS_KEPT_DAYS", 30, minimum=1, maximum=3650)
@@ -326,7 +327,7 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if PRODUCTION else 0
 HEADLESS_CLIENTS = ("app",)
 HEADLESS_TOKEN_STRATEGY = "smartspec.users.sessions.TokenStrategy"  # noqa: S105
-HEADLESS_SERVE_SPECIFICATION = True  # at /api/auth/openapi.json; it is also part of /api/schema
+HEADLESS_SERVE_SPECIFICATION = True  # its document, which is part of /api/schema, names its own address
 HEADLESS_SPECIFICATION_TEMPLATE_NAME = None
 USERSESSIONS_TRACK_ACTIVITY = True
 # Staff show a second factor before the back-office opens, except on one's own machine.
@@ -339,7 +340,7 @@ MFA_TOTP_TOLERANCE = 1
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
 
 CORS_ALLOWED_ORIGINS = [origin for origin in APP_ORIGINS if origin.startswith("http")]
-CORS_ALLOWED_ORIGIN_REGEXES = [f"^{origin}$" for origin in APP_ORIGINS if not origin.startswith("http")]
+CORS_ALLOWED_ORIGIN_REGEXES = [f"^{re.escape(origin)}$" for origin in APP_ORIGINS if not origin.startswith("http")]
 CORS_ALLOW_HEADERS = (
     "accept",
     "authorization",

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from smartspec import operations
 from smartspec.watching.metrics import metrics
@@ -21,7 +21,7 @@ urlpatterns = [
     path("api/media/", include("media.urls")),
     path("api/payment/", include("billing.urls")),
     path("api/webhooks/", include("billing.webhook_urls")),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", operations.DocumentView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="docs.html"), name="docs"),
     # People
     path("", include("smartspec.users.page_urls")),

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from billing import gateway
+from billing.checks import check_payment_settings
 from billing.models import Customer
 
 pytestmark = pytest.mark.django_db
@@ -44,3 +45,9 @@ class TestDatabaseOfARealAccount:
     def test_is_refused_with_the_sandbox(self) -> None:
         with pytest.raises(SystemCheckError, match=r"billing\.E004"):
             check()
+
+
+def test_two_plans_of_one_price_are_refused(settings: Any) -> None:
+    same = dict.fromkeys([("pro", "monthly"), ("enterprise", "monthly")], "price_1")
+    settings.STRIPE_PRICES = settings.STRIPE_PRICES | same
+    assert "billing.E007" in [message.id for message in check_payment_settings(None)]

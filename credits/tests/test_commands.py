@@ -49,6 +49,11 @@ class TestSweeper:
 class TestAdjustCredits:
     ALICE = ("adjust_credits", "alice@smartspec.test", "--reason", "Goodwill")
 
+    def test_wants_a_reason_that_says_something(self, account_id: UUID) -> None:
+        with pytest.raises(CommandError, match="--reason is empty"):
+            run("adjust_credits", str(account_id), "5", "--reason", " ")
+        assert not Entry.objects.exists()
+
     def test_gives_and_takes_with_a_reason(self, account_id: UUID) -> None:
         assert run(*self.ALICE, "--key", "ticket-1", "5") == "0 credits were available, 5 are now.\n"
         assert run(*self.ALICE, "--key", "ticket-1", "5") == "5 credits were available, 5 are now.\n"

@@ -4,9 +4,10 @@ A page begins at a moment. Where several lines have that moment, the position al
 so that no line is lost or shown twice between two pages.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from smartspec.admin import plain_credits
 from smartspec.backoffice import places
@@ -15,6 +16,21 @@ from smartspec.users.models import User
 
 LINES_PER_PAGE = 25
 MOST_SKIPPED = 1000
+
+
+# Beyond these a moment could not be written in every time zone, nor moved by a day.
+FIRST_MOMENT, LAST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC)
+
+
+def read_moment(text: str) -> datetime | None:
+    """Return a moment written as people or browsers write it, in UTC where it names no zone; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment if FIRST_MOMENT <= moment <= LAST_MOMENT else None
 
 
 @dataclass(frozen=True)
@@ -31,11 +47,9 @@ class Position:
     def parse(cls, text: str, now: datetime) -> "Position":
         """Return the position that an address names; now, for none or nonsense."""
         moment, _, skipped = text.partition("~")
-        try:
-            until, count = datetime.fromisoformat(moment), int(skipped or 0)
-        except ValueError:
-            return cls(now)
-        if until.tzinfo is None or not 0 <= count <= MOST_SKIPPED:
+        until = read_moment(moment)
+        count = int(skipped or 0) if re.fullmatch(r"\d{0,4}", skipped, re.ASCII) else MOST_SKIPPED + 1
+        if until is None or count > MOST_SKIPPED:
             return cls(now)
         return cls(until, count)
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from smartspec import clock
 from smartspec.admin.actions import require_right, staff_of
 from smartspec.backoffice import places
-from smartspec.backoffice.history import Position, read_timeline
+from smartspec.backoffice.history import Position, read_moment, read_timeline
 from smartspec.backoffice.words import Action, ActionForm, ActionLink, Document, Hit, Panel
 from smartspec.errors import DomainError
 from smartspec.users import services as users_services
@@ -143,15 +143,6 @@ def balance_at(request: HttpRequest, user: User) -> dict[str, Any] | None:
         return {"asked": asked, "error": "Write a date and time, such as 2026-03-10 12:00 (UTC)."}
     answers = [filled.call(user, at) for filled in places.balances.seen_by(require(request, VIEW_PEOPLE))]
     return {"asked": asked, "at": at, "balances": answers}
-
-
-def read_moment(text: str) -> datetime | None:
-    """Return a moment written as people or browsers write it, in UTC; None for anything else."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=clock.now().tzinfo) if moment.tzinfo is None else moment
 
 
 # --- Actions ------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from io import StringIO
@@ -147,9 +148,24 @@ class TestBackup:
             back_up(path)
         assert path.read_text() == "the last one"
 
+    def test_beside_another_to_the_same_path_leaves_one_whole_file(self, alice: Any, path: Path) -> None:
+        def back_up_once(_: int) -> str:
+            try:
+                return f"{backups.back_up(path=path, now=clock.now(), on_progress=lambda line: None)} bytes"
+            except backups.BackupFailed as error:
+                return str(error.detail)
+
+        with ThreadPoolExecutor(2) as pool:
+            said = list(pool.map(back_up_once, range(2)))
+        whole = f"{path.stat().st_size} bytes"
+        assert path.stat().st_size > 100_000
+        assert sum(words == whole or "exists already" in words for words in said) == 2
+        assert whole in said
+        assert list(path.parent.iterdir()) == [path]
+
     def test_that_cannot_be_written_says_where(self, path: Path) -> None:
         path.write_text("not a folder")
-        with pytest.raises(CommandError, match=r"all\.dump/nightly\.dump\.partial cannot be written"):
+        with pytest.raises(CommandError, match=r"all\.dump/nightly\.dump cannot be written"):
             back_up(path / "nightly.dump")
 
     def test_that_fails_leaves_nothing(self, path: Path, settings: Any) -> None:

@@ -107,3 +107,12 @@ def test_pages_travel_compressed_and_the_api_as_it_is(client: Client) -> None:
     for path, encoding in (("/accounts/login/", "gzip"), ("/api/schema", None)):
         answer = client.get(path, headers={"Accept-Encoding": "gzip"})
         assert answer.get("Content-Encoding") == encoding, path
+
+
+def test_the_document_is_made_once_for_everybody(client: Client, db: None) -> None:
+    first, again = (client.get("/api/schema", headers={"accept": "application/json"}) for _ in range(2))
+    assert first.content is again.content
+    assert first.json()["openapi"].startswith("3.")
+    thai = client.get("/api/schema", headers={"accept": "application/vnd.oai.openapi", "accept-language": "th"})
+    assert (thai.status_code, thai.content.startswith(b"openapi: 3.")) == (200, True)
+    assert client.get("/api/auth/openapi.json")["Location"] == "/api/schema"

@@ -60,6 +60,10 @@ class TestUnsafeSettings:
             ("ADDRESS_HASH_KEY", "short", "SMARTSPEC_ADDRESS_HASH_KEY"),
             ("SITE_URL", "http://pay.example.com", "SMARTSPEC_SITE_URL"),
             ("ALLOWED_HOSTS", ["pay.example.com", "*"], "SMARTSPEC_ALLOWED_HOSTS"),
+            ("ALLOWED_HOSTS", ["pay.example.com", ".com"], "SMARTSPEC_ALLOWED_HOSTS"),
+            ("ALLOWED_HOSTS", ["www.example.com"], "SMARTSPEC_ALLOWED_HOSTS"),
+            ("METRICS_NETWORKS", ["10.0.0.0/8", "0.0.0.0/0"], "SMARTSPEC_METRICS_NETWORKS"),
+            ("CLOUDFLARE_R2_PUBLIC_URL", "http://files.example.com", "CLOUDFLARE_R2_PUBLIC_URL"),
             ("STRIPE_LIVE_MODE", False, "STRIPE_SECRET_KEY"),
         ],
     )
@@ -75,6 +79,12 @@ class TestUnsafeSettings:
         (message,) = checks.check_production_settings(None)
         assert (message.id, message.is_serious()) == ("smartspec.W001", False)
         assert message.msg.startswith("SMARTSPEC_OPERATOR_EMAILS")
+
+    @pytest.mark.parametrize(("host", "is_told"), [("mail.example.com", True), ("mail", False), ("127.0.0.1", False)])
+    def test_include_mail_that_leaves_the_machine_in_clear(self, host: str, is_told: bool, settings: Any) -> None:
+        settings.EMAIL_HOST, settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = host, False, False
+        found = [message.id for message in checks.check_production_settings(None)]
+        assert found == (["smartspec.W002"] if is_told else [])
 
     def test_of_a_server_for_trying_out_are_its_own_affair(self, settings: Any) -> None:
         settings.STRIPE_LIVE_MODE, settings.TEST_KEYS_ALLOWED = False, True

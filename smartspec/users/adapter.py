@@ -1,9 +1,12 @@
 """What this product changes about allauth's sign-up and mail."""
 
+import time
 from typing import Any
 from uuid import uuid4
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.internal.restkit.response import ErrorResponse
 from django import forms
@@ -50,6 +53,11 @@ def write_letter(template_prefix: str, context: dict[str, Any], *, language: str
         return mail.lay_out(subject, render_to_string(f"{template_prefix}_message.txt", context))
 
 
+def proves_person(record: dict[str, Any]) -> bool:
+    """Tell whether what a session's owner showed was their password, or what they are asked for in its place."""
+    return record["method"] == "password" or bool(record.get("reauthenticated"))
+
+
 class AccountAdapter(DefaultAccountAdapter):
     """allauth's adapter for people who are known by their e-mail alone."""
 
@@ -59,6 +67,16 @@ class AccountAdapter(DefaultAccountAdapter):
         except forms.ValidationError:
             records.write_throttled()
             raise
+
+    def is_reauthentication_required(self, *, app: str, **rest: Any) -> bool:
+        """Another address asks for the password, unless it was typed within the last minutes: by a code to an address
+        of their own, whoever found a session open could choose another password.
+        """
+        if app != "allauth.account":
+            return bool(super().is_reauthentication_required(app=app, **rest))
+        recently = time.time() - app_settings.REAUTHENTICATION_TIMEOUT
+        shown = get_authentication_records(self.request, self.request.user)
+        return not any(proves_person(record) and record["at"] > recently for record in shown)
 
     def post_login(self, request: HttpRequest, user: Any, **login: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **login)

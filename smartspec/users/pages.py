@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 from django.views.generic.edit import FormView
 from django.views.i18n import set_language
 
@@ -24,11 +24,19 @@ from smartspec.users.models import User
 DEVICES = 100
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 @never_cache
 def open_web_session(request: HttpRequest, token: str) -> HttpResponse:
-    """Sign the browser in as whoever asked for the link, and lead on; a second use is refused."""
+    """Sign the browser in as whoever asked for the link, and lead on; a second use is refused.
+
+    A browser in which somebody else is signed in asks first: another's link must not make them buy for its owner.
+    """
     try:
+        owner = services.read_web_session_link(token=token, now=clock.now())
+        if request.method == "GET" and request.user.is_authenticated and request.user.pk != owner.pk:
+            response = render(request, "users/change_person.html", {"owner": owner})
+            response["Referrer-Policy"] = "no-referrer"
+            return response
         link = services.use_web_session_link(token=token, now=clock.now())
     except services.LinkUsedUp as error:
         response = render(request, "users/link_used_up.html", status=error.status)

@@ -14,7 +14,18 @@ log = get_logger(__name__)
 
 def look(*, now: datetime) -> list[Condition]:
     """Return every condition as it is now, in the order of their names. One that cannot be looked at does not hold."""
-    return [_look_at(name, now) for name in sorted(all_conditions())]
+    return [look_at(name, now=now) for name in sorted(all_conditions())]
+
+
+def look_at(name: str, *, now: datetime) -> Condition:
+    """Return one condition as it is now."""
+    try:
+        return all_conditions()[name](now)
+    except Exception as error:  # whatever it is, the others must still be seen
+        log.exception("A condition could not be looked at", condition=name)
+        return Condition(
+            name, holds=False, detail=f"could not be looked at: {type(error).__name__}", remedy="Read the log."
+        )
 
 
 def broken_database(error: DatabaseError, what: str) -> Condition:
@@ -26,16 +37,6 @@ def broken_database(error: DatabaseError, what: str) -> Condition:
         detail=f"{what}: {said[0]}",
         remedy="Is Postgres running, is its disk full, is DATABASE_URL right?",
     )
-
-
-def _look_at(name: str, now: datetime) -> Condition:
-    try:
-        return all_conditions()[name](now)
-    except Exception as error:  # whatever it is, the others must still be seen
-        log.exception("A condition could not be looked at", condition=name)
-        return Condition(
-            name, holds=False, detail=f"could not be looked at: {type(error).__name__}", remedy="Read the log."
-        )
 
 
 def proof(*, name: str, now: datetime, within: timedelta, remedy: str, is_due_at_once: bool = False) -> Condition:

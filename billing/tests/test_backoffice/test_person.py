@@ -53,7 +53,9 @@ class TestPerson:
             )
         for asked, told in (("2026-03-11T00:00", "320 credits at"), ("2026-03-12 12:00:00", "325 credits at")):
             assert told in text_of(support.get(page_of(alice), {"at": asked}))
-        assert "Write a date" in text_of(support.get(page_of(alice), {"at": "yesterday"}))
+        for nonsense in ("yesterday", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"):
+            assert "Write a date" in text_of(support.get(page_of(alice), {"at": nonsense}))
+        assert support.get(page_of(alice), {"until": "9999-12-31T23:59:59.999999Z"}).status_code == 200
 
     def test_filters_the_timeline(self, support: Client, alice: User) -> None:
         live(alice, clock.now())

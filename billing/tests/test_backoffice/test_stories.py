@@ -216,6 +216,25 @@ class TestStories:
         assert device.get("/api/me").status_code == 401
         assert not Session.objects.filter(session_key=token).exists()
 
+    def test_superusers_are_spared_by_whoever_is_none(self, support: Client, alice: User) -> None:
+        alice.is_staff = alice.is_superuser = True
+        alice.save()
+        UserSession.objects.create(user=alice, ip="127.0.0.1", session_key="k" * 32)
+        TOTP.activate(alice, generate_totp_secret())
+        for client, action in ((support, "end-sessions"), (staff_client("Admin"), "remove-second-factor")):
+            _, after = do(client, alice, action)
+            assert after.status_code == 403
+        assert UserSession.objects.filter(user=alice).exists()
+        assert Authenticator.objects.filter(user=alice).exists()
+
+    def test_nobody_removes_their_own_second_factor_at_the_desk(self, alice: User) -> None:
+        alice.is_staff = alice.is_superuser = True
+        alice.save()
+        TOTP.activate(alice, generate_totp_secret())
+        _, after = do(client_of(alice), alice, "remove-second-factor")
+        assert after.status_code == 403
+        assert Authenticator.objects.filter(user=alice).exists()
+
     def test_a_lost_second_factor_goes_with_its_codes_and_the_person_is_told(
         self, alice: User, mailoutbox: list[Any], django_capture_on_commit_callbacks: Any
     ) -> None:

@@ -23,6 +23,8 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="show what would be, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["reason"].strip():
+            raise CommandError("--reason is empty: say what the person reads in their history.")
         now = clock.now()
         account_id = find_account(options["account"])
         before = selectors.get_balance(account_id=account_id, now=now).available

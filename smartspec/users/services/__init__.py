@@ -41,6 +41,7 @@ from smartspec.users.services.links import (
     WEB_SESSION_LINK_SECONDS,
     LinkUsedUp,
     create_web_session_link,
+    read_web_session_link,
     use_web_session_link,
 )
 from smartspec.users.services.places import note_log_in_place
@@ -90,6 +91,7 @@ __all__ = [
     "note_about",
     "note_log_in_place",
     "read_verification",
+    "read_web_session_link",
     "record_action",
     "reencrypt_second_factors",
     "remove_second_factor_by_staff",

@@ -17,7 +17,7 @@ from smartspec.errors import DomainError
 from smartspec.users.models import ApiKey, StaffAction, User
 from smartspec.users.services.keys import UnknownKey
 from smartspec.users.services.links import LinkUsedUp
-from smartspec.users.services.staff import Staff, record_action, require_right
+from smartspec.users.services.staff import Staff, forbid_own, record_action, require_right, spare_superusers
 
 END_SESSION = "users.end_session"
 REVOKE_KEY = "users.revoke_key"
@@ -54,6 +54,7 @@ def end_sessions_by_staff(*, staff: Staff, user: User, session_id: int | None, n
     :raises UnknownSession: there is no such session.
     """
     require_right(staff, END_SESSION)
+    spare_superusers(staff, user)
     with transaction.atomic():
         sessions = UserSession.objects.select_for_update().filter(user=user)
         ending = list(sessions if session_id is None else sessions.filter(pk=session_id))
@@ -118,10 +119,12 @@ def remove_second_factor_by_staff(*, staff: Staff, user: User, now: datetime) ->
     All of them go: authenticator app, passkeys, recovery codes. The person is told by mail. Staff make a new one before
     the back-office opens to them again.
 
-    :raises NotPermitted: the role does not allow it.
+    :raises NotPermitted: the role does not allow it, or it is their own: who can sign in removes it there.
     :raises NoSecondFactor: they have none.
     """
     require_right(staff, REMOVE_SECOND_FACTOR)
+    spare_superusers(staff, user)
+    forbid_own(staff, user)
     with transaction.atomic():
         present = list(Authenticator.objects.select_for_update().filter(user=user))
         if not present:

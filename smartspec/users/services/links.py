@@ -24,6 +24,17 @@ def create_web_session_link(*, user: User, next_path: str, now: datetime) -> str
     return token
 
 
+def read_web_session_link(*, token: str, now: datetime) -> User:
+    """Return who asked for a link that has not been used.
+
+    :raises LinkUsedUp: see `use_web_session_link`.
+    """
+    link = WebSessionLink.objects.select_related("user").filter(digest=keys.digest(token)).first()
+    if link is None or link.expires_at <= now or not link.user.is_active:
+        raise LinkUsedUp("This link has been used or is too old. Open the account pages from the app again.")
+    return link.user
+
+
 def use_web_session_link(*, token: str, now: datetime) -> WebSessionLink:
     """This will spend a link and return whose it was and where it leads.
 

@@ -62,7 +62,17 @@ def forbid_own(staff: Staff, user: User) -> None:
     """
     if staff.user.pk == user.pk:
         log.warning("Refused a staff action on oneself", actor_id=str(user.pk), address=staff.address)
-        raise NotPermitted("Nobody moves their own credits or money: ask a colleague.")
+        raise NotPermitted("Nobody does that for themselves: ask a colleague.")
+
+
+def spare_superusers(staff: Staff, user: User) -> None:
+    """This will let a member of staff pass unless the person concerned is a superuser, and they are not.
+
+    :raises NotPermitted: so it is.
+    """
+    if user.is_superuser and not staff.user.is_superuser:
+        log.warning("Refused a staff action on a superuser", actor_id=str(staff.user.pk), address=staff.address)
+        raise NotPermitted("Only a superuser does that to a superuser.")
 
 
 def note_about(staff: Staff, whom: User | None) -> str:

@@ -3,9 +3,11 @@
 import time
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
@@ -271,6 +273,31 @@ class TestEmailChange:
         assert (me["email"], me["email_verified"]) == ("new@smartspec.test", True)
         told = next(message for message in mailoutbox if message.to == ["alice@smartspec.test"])
         assert "new@smartspec.test" in told.body
+
+    def test_asks_whoever_found_a_session_open_for_the_password(self, alice: User, mailoutbox: list[Any]) -> None:
+        token = log_in(alice.email, PASSWORD)
+        client, new = client_with(token), {"email": "thief@smartspec.test"}
+        session = SessionStore(session_key=token)
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time() - 301}]
+        session.save()
+        answer = client.post(f"{AUTH}/account/email", new)
+        assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+        assert "reauthenticate" in [flow["id"] for flow in answer.json()["data"]["flows"]]
+        assert mailoutbox == []
+        assert client.post(f"{AUTH}/auth/reauthenticate", {"password": "wrong guess"}).status_code == 400
+        assert client.post(f"{AUTH}/auth/reauthenticate", {"password": PASSWORD}).status_code == 200
+        assert client.post(f"{AUTH}/account/email", new).status_code == 200
+
+    def test_on_a_page_asks_for_the_password_as_well(self, alice: User, mailoutbox: list[Any], client: Client) -> None:
+        client.force_login(alice)
+        change = {"action_add": "", "email": "new@smartspec.test"}
+        answer = client.post("/accounts/email/", change)
+        assert (answer.status_code, urlsplit(answer["Location"]).path) == (302, "/accounts/reauthenticate/")
+        assert mailoutbox == []
+        done = client.post(answer["Location"], {"password": PASSWORD}, follow=True)
+        assert done.status_code == 200
+        client.post("/accounts/email/", change)
+        assert [message.to for message in mailoutbox] == [["new@smartspec.test"]]
 
     @pytest.mark.parametrize("is_verified", [True, False])
     def test_never_takes_somebody_elses_address(self, alice: User, is_verified: bool, mailoutbox: list[Any]) -> None:

@@ -63,15 +63,27 @@ class TestWebSession:
     def test_is_not_used_up_by_a_look(self, alice_client: APIClient, client: Client) -> None:
         path = ask_for_link(alice_client)
         assert client.head(path).status_code == 405
-        assert client.post(path).status_code == 405
         assert client.get(path).status_code == 302
 
-    def test_changes_who_the_browser_is(
+    def test_changes_who_the_browser_is_once_they_say_so(
         self, alice: User, bob: User, alice_client: APIClient, bob_client: APIClient, client: Client
     ) -> None:
         client.get(ask_for_link(bob_client))
-        client.get(ask_for_link(alice_client))
+        path = ask_for_link(alice_client)
+        page = client.get(path)
+        assert f"Go on as {alice.email}" in page.content.decode()
+        assert client.session["_auth_user_id"] == str(bob.pk)
+        assert client.post(path)["Location"] == "/account"
         assert client.session["_auth_user_id"] == str(alice.pk)
+
+    def test_is_asked_for_no_second_time_by_who_is_signed_in_already(
+        self, alice: User, alice_client: APIClient, client: Client
+    ) -> None:
+        for _ in range(2):
+            assert client.get(ask_for_link(alice_client))["Location"] == "/account"
+
+    def test_takes_no_button_of_another_site(self, alice_client: APIClient) -> None:
+        assert Client(enforce_csrf_checks=True).post(ask_for_link(alice_client)).status_code == 403
 
     def test_needs_a_person(self, anonymous_client: APIClient, worker_client: APIClient) -> None:
         assert anonymous_client.post("/api/auth/web-session").status_code == 401

@@ -196,6 +196,13 @@ class TestDoctor:
         call_command("doctor", stdout=screen)
         assert screen.getvalue().splitlines()[-1] == "Everything holds."
 
+    def test_speaks_of_migrations_alone_while_there_is_no_table_of_ours(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE watching_proof")
+        screen = StringIO()
+        call_command("doctor", stdout=screen)
+        assert [line.split()[1] for line in screen.getvalue().splitlines()] == ["migrations", "holds."]
+
     def test_speaks_json(self, ship: dict[str, Any]) -> None:
         screen = StringIO()
         call_command("doctor", "--json", stdout=screen)

@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection
 
 from smartspec import clock
 from smartspec.watching import selectors, services
+from smartspec.watching.models import Proof
 from smartspec.watching.words import Condition
 
 
@@ -29,7 +30,8 @@ class Command(BaseCommand):
         except DatabaseError as error:
             conditions = [selectors.broken_database(error, "cannot be reached")]
         else:
-            conditions = selectors.look(now=now)
+            is_empty = Proof._meta.db_table not in connection.introspection.table_names()
+            conditions = [selectors.look_at("migrations", now=now)] if is_empty else selectors.look(now=now)
         self.show(conditions, as_json=options["json"])
         if options["mail"]:
             self.mail(conditions, now)
