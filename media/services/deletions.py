@@ -1,7 +1,7 @@
 """How assets end: deleted by their owner, given up as unfinished, and swept from the bucket for good."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -20,6 +20,8 @@ log = get_logger(__name__)
 BATCH = 500
 LATE_GRACE = timedelta(hours=1)  # a large file may still be on its way when its upload URL has expired
 ENDED_KEPT = timedelta(days=30)  # what is known of an asset that is gone
+
+IsDue = Callable[[StorageAccount], bool]  # asked of an account that is locked, before each batch of its files
 
 
 class UnknownAsset(DomainError):
@@ -72,19 +74,13 @@ def delete_all_assets(*, user_id: UUID, now: datetime) -> int:
     return delete_batches(user_id=user_id, now=now)
 
 
-def delete_unpaid_assets(*, user_id: UUID, now: datetime) -> int:
-    """This will delete the files of a user whose ladder has come to its end, and return how many; it stops as soon as
-    they have paid.
+def delete_batches(*, user_id: UUID, now: datetime, is_due: IsDue = lambda account: True) -> int:
+    """This will delete files of a user, as long as there are any and it `is_due`, and return how many.
 
     :raises storage.StorageUnavailable: some are deleted here, and the bucket will follow; call again for the others.
     """
-    return delete_batches(user_id=user_id, now=now, on_step=StorageAccount.Step.FILES_DELETED)
-
-
-def delete_batches(*, user_id: UUID, now: datetime, on_step: str | None = None) -> int:
-    """This will delete files of a user, as long as there are any and the account is `on_step`, and return how many."""
     count = 0
-    while batch := end_batch(user_id=user_id, now=now, on_step=on_step):
+    while batch := end_batch(user_id=user_id, now=now, is_due=is_due):
         get_r2_client().delete_files(asset.key for asset in batch)
         clean_up([asset for asset in batch if not may_come_back(asset, now=now)], now=now)
         count += len(batch)
@@ -100,11 +96,11 @@ def forget_files(*, user_id: UUID, now: datetime) -> None:
     delete_all_assets(user_id=user_id, now=now)
 
 
-def end_batch(*, user_id: UUID, now: datetime, on_step: str | None) -> list[Asset]:
-    """This will end up to BATCH assets of a user, if the account is `on_step`, and return them."""
+def end_batch(*, user_id: UUID, now: datetime, is_due: IsDue) -> list[Asset]:
+    """This will end up to BATCH assets of a user, if it `is_due`, and return them."""
     with transaction.atomic():
         account = StorageAccount.objects.select_for_update().filter(pk=user_id).first()
-        if account is None or on_step not in (None, account.step):
+        if account is None or not is_due(account):
             return []
         batch = list(Asset.objects.filter(user_id=user_id, ended_at=None).order_by("number")[:BATCH])
         if batch:
