@@ -5,9 +5,12 @@ from typing import Any
 
 from botocore.exceptions import EndpointConnectionError
 
-from media.sandbox.client import send_in_process
+from media.sandbox.client import Body, send_in_process
 
 happen_first: list[Callable[[], None]] = []
+kept_keys: set[str] = set()
+
+DENIED = b"<Error><Code>AccessDenied</Code><Message>The file is locked.</Message></Error>"
 
 
 def refuse(*, url: str, **kwargs: Any) -> Any:
@@ -20,3 +23,15 @@ def linger(**kwargs: Any) -> Any:
     while happen_first:
         happen_first.pop()()
     return send_in_process(**kwargs)
+
+
+def refuse_deletions(*, method: str, **kwargs: Any) -> Any:
+    """Be a bucket that cannot be reached when something is to be deleted."""
+    return (refuse if method == "DELETE" else send_in_process)(method=method, **kwargs)
+
+
+def keep(*, method: str, url: str, **kwargs: Any) -> Any:
+    """Be a bucket that deletes nothing of what is in `kept_keys`."""
+    if method == "DELETE" and any(key in url for key in kept_keys):
+        return 403, {}, Body(iter([DENIED]))
+    return send_in_process(method=method, url=url, **kwargs)
