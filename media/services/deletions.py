@@ -94,7 +94,10 @@ def forget_files(*, user_id: UUID, now: datetime) -> None:
 
     :raises storage.StorageUnavailable: see `delete_all_assets`.
     """
-    Asset.objects.filter(user_id=user_id).update(filename="", reference_id="")
+    with transaction.atomic():
+        # What is being announced just now is waited for; without an account nothing is, and nothing will be.
+        StorageAccount.objects.select_for_update().filter(pk=user_id).first()
+        Asset.objects.filter(user_id=user_id).update(filename="", reference_id="")
     delete_all_assets(user_id=user_id, now=now)
 
 

@@ -113,8 +113,7 @@ def create_upload(
             f"A file may have {LARGEST_UPLOAD_BYTES} bytes at most.", size_bytes=size_bytes, max=LARGEST_UPLOAD_BYTES
         )
     bucket = get_r2_client()
-    if not User.objects.filter(pk=user_id, is_active=True).exists():
-        raise UnknownUser("There is no such user.")
+    require_active(user_id=user_id)
 
     asset_id = uuid.uuid4()
     asset = Asset(
@@ -142,6 +141,15 @@ def create_upload(
     return Upload(asset, signed.method, signed.url, signed.headers, asset.upload_expires_at)
 
 
+def require_active(*, user_id: UUID) -> None:
+    """This will let users pass who are here, and have not asked to be forgotten.
+
+    :raises UnknownUser: there is no such user.
+    """
+    if not User.objects.filter(pk=user_id, is_active=True).exists():
+        raise UnknownUser("There is no such user.")
+
+
 def require_paid(*, user_id: UUID, now: datetime) -> None:
     """This will let users pass whose storage is paid, after a last attempt to collect what is owed.
 
@@ -161,12 +169,14 @@ def require_paid(*, user_id: UUID, now: datetime) -> None:
 def announce(asset: Asset, *, quota_bytes: int, now: datetime) -> None:
     """This will number an asset and put it into the quota. Of two that only one fits, the second is refused.
 
+    :raises UnknownUser: they have just asked to be forgotten.
     :raises QuotaExceeded: there is no room for it.
     :raises TooManyFiles: there are too many.
     """
     accounts.open_account(user_id=asset.user_id, now=now)
     with transaction.atomic():
         account = accounts.lock_account(user_id=asset.user_id)
+        require_active(user_id=asset.user_id)  # again: an erasure has had the account before us, or waits for it
         if account.used_bytes + asset.size_bytes > quota_bytes:
             raise QuotaExceeded(
                 f"This file needs {asset.size_bytes} bytes, and {max(quota_bytes - account.used_bytes, 0)} of your"
