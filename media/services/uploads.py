@@ -11,7 +11,7 @@ from media import kinds, selectors
 from media.models import Asset
 from media.services import accounts, arrears
 from media.services.deletions import UnknownAsset
-from media.storage import FileMissing, StoredFile, get_r2_client
+from media.storage import FileMissing, R2Client, StoredFile, get_r2_client
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 from smartspec.users.models import User
@@ -220,23 +220,42 @@ def complete_upload(*, asset_id: str, now: datetime, user_id: UUID | None = None
     return asset
 
 
-def require_announced(asset: Asset) -> StoredFile:
+def require_announced(asset: Asset) -> None:
     """This will let a file pass that has the announced size and type, and delete any other.
 
     :raises UploadMissing, UploadMismatch: see `complete_upload`.
     """
-    bucket = get_r2_client()
-    try:
-        found = bucket.get_file_info(asset.key)
-    except FileMissing as error:
-        raise UploadMissing("The file has not arrived. Send it to the upload URL first.") from error
-    if (found.size_bytes, found.content_type) == (asset.size_bytes, asset.content_type):
-        return found
+    if is_announced(asset, find_upload(asset, get_r2_client())):
+        return
+    with transaction.atomic():
+        # Another may have deleted it, and the right one arrived. The asset alone is locked: no bill waits for a bucket.
+        if not Asset.objects.select_for_update().filter(pk=asset.pk, status=Asset.Status.UPLOADING):
+            return  # the caller sees what has become of it
+        bucket = get_r2_client(is_impatient=True)
+        found = find_upload(asset, bucket)
+        if is_announced(asset, found):
+            return
+        bucket.delete_file(asset.key)
     log.warning("Upload differs", asset_id=str(asset.pk), size_bytes=found.size_bytes, content_type=found.content_type)
-    bucket.delete_file(asset.key)
     raise UploadMismatch(
         f"Announced were {asset.size_bytes} bytes of {asset.content_type}; {found.size_bytes} of"
         f" {found.content_type or 'no type'} have arrived. They were deleted; please upload again.",
         size_bytes=found.size_bytes,
         content_type=found.content_type,
     )
+
+
+def find_upload(asset: Asset, bucket: R2Client) -> StoredFile:
+    """Return what has arrived in the bucket.
+
+    :raises UploadMissing: nothing has.
+    """
+    try:
+        return bucket.get_file_info(asset.key)
+    except FileMissing as error:
+        raise UploadMissing("The file has not arrived. Send it to the upload URL first.") from error
+
+
+def is_announced(asset: Asset, found: StoredFile) -> bool:
+    """Tell whether a file is what was announced, as far as the bucket knows."""
+    return (found.size_bytes, found.content_type) == (asset.size_bytes, asset.content_type)

@@ -27,6 +27,14 @@ def linger(**kwargs: Any) -> Any:
     return send_in_process(**kwargs)
 
 
+def answer_late(**kwargs: Any) -> Any:
+    """Be a bucket whose answer arrives after what is in `happen_first` has happened, once."""
+    answer = send_in_process(**kwargs)
+    while happen_first:
+        happen_first.pop()()
+    return answer
+
+
 def refuse_deletions(*, method: str, **kwargs: Any) -> Any:
     """Be a bucket that cannot be reached when something is to be deleted."""
     return (refuse if method == "DELETE" else send_in_process)(method=method, **kwargs)
