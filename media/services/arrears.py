@@ -182,7 +182,7 @@ def tell(account: StorageAccount) -> None:
         template=MAIL_TEMPLATES[Step(account.step)],
         cause=f"storage unpaid since {since.isoformat()}",
         context={
-            "arrears_credits": f"{account.arrears_credits.normalize():f}",
+            "arrears_credits": account.arrears_credits,
             "uploads_stop_at": since + UPLOADS_STOP_AFTER,
             "files_deleted_at": since + FILES_DELETED_AFTER,
         },

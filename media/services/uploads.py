@@ -14,6 +14,7 @@ from media.services.deletions import UnknownAsset
 from media.storage import FileMissing, R2Client, StoredFile, get_r2_client
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
+from smartspec.templatetags.amounts import credits_text
 from smartspec.users.models import User
 
 log = get_logger(__name__)
@@ -161,7 +162,7 @@ def require_paid(*, user_id: UUID, now: datetime) -> None:
     if arrears.uploads_are_stopped(user_id=user_id, now=now):
         owed = selectors.get_usage(user_id=user_id, now=now).arrears_credits
         raise UploadsStopped(
-            f"Your storage is unpaid: {owed.normalize():f} credits are owed. Buy credits to upload again.",
+            f"Your storage is unpaid: {credits_text(owed)} credits are owed. Buy credits to upload again.",
             arrears_credits=owed,
         )
 
