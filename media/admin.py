@@ -9,6 +9,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from media import metering
+from media.backoffice import STEP_TONES
 from media.models import Asset, StorageAccount, StorageDay, StorageEvent
 from smartspec.admin import (
     CompositeKeyAdmin,
@@ -24,12 +25,6 @@ from smartspec.admin import (
 )
 
 STATUS_COLOURS = {"uploading": "info", "stored": "success", "deleted": "", "expired": "warning"}
-STEP_COLOURS = {
-    "warned": "warning",
-    "uploads_stopped": "danger",
-    "files_deleted": "danger",
-    "paid": "success",
-}
 
 
 def bytes_column(field: str, title: str) -> Any:
@@ -90,7 +85,7 @@ class StorageAccountAdmin(UserSearchMixin, ReadOnlyAdmin):
     billed = credits_column("billed_credits", "Billed")
     paid = credits_column("paid_credits", "Paid")
     arrears = credits_column("arrears_credits", "Arrears")
-    ladder = badge_column(lambda account: account.step if account.unpaid_since else "paid", "Ladder", STEP_COLOURS)
+    ladder = badge_column(lambda account: account.step if account.unpaid_since else "paid", "Ladder", STEP_TONES)
     list_display = ("user", used, stored, billed, arrears, ladder, "unpaid_since")
     list_filter = (UnpaidFilter,)
     ordering = ("pk",)
@@ -126,7 +121,7 @@ class StorageEventAdmin(MediaAdmin):
     search_fields = ()
     search_help_text = "E-mail, name or id of a user. Then filters appear."
     person = user_column()
-    state = badge_column(lambda event: event.kind, "Step", STEP_COLOURS)
+    state = badge_column(lambda event: event.kind, "Step", STEP_TONES)
     arrears = credits_column("arrears_credits", "Owed")
     list_display = ("happened_at", person, state, arrears, "unpaid_since")
     list_filter = ("kind", "happened_at")

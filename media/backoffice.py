@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from media import metering, selectors
+from media import metering, selectors, services
 from smartspec import backoffice
 from smartspec.admin import badge, list_link, plain_credits
 from smartspec.backoffice import Line, Panel, Task
@@ -47,5 +47,6 @@ def storage(user: User, until: datetime, limit: int) -> Iterable[Line]:
 def unpaid(now: datetime) -> list[Task]:
     """Accounts whose storage is unpaid."""
     url = f"{reverse('admin:media_storageaccount_changelist')}?unpaid=any"
-    hint = "They are mailed; after 7 days uploads stop, after 60 their files are deleted."
+    stop, delete = services.UPLOADS_STOP_AFTER.days, services.FILES_DELETED_AFTER.days
+    hint = f"They are mailed; after {stop} days uploads stop, after {delete} their files are deleted."
     return [Task("Accounts with unpaid storage", selectors.count_unpaid_accounts(), url, hint)]

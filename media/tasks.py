@@ -76,9 +76,10 @@ def reconcile(timestamp: int) -> None:
 @app.task(queueing_lock="media.sweep")
 def sweep(timestamp: int) -> None:
     """Give up unfinished uploads, and let deleted files leave the quota once nothing can bring them back."""
-    while True:
-        swept = services.sweep(now=clock.now())
-        if swept.expired or swept.cleaned or swept.kept:
-            log.info("Media swept", expired=swept.expired, cleaned=swept.cleaned, kept=swept.kept)
-        if not swept.expired and not swept.cleaned:
-            return
+    swept = services.sweep(now=clock.now())
+    if swept.expired or swept.cleaned or swept.kept:
+        log.info("Media swept", expired=swept.expired, cleaned=swept.cleaned, kept=swept.kept)
+    if swept.failed:
+        raise credits_services.AccountsFailed(
+            f"The files of {len(swept.failed)} accounts were not swept; the log names them."
+        )

@@ -6,9 +6,9 @@ from media.selectors.assets import (
     KeyedAsset,
     find_asset,
     iterate_assets_by_key,
+    iterate_assets_to_clean,
+    iterate_unfinished_uploads,
     list_assets,
-    list_assets_to_clean,
-    list_unfinished_uploads,
 )
 from media.selectors.storage import (
     OPERATION,
@@ -42,12 +42,12 @@ __all__ = [
     "iterate_accounts_to_bill",
     "iterate_accounts_to_empty",
     "iterate_assets_by_key",
+    "iterate_assets_to_clean",
     "iterate_storage_sums",
+    "iterate_unfinished_uploads",
     "iterate_unpaid_accounts",
     "list_assets",
-    "list_assets_to_clean",
     "list_storage_events",
-    "list_unfinished_uploads",
     "storage_rate",
     "sum_unpaid_credits",
 ]

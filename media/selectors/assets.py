@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Q, QuerySet, Sum
 
 from media.models import Asset, AssetCount
 
@@ -81,13 +81,24 @@ def iterate_assets_by_key() -> Iterator[KeyedAsset]:
         last = rows[-1][0]
 
 
-def list_unfinished_uploads(*, expired_before: datetime, limit: int) -> list[Asset]:
-    """Return announced assets whose upload URL had expired at a moment, the oldest first."""
-    uploading = Asset.objects.filter(status=Asset.Status.UPLOADING, cleaned_at=None)
-    return list(uploading.filter(upload_expires_at__lte=expired_before).order_by("upload_expires_at")[:limit])
+def iterate_unfinished_uploads(*, expired_before: datetime, at_once: int) -> Iterator[list[Asset]]:
+    """Yield announced assets whose upload URL had expired at a moment, the oldest first, so many at once."""
+    uploading = Asset.objects.filter(status=Asset.Status.UPLOADING, upload_expires_at__lte=expired_before)
+    return iterate_to_sweep(uploading, at_once=at_once)
 
 
-def list_assets_to_clean(*, expired_before: datetime, limit: int) -> list[Asset]:
-    """Return assets that ended and whose upload URL had expired at a moment, the oldest first."""
-    ended = Asset.objects.filter(status__in=[Asset.Status.DELETED, Asset.Status.EXPIRED], cleaned_at=None)
-    return list(ended.filter(upload_expires_at__lte=expired_before).order_by("upload_expires_at")[:limit])
+def iterate_assets_to_clean(*, expired_before: datetime, at_once: int) -> Iterator[list[Asset]]:
+    """Yield assets that ended and whose upload URL had expired at a moment, the oldest first, so many at once."""
+    gone = [Asset.Status.DELETED, Asset.Status.EXPIRED]
+    ended = Asset.objects.filter(status__in=gone, upload_expires_at__lte=expired_before)
+    return iterate_to_sweep(ended, at_once=at_once)
+
+
+def iterate_to_sweep(assets: QuerySet[Asset], *, at_once: int) -> Iterator[list[Asset]]:
+    """Yield assets that are not cleaned, each once, whatever becomes of it meanwhile."""
+    rest = to_sweep = assets.filter(cleaned_at=None).order_by("upload_expires_at", "pk")
+    while found := list(rest[:at_once]):
+        yield found
+        last = found[-1]
+        after = Q(upload_expires_at__gt=last.upload_expires_at) | Q(pk__gt=last.pk)
+        rest = to_sweep.filter(after, upload_expires_at__gte=last.upload_expires_at)

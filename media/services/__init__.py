@@ -1,6 +1,14 @@
 """The only writers of assets, and of what they cost."""
 
-from media.services.arrears import climb_ladder, collect_arrears, delete_unpaid, remind_unpaid, uploads_are_stopped
+from media.services.arrears import (
+    FILES_DELETED_AFTER,
+    UPLOADS_STOP_AFTER,
+    climb_ladder,
+    collect_arrears,
+    delete_unpaid,
+    remind_unpaid,
+    uploads_are_stopped,
+)
 from media.services.bills import Bills, DayNotOver, bill_account, bill_storage
 from media.services.deletions import Swept, UnknownAsset, delete_all_assets, delete_asset, forget_files, sweep
 from media.services.reconcile import Comparison, Difference, NothingInCommon, reconcile_media
@@ -19,6 +27,8 @@ from media.services.uploads import (
 )
 
 __all__ = [
+    "FILES_DELETED_AFTER",
+    "UPLOADS_STOP_AFTER",
     "Bills",
     "Comparison",
     "DayNotOver",

@@ -125,13 +125,21 @@ def remind_unpaid() -> None:
 
 
 def delete_unpaid(*, now: datetime) -> int:
-    """This will delete the files of every account at the ladder's end, and return how many they were.
+    """This will delete the files of every account at the ladder's end, and return how many they were. Before each batch
+    it collects, and it stops as soon as everything is paid.
 
     :raises credits_services.AccountsFailed: at the end, if the bucket kept files of some accounts; call again.
     """
     due = selectors.iterate_accounts_to_empty()
-    delete = deletions.delete_unpaid_assets
-    return sum(credits_services.act_on_each(due, lambda user_id: delete(user_id=user_id, now=now)))
+
+    def is_unpaid(account: StorageAccount) -> bool:
+        settle(account, now=now)  # as in `climb`
+        return account.step == Step.FILES_DELETED
+
+    def delete(user_id: UUID) -> int:
+        return deletions.delete_batches(user_id=user_id, now=now, is_due=is_unpaid)
+
+    return sum(credits_services.act_on_each(due, delete))
 
 
 def climb(*, user_id: UUID, now: datetime) -> int:
@@ -174,7 +182,7 @@ def tell(account: StorageAccount) -> None:
         template=MAIL_TEMPLATES[Step(account.step)],
         cause=f"storage unpaid since {since.isoformat()}",
         context={
-            "arrears_credits": f"{account.arrears_credits.normalize():f}",
+            "arrears_credits": account.arrears_credits,
             "uploads_stop_at": since + UPLOADS_STOP_AFTER,
             "files_deleted_at": since + FILES_DELETED_AFTER,
         },

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, F, Sum
 from django.db.models.functions import Floor
 
@@ -19,7 +19,7 @@ from media import selectors
 from media.models import Asset, AssetCount, StorageAccount, StorageDay
 from media.selectors import ASSETS_PER_BLOCK, KeyedAsset, StorageSums
 from media.services import accounts
-from media.storage import FileMissing, R2Client, StoredFile, get_r2_client
+from media.storage import FileMissing, R2Client, StorageUnavailable, StoredFile, get_r2_client
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 from smartspec.watching import services as watching_services
@@ -106,13 +106,29 @@ class Findings:
 
     def settle(self, difference: Difference, repair: Repair, *, is_repaired: bool) -> None:
         """This will put one difference right, or leave it, and tell of it."""
-        if is_repaired:
-            repair()
+        is_repaired = is_repaired and put_right(difference, repair)
         self.progress.repaired += is_repaired
         self.progress.remaining += not is_repaired
         log.warning("Media differ", is_repaired=is_repaired, kind=difference.kind, object_id=difference.object_id)
         if self.on_difference is not None:
             self.on_difference(difference, is_repaired)
+
+
+def put_right(difference: Difference, repair: Repair) -> bool:
+    """This will put a difference right, and tell whether it could. One that cannot be keeps no other waiting.
+
+    :raises storage.StorageUnavailable: the bucket cannot be reached, so none of them can.
+    """
+    try:
+        repair()
+    except StorageUnavailable:
+        raise
+    except Exception:
+        if not connection.is_usable():  # it is not this difference
+            raise
+        log.exception("Media not put right", kind=difference.kind, object_id=difference.object_id)
+        return False
+    return True
 
 
 def reconcile_media(
@@ -128,8 +144,9 @@ def reconcile_media(
     it found is kept for operators to see.
 
     With `is_repair`, an asset whose file is missing ends, a file without an asset is deleted, and sizes and counters
-    become what is really there. With a `limit`, no asset ends when more than so many files are missing, and no file is
-    deleted when more than so many belong to nobody. `is_all_lost` says that an empty bucket is the right one.
+    become what is really there; what cannot be put right is logged, and remains. With a `limit`, no asset ends when
+    more than so many files are missing, and no file is deleted when more than so many belong to nobody. `is_all_lost`
+    says that an empty bucket is the right one.
 
     :raises NothingInCommon: a repair would end every asset, or delete every file.
     :raises storage.StorageUnavailable: the bucket cannot be read.
@@ -143,15 +160,15 @@ def reconcile_media(
             watching_services.record_proof(name=PROOF, holds=False, detail=error.detail, now=now)
             raise
     findings = Findings(progress, is_repair=is_repair, limit=limit, on_difference=on_difference)
+    for sums in selectors.iterate_storage_sums():  # first: whatever is put right reckons from the counters
+        if sums.counted != sums.summed:
+            compare_counters(sums, now=now, found=findings.add)
     for file, asset in walk(bucket, progress):
         compare(bucket, file, asset, now=now, found=findings.add)
         if on_progress is not None:
             on_progress(progress)
     for kind in FINAL:
         findings.settle_waiting(kind, is_repaired=is_repair)
-    for sums in selectors.iterate_storage_sums():
-        if sums.counted != sums.summed:
-            compare_counters(sums, now=now, found=findings.add)
     detail = (
         f"{progress.objects} files and {progress.assets} assets compared: {progress.repaired} differences put right,"
         f" {progress.remaining} remain"
@@ -256,20 +273,20 @@ def look(bucket: R2Client, key: str) -> StoredFile | None:
 
 
 def compare_counters(sums: StorageSums, *, now: datetime, found: Callable[[Difference, Repair], None]) -> None:
-    """Look at an account's counters again, under its lock, and let them be corrected there."""
+    """Look at an account's counters again, under its lock."""
     with transaction.atomic():
         account = accounts.lock_account(user_id=sums.user_id)
-        counted, summed = (count(account), add_up(account))
-        if counted != summed:
-            found(
-                Difference(
-                    COUNTERS,
-                    str(sums.user_id),
-                    sums.user_id,
-                    f"used bytes, stored bytes and assets are counted as {counted} and add up to {summed}",
-                ),
-                lambda: correct_counters(account, now=now),
-            )
+        counted, summed = count(account), add_up(account)
+    if counted != summed:
+        found(
+            Difference(
+                COUNTERS,
+                str(sums.user_id),
+                sums.user_id,
+                f"used bytes, stored bytes and assets are counted as {counted} and add up to {summed}",
+            ),
+            lambda: correct_counters(user_id=sums.user_id, now=now),
+        )
 
 
 # --- Putting right ------------------------------------------------------------------------------------------------
@@ -297,19 +314,21 @@ def correct_size(asset: Asset, size_bytes: int, *, now: datetime) -> None:
         asset.save(update_fields=["size_bytes"])
 
 
-def correct_counters(account: StorageAccount, *, now: datetime) -> None:
-    """This will count an account's assets anew. The account is locked."""
-    StorageDay.objects.bulk_create(accounts.meter(account, until=now))
-    account.used_bytes, account.stored_bytes, _ = add_up(account)
-    account.save()
-    AssetCount.objects.filter(user_id=account.user_id).delete()
-    blocks = (
-        Asset.objects.filter(user_id=account.user_id, status=Asset.Status.STORED)
-        .annotate(block=Floor(F("number") / ASSETS_PER_BLOCK))
-        .values("kind", "block")
-        .annotate(assets=Count("pk"))
-    )
-    AssetCount.objects.bulk_create(AssetCount(user_id=account.user_id, **block) for block in blocks)
+def correct_counters(*, user_id: UUID, now: datetime) -> None:
+    """This will count an account's assets anew."""
+    with transaction.atomic():
+        account = accounts.lock_account(user_id=user_id)
+        StorageDay.objects.bulk_create(accounts.meter(account, until=now))
+        account.used_bytes, account.stored_bytes, _ = add_up(account)
+        account.save()
+        AssetCount.objects.filter(user_id=user_id).delete()
+        blocks = (
+            Asset.objects.filter(user_id=user_id, status=Asset.Status.STORED)
+            .annotate(block=Floor(F("number") / ASSETS_PER_BLOCK))
+            .values("kind", "block")
+            .annotate(assets=Count("pk"))
+        )
+        AssetCount.objects.bulk_create(AssetCount(user_id=user_id, **block) for block in blocks)
 
 
 def count(account: StorageAccount) -> tuple[int, int, int]:

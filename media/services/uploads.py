@@ -11,9 +11,10 @@ from media import kinds, selectors
 from media.models import Asset
 from media.services import accounts, arrears
 from media.services.deletions import UnknownAsset
-from media.storage import FileMissing, StoredFile, get_r2_client
+from media.storage import FileMissing, R2Client, StoredFile, get_r2_client
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
+from smartspec.templatetags.amounts import credits_text
 from smartspec.users.models import User
 
 log = get_logger(__name__)
@@ -113,8 +114,7 @@ def create_upload(
             f"A file may have {LARGEST_UPLOAD_BYTES} bytes at most.", size_bytes=size_bytes, max=LARGEST_UPLOAD_BYTES
         )
     bucket = get_r2_client()
-    if not User.objects.filter(pk=user_id, is_active=True).exists():
-        raise UnknownUser("There is no such user.")
+    require_active(user_id=user_id)
 
     asset_id = uuid.uuid4()
     asset = Asset(
@@ -142,6 +142,15 @@ def create_upload(
     return Upload(asset, signed.method, signed.url, signed.headers, asset.upload_expires_at)
 
 
+def require_active(*, user_id: UUID) -> None:
+    """This will let users pass who are here, and have not asked to be forgotten.
+
+    :raises UnknownUser: there is no such user.
+    """
+    if not User.objects.filter(pk=user_id, is_active=True).exists():
+        raise UnknownUser("There is no such user.")
+
+
 def require_paid(*, user_id: UUID, now: datetime) -> None:
     """This will let users pass whose storage is paid, after a last attempt to collect what is owed.
 
@@ -153,7 +162,7 @@ def require_paid(*, user_id: UUID, now: datetime) -> None:
     if arrears.uploads_are_stopped(user_id=user_id, now=now):
         owed = selectors.get_usage(user_id=user_id, now=now).arrears_credits
         raise UploadsStopped(
-            f"Your storage is unpaid: {owed.normalize():f} credits are owed. Buy credits to upload again.",
+            f"Your storage is unpaid: {credits_text(owed)} credits are owed. Buy credits to upload again.",
             arrears_credits=owed,
         )
 
@@ -161,12 +170,14 @@ def require_paid(*, user_id: UUID, now: datetime) -> None:
 def announce(asset: Asset, *, quota_bytes: int, now: datetime) -> None:
     """This will number an asset and put it into the quota. Of two that only one fits, the second is refused.
 
+    :raises UnknownUser: they have just asked to be forgotten.
     :raises QuotaExceeded: there is no room for it.
     :raises TooManyFiles: there are too many.
     """
     accounts.open_account(user_id=asset.user_id, now=now)
     with transaction.atomic():
         account = accounts.lock_account(user_id=asset.user_id)
+        require_active(user_id=asset.user_id)  # again: an erasure has had the account before us, or waits for it
         if account.used_bytes + asset.size_bytes > quota_bytes:
             raise QuotaExceeded(
                 f"This file needs {asset.size_bytes} bytes, and {max(quota_bytes - account.used_bytes, 0)} of your"
@@ -210,23 +221,42 @@ def complete_upload(*, asset_id: str, now: datetime, user_id: UUID | None = None
     return asset
 
 
-def require_announced(asset: Asset) -> StoredFile:
+def require_announced(asset: Asset) -> None:
     """This will let a file pass that has the announced size and type, and delete any other.
 
     :raises UploadMissing, UploadMismatch: see `complete_upload`.
     """
-    bucket = get_r2_client()
-    try:
-        found = bucket.get_file_info(asset.key)
-    except FileMissing as error:
-        raise UploadMissing("The file has not arrived. Send it to the upload URL first.") from error
-    if (found.size_bytes, found.content_type) == (asset.size_bytes, asset.content_type):
-        return found
+    if is_announced(asset, find_upload(asset, get_r2_client())):
+        return
+    with transaction.atomic():
+        # Another may have deleted it, and the right one arrived. The asset alone is locked: no bill waits for a bucket.
+        if not Asset.objects.select_for_update().filter(pk=asset.pk, status=Asset.Status.UPLOADING):
+            return  # the caller sees what has become of it
+        bucket = get_r2_client(is_impatient=True)
+        found = find_upload(asset, bucket)
+        if is_announced(asset, found):
+            return
+        bucket.delete_file(asset.key)
     log.warning("Upload differs", asset_id=str(asset.pk), size_bytes=found.size_bytes, content_type=found.content_type)
-    bucket.delete_file(asset.key)
     raise UploadMismatch(
         f"Announced were {asset.size_bytes} bytes of {asset.content_type}; {found.size_bytes} of"
         f" {found.content_type or 'no type'} have arrived. They were deleted; please upload again.",
         size_bytes=found.size_bytes,
         content_type=found.content_type,
     )
+
+
+def find_upload(asset: Asset, bucket: R2Client) -> StoredFile:
+    """Return what has arrived in the bucket.
+
+    :raises UploadMissing: nothing has.
+    """
+    try:
+        return bucket.get_file_info(asset.key)
+    except FileMissing as error:
+        raise UploadMissing("The file has not arrived. Send it to the upload URL first.") from error
+
+
+def is_announced(asset: Asset, found: StoredFile) -> bool:
+    """Tell whether a file is what was announced, as far as the bucket knows."""
+    return (found.size_bytes, found.content_type) == (asset.size_bytes, asset.content_type)

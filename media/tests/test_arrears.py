@@ -310,6 +310,23 @@ class TestDeletion:
         assert not Asset.objects.filter(status="stored").exists()
         assert [kind for kind, _ in steps()] == ["warned", "uploads_stopped", "files_deleted"]
 
+    def test_collects_before_it_begins_from_whoever_has_just_bought_credits(self, give: Callable[..., None]) -> None:
+        due = ELEVENTH + 60 * DAY
+        assert services.climb_ladder(now=due) == 1
+        give("1000", at=due)
+        assert services.delete_unpaid(now=due + timedelta(minutes=1)) == 0
+        assert Asset.objects.filter(status="stored").count() == MANY
+        assert (steps()[-1], arrears()) == (("paid", "05-10"), 0)
+
+    def test_collects_between_goes_from_whoever_buys_credits_meanwhile(
+        self, give: Callable[..., None], settings: Any
+    ) -> None:
+        outage.happen_first.append(lambda: give("1", at=ELEVENTH + 60 * DAY))
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.linger"
+        climb(now=ELEVENTH + 60 * DAY)
+        assert Asset.objects.filter(status="stored").count() == 1
+        assert steps()[-2:] == [("files_deleted", "05-10"), ("paid", "05-10")]
+
     def test_spares_whoever_can_pay_just_before(self, give: Callable[..., None]) -> None:
         give("1", at=ELEVENTH + 60 * DAY)
         assert climb(now=ELEVENTH + 60 * DAY) == 0

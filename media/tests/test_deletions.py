@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from media import selectors, services
-from media.models import Asset
+from credits import services as credits_services
+from media import selectors, services, tasks
+from media.models import Asset, StorageAccount
 from media.storage import R2Client, StorageUnavailable
+from media.tests import outage
 from media.tests.conftest import PNG, Announce, Store, put
 
 pytestmark = pytest.mark.django_db
@@ -131,6 +133,33 @@ class TestSweep:
         assert usage(now).used_bytes == 0
         with pytest.raises(services.UnknownAsset):
             services.complete_upload(asset_id=str(announced.asset.pk), now=now + 2 * HOUR)
+
+    def test_gets_past_files_that_the_bucket_keeps(
+        self, announce: Announce, r2: R2Client, settings: Any, now: datetime
+    ) -> None:
+        sent = [announce() for _ in range(5)]
+        for upload in sent:
+            put(upload.url, PNG, upload.headers)
+        assets = sorted((upload.asset for upload in sent), key=lambda asset: asset.pk)
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.keep"
+        outage.kept_keys.update(asset.key for asset in assets[:3])
+        swept = services.sweep(now=now + URL_USED_FOR, at_once=2)
+        assert (swept.expired, swept.cleaned, swept.kept) == (5, 2, 3)
+        assert [r2.file_exists(asset.key) for asset in assets] == [True, True, True, False, False]
+        outage.kept_keys.clear()
+        assert services.sweep(now=now + URL_USED_FOR, at_once=2).cleaned == 3
+
+    def test_of_an_account_that_fails_keeps_no_other_waiting_and_is_told(
+        self, alice: Any, bob: Any, announce: Announce, set_clock: Callable[[datetime], None], now: datetime
+    ) -> None:
+        announce(), announce(user_id=bob.pk, now=now + MINUTE)
+        StorageAccount.objects.filter(user=alice).update(used_bytes=1)
+        set_clock(now + 2 * HOUR)
+        with pytest.raises(credits_services.AccountsFailed, match="files of 1 account"):
+            tasks.sweep(timestamp=0)
+        assert Asset.objects.get(cleaned_at__isnull=False).user_id == bob.pk
+        services.reconcile_media(now=now + 2 * HOUR, is_repair=True)
+        assert services.sweep(now=now + 2 * HOUR).cleaned == 1
 
     def test_leaves_what_is_stored(self, upload: Store, r2: R2Client, now: datetime) -> None:
         asset = upload()

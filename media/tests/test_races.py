@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from credits import selectors as credits_selectors
@@ -19,6 +19,7 @@ from media.models import Asset, StorageAccount, StorageDay
 from media.services import accounts
 from media.storage import R2Client
 from media.tests.conftest import GIGABYTE, MEGABYTE, PNG, Announce, Store, ledger_lines, put
+from smartspec.users import services as users_services
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,6 +28,17 @@ ELEVENTH = datetime(2026, 3, 11, 0, 11, tzinfo=UTC)
 
 def refusals(answers: list[Any]) -> list[type]:
     return [type(answer) for answer in answers if isinstance(answer, services.QuotaExceeded | services.UnknownAsset)]
+
+
+def wait_until_somebody_waits() -> None:
+    """Wait until another connection waits for what this one has locked."""
+    with connection.cursor() as cursor:
+        for _ in range(500):
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))")
+            if cursor.fetchone() != (0,):
+                return
+            time.sleep(0.01)
+    pytest.fail("Nobody waits for a lock.")
 
 
 class TestRace:
@@ -100,6 +112,47 @@ class TestRace:
         (signed_at,) = parse_qs(urlsplit(announced.url).query)["X-Amz-Date"]
         expires_at = datetime.strptime(signed_at, "%Y%m%dT%H%M%S%z") + timedelta(seconds=900)
         assert expires_at <= announced.expires_at + timedelta(seconds=1)
+
+
+class TestErasure:
+    """Whoever comes second waits for the account; whichever that is, nothing stays behind."""
+
+    def race(self, first: Callable[[], Any], second: Callable[[], Any]) -> Any:
+        """Do the second while the first is being done, and return what it answered or refused."""
+        is_held = Event()
+
+        def run(n: int) -> Any:
+            if n:
+                is_held.wait()
+                return second()
+            with transaction.atomic():
+                first()
+                is_held.set()
+                wait_until_somebody_waits()
+            return None
+
+        return at_once(2, run)[1]
+
+    def test_is_seen_by_an_upload_that_had_begun(self, alice: Any, announce: Announce, now: datetime) -> None:
+        announce()
+
+        def erase() -> None:
+            accounts.lock_account(user_id=alice.pk)
+            users_services.request_erasure(user=alice, now=now)
+
+        assert isinstance(self.race(erase, announce), services.UnknownUser)
+        assert Asset.objects.count() == 1
+
+    def test_forgets_the_name_of_an_upload_that_is_just_announced(
+        self, alice: Any, announce: Announce, now: datetime
+    ) -> None:
+        announce()
+        self.race(
+            lambda: announce(filename="my secret.png", reference_id="my job"),
+            lambda: services.forget_files(user_id=alice.pk, now=now),
+        )
+        kept = Asset.objects.values_list("status", "filename", "reference_id")
+        assert list(kept) == [("deleted", "", "")] * 2
 
 
 class TestBillers:

@@ -12,7 +12,8 @@ from django.core.management import CommandError, call_command
 
 from media import services, tasks, watching
 from media.models import Asset, AssetCount, StorageAccount, StorageDay
-from media.storage import R2Client
+from media.storage import R2Client, StorageUnavailable
+from media.tests import outage
 from media.tests.conftest import PNG, Announce, Store, assert_counters, put
 from smartspec import clock
 
@@ -228,6 +229,38 @@ class TestWrongCounters:
         assert differences(is_repair=True) == [("wrong_counters", str(alice.pk), True)]
         assert_counters(StorageAccount.objects.get())
         assert differences() == []
+
+    def test_are_counted_anew_before_anything_is_reckoned_from_them(
+        self, upload: Store, alice: Any, r2: R2Client
+    ) -> None:
+        lost, _ = upload(), upload()
+        r2.delete_file(lost.key)
+        StorageAccount.objects.update(stored_bytes=0)
+        assert differences(is_repair=True) == [
+            ("wrong_counters", str(alice.pk), True),
+            ("missing_object", str(lost.pk), True),
+        ]
+        assert differences() == []
+
+
+class TestWhatCannotBePutRight:
+    def test_keeps_nothing_else_waiting_and_is_told(
+        self, alice: Any, upload: Store, r2: R2Client, settings: Any
+    ) -> None:
+        upload()
+        first, second = sorted(lay(r2, f"generations/{alice.pk}/{uuid4()}.png") for _ in range(2))
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.keep"
+        outage.kept_keys.add(first)
+        output, code = run("--repair")
+        assert (code, f"differs: orphan_object {first}" in output, r2.file_exists(second)) == (1, True, False)
+        outage.kept_keys.clear()
+        assert differences(is_repair=True) == [("orphan_object", first, True)]
+
+    def test_waits_for_a_bucket_that_cannot_be_reached(self, upload: Store, orphan: str, settings: Any) -> None:
+        upload()
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.refuse_deletions"
+        with pytest.raises(StorageUnavailable):
+            differences(is_repair=True)
 
 
 class TestOperators:

@@ -1,5 +1,6 @@
 """Uploads: announced, signed, sent straight to the bucket, and looked at there."""
 
+import io
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from media import kinds, services
 from media.models import Asset, StorageAccount
 from media.storage import R2Client
+from media.tests import outage
 from media.tests.conftest import GIGABYTE, MEGABYTE, PNG, Announce, Store, fetch, put
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +151,26 @@ class TestCompleting:
         assert Asset.objects.get().status == "uploading"
         assert put(announced.url, PNG, announced.headers).status_code == 200
         assert services.complete_upload(asset_id=str(announced.asset.pk), now=now).status == "stored"
+
+    @pytest.mark.parametrize("is_completed", [False, True])
+    def test_never_deletes_the_right_file_that_has_taken_its_place(
+        self, announce: Announce, r2: R2Client, settings: Any, now: datetime, is_completed: bool
+    ) -> None:
+        announced = announce()
+        asset_id = str(announced.asset.pk)
+
+        def another_completes_and_sends_again() -> None:
+            with pytest.raises(services.UploadMismatch):
+                services.complete_upload(asset_id=asset_id, now=now)
+            assert put(announced.url, PNG, announced.headers).status_code == 200
+            if is_completed:
+                services.complete_upload(asset_id=asset_id, now=now)
+
+        r2.upload_fileobj(fileobj=io.BytesIO(b"another"), key=announced.asset.key, content_type="image/png")
+        outage.happen_first.append(another_completes_and_sends_again)
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.answer_late"
+        assert services.complete_upload(asset_id=asset_id, now=now).status == "stored"
+        assert r2.file_exists(announced.asset.key)
 
     def test_is_the_owners_alone(self, upload: Store, announce: Announce, bob: Any, now: datetime) -> None:
         for asset in (upload(), announce().asset):

@@ -2,7 +2,6 @@
 
 import sys
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from media import services
 from smartspec import clock
 from smartspec.errors import DomainError
+from smartspec.templatetags.amounts import credits_text
 
 PROGRESS_EVERY = 1000
 
@@ -34,7 +34,9 @@ class Command(BaseCommand):
             nonlocal shown
             if bills.accounts - shown >= PROGRESS_EVERY:
                 shown = bills.accounts
-                self.stderr.write(f"{bills.accounts} accounts, {bills.days} days, {plain(bills.credits)} credits")
+                self.stderr.write(
+                    f"{bills.accounts} accounts, {bills.days} days, {credits_text(bills.credits)} credits"
+                )
 
         try:
             bills = services.bill_storage(
@@ -42,21 +44,15 @@ class Command(BaseCommand):
             )
         except DomainError as error:
             raise CommandError(error.detail) from error
+        cost = credits_text(bills.credits)
         if options["dry_run"]:
-            self.stdout.write(
-                f"{bills.accounts} accounts would be charged {plain(bills.credits)} credits for {bills.days} days."
-            )
+            self.stdout.write(f"{bills.accounts} accounts would be charged {cost} credits for {bills.days} days.")
         else:
             self.stdout.write(
-                f"{bills.accounts} accounts were charged {plain(bills.credits)} credits for {bills.days} days:"
-                f" {plain(bills.paid)} paid, {plain(bills.credits - bills.paid)} in arrears."
-                f" {plain(bills.collected)} of older arrears were paid."
+                f"{bills.accounts} accounts were charged {cost} credits for {bills.days} days:"
+                f" {credits_text(bills.paid)} paid, {credits_text(bills.credits - bills.paid)} in arrears."
+                f" {credits_text(bills.collected)} of older arrears were paid."
             )
         if bills.failed:
             self.stderr.write(f"{bills.failed} accounts failed; the log says why.")
             sys.exit(1)
-
-
-def plain(credits: Decimal) -> str:
-    """Write a number of credits for a person: 1, 0.5, 1000."""
-    return f"{credits.normalize():f}"
