@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from credits import catalogue, ledger, selectors, sources
@@ -40,16 +41,20 @@ def give_allowances(*, account_id: UUID, now: datetime, until: datetime | None =
 
     :raises UnknownAccount: there is no such user.
     """
-    if ledger.call("credits_touch", account_id, now, plain=("account_id",))["account_id"] is None:
-        raise UnknownAccount(account_id)
-    account = Account.objects.select_related("user").get(pk=account_id)
-    if account.plan_source == sources.FREE:
-        answers = _give_free(account, _find_plan(sources.FREE), now)
-    elif account.paid_until is None or account.paid_from is None:
-        return []
-    else:
-        paid = PaidTime(account.plan_id, account.plan_source, account.anchor_at, account.paid_from, account.paid_until)
-        answers = _give_paid(account_id, paid, now, until or now)
+    # What is given depends on the plan state, which must not change before it is given: the account stays locked.
+    with transaction.atomic():
+        if ledger.call("credits_touch", account_id, now, plain=("account_id",))["account_id"] is None:
+            raise UnknownAccount(account_id)
+        account = Account.objects.select_related("user").get(pk=account_id)
+        if account.plan_source == sources.FREE:
+            answers = _give_free(account, _find_plan(sources.FREE), now)
+        elif account.paid_until is None or account.paid_from is None:
+            answers = []
+        else:
+            paid = PaidTime(
+                account.plan_id, account.plan_source, account.anchor_at, account.paid_from, account.paid_until
+            )
+            answers = _give_paid(account_id, paid, now, until or now)
     return [answer for answer in answers if not answer.is_replay]
 
 
