@@ -61,12 +61,12 @@ def set_plan(
 def end_grace(*, account_id: UUID, source: str, now: datetime) -> None:
     """This will end the allowance lots of a plan source whose period is over: the renewal has failed.
 
-    A paid plan's lot lives 72 hours past its period while the renewal invoice is on its way; this ends the wait.
+    A paid plan's lot lives 72 hours past its period while the renewal invoice is on its way; this ends the wait, now:
+    until now it could be spent.
     """
     state = selectors.get_plan_state(account_id=account_id, now=now)
-    end_at = min(state.period_start, now)
-    latest = end_at + selectors.RENEWAL_GRACE
-    ledger.call_value("credits_end_lots", account_id, sources.allowances_of(source), end_at, latest, now)
+    latest = state.period_start + selectors.RENEWAL_GRACE
+    ledger.call_value("credits_end_lots", account_id, sources.allowances_of(source), now, latest, now)
 
 
 def expire(*, now: datetime, limit: int | None = None, dry_run: bool = False) -> Expired:

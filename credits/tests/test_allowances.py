@@ -248,6 +248,15 @@ class TestPaid:
         services.end_grace(account_id=account_id, source="sub_1", now=failed_at)
         assert available(failed_at) == 0
 
+    def test_ends_when_we_hear_that_the_renewal_failed_and_not_before(
+        self, account_id: UUID, subscribe: Any, now: datetime
+    ) -> None:
+        begun_at, closes_at, heard_at = at(2025, 12, 31, 20), at(2026, 1, 31, 23), at(2026, 2, 1, 2)
+        subscribe(at(2026, 1, 31, 20), at=begun_at, anchor_at=begun_at)
+        services.end_grace(account_id=account_id, source="sub_1", now=heard_at)
+        assert selectors.balance_at(account_id=account_id, at=closes_at) == 500
+        assert selectors.balance_at(account_id=account_id, at=heard_at) == 0
+
     def test_keeps_its_anchor_and_its_lot_when_the_plan_changes(
         self, account_id: UUID, subscribe: Any, now: datetime, available: Available
     ) -> None:
