@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from uuid import UUID
 
 from django.conf import settings
@@ -129,16 +130,26 @@ def _give_paid(
         ).values_list("source", flat=True)
     )
     answers = []
-    n = 0
-    while (period := nth_period(paid.anchor_at, n)).start_at < paid.paid_until and period.start_at <= min(now, until):
-        n += 1
+    for n in count():
+        period = nth_period(paid.anchor_at, n)
+        if period.start_at >= paid.paid_until or period.start_at > min(now, until):
+            break
         if period.start_at < paid.paid_from or sources.allowance(paid.source, period.start_at) in given:
             continue
         if period.end_at > now and not is_late:
             expires_at = period.end_at + selectors.RENEWAL_GRACE
         else:
             expires_at = now + (period.end_at - period.start_at)
-        answer = _give(account_id, paid.source, plan, period, now, expires_at=expires_at, address_hash=None)
+        last = nth_period(paid.anchor_at, n - 1)
+        answer = _give(
+            account_id,
+            paid.source,
+            plan,
+            period,
+            now,
+            expires_at=expires_at,
+            ends=sources.allowance(paid.source, last.start_at),
+        )
         if answer is not None:
             answers.append(answer)
     return answers
@@ -156,8 +167,10 @@ def _give(
     now: datetime,
     *,
     expires_at: datetime,
-    address_hash: str | None,
+    ends: str = "",
+    address_hash: str | None = None,
 ) -> Granted | None:
+    """Give one period its allowance, which ends that of source `ends`: the last period's, which waited for this one."""
     row = ledger.call(
         "credits_give_allowance",
         account_id,
@@ -166,7 +179,7 @@ def _give(
         DEFAULT_PRIORITY,
         expires_at,
         period.end_at,
-        sources.allowances_of(source),
+        ends,
         period.start_at + selectors.RENEWAL_GRACE,
         address_hash,
         f"{plan.display_name} credits for {period.start_at:%-d %B %Y} to {period.end_at:%-d %B %Y}",

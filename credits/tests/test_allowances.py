@@ -257,6 +257,19 @@ class TestPaid:
         assert selectors.balance_at(account_id=account_id, at=closes_at) == 500
         assert selectors.balance_at(account_id=account_id, at=heard_at) == 0
 
+    def test_that_we_learned_of_late_lives_as_long_as_was_promised(
+        self, account_id: UUID, subscribe: Any, available: Available
+    ) -> None:
+        learned_at, renewed_at = at(2026, 5, 3, 12), at(2026, 6, 1, 1)
+        april, _ = subscribe(at(2026, 6, 1), at=learned_at, anchor_at=at(2026, 4, 1))
+        promised_until = at(2026, 6, 2, 12)
+        assert april.grant.expires_at == promised_until
+        subscribe(at(2026, 7, 1), at=renewed_at, anchor_at=at(2026, 4, 1))
+        assert available(renewed_at) == 1000
+        services.end_grace(account_id=account_id, source="sub_1", now=at(2026, 6, 2))
+        assert available(at(2026, 6, 2)) == 1000
+        assert available(promised_until) == 500
+
     def test_keeps_its_anchor_and_its_lot_when_the_plan_changes(
         self, account_id: UUID, subscribe: Any, now: datetime, available: Available
     ) -> None:
