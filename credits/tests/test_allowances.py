@@ -288,10 +288,17 @@ class TestPaid:
 
 
 class TestPlanState:
-    def test_of_an_account_that_nothing_has_touched_is_free(self, account_id: UUID, now: datetime) -> None:
-        state = selectors.get_plan_state(account_id=account_id, now=now)
-        assert (state.plan, state.source, state.period_start) == ("free", "free", now)
-        assert state.next_allowance_at == at(2026, 4, 10, 12)
+    def test_of_an_account_that_nothing_has_touched_is_free_since_its_person_came(
+        self, account_id: UUID, now: datetime
+    ) -> None:
+        User.objects.filter(pk=account_id).update(created_at=at(2026, 1, 31))
+        for moment in (now, now + DAY):
+            state = selectors.get_plan_state(account_id=account_id, now=moment)
+            balance = selectors.get_balance(account_id=account_id, now=moment)
+            assert (state.plan, state.source, state.anchor_at) == ("free", "free", at(2026, 1, 31))
+            assert (state.period_start, state.period_end) == (at(2026, 2, 28), at(2026, 3, 31))
+            assert (balance.period_start, balance.period_end) == (at(2026, 2, 28), at(2026, 3, 31))
+            assert state.next_allowance_at is balance.next_allowance_at is None
 
     def test_knows_where_the_account_is_in_its_month(self, account_id: UUID, now: datetime) -> None:
         services.set_plan(
