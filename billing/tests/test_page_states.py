@@ -276,6 +276,7 @@ class TestUnconfirmedAddress:
     def test_is_promised_no_credits_of_frees(self) -> None:
         for is_verified in (True, False):
             person = Person(is_verified=is_verified, email=f"{is_verified}@smartspec.test".lower())
+            credits_services.give_allowances(account_id=person.user.pk, now=clock.now())
             assert ("Next credits" in person.browser("en").get("/account").content.decode()) == is_verified
 
 

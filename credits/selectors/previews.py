@@ -24,7 +24,8 @@ class RatePreview:
 
 
 def preview_rate(*, rate: Rate, now: datetime) -> RatePreview:
-    """Return what a rate would have made of the captured jobs of its operation, and model if it has one.
+    """Return what a rate would have made of the captured jobs of its operation and model; without a model, of all
+    models that have no rate of their own.
 
     Where less was captured than was held, the same share of the new price counts. A job that the rate does not know
     (a quality that it leaves out) keeps its price.
@@ -34,6 +35,9 @@ def preview_rate(*, rate: Rate, now: datetime) -> RatePreview:
     )
     if rate.model_id:
         done = done.filter(model_id=rate.model_id)
+    else:
+        own = Rate.objects.filter(operation=rate.operation, effective_from__lte=max(now, rate.effective_from))
+        done = done.exclude(model_id__in=own.exclude(model_id="").values("model_id"))
     in_effect = catalogue.get().rate(rate.operation, "", now) if rate.operation == Rate.Operation.STORAGE else None
     jobs, old, new = 0, ZERO, ZERO
     alike = done.values("model_id", "parameters").annotate(

@@ -1,7 +1,7 @@
 """What concerns an account as a whole: freezing, its plan, and the end of what is due."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from credits import ledger, selectors, sources
@@ -59,14 +59,15 @@ def set_plan(
 
 
 def end_grace(*, account_id: UUID, source: str, now: datetime) -> None:
-    """This will end the allowance lots of a plan source whose period is over: the renewal has failed.
+    """This will end the allowance of a plan source's last period: the renewal has failed.
 
-    A paid plan's lot lives 72 hours past its period while the renewal invoice is on its way; this ends the wait.
+    A paid plan's lot lives 72 hours past its period while the renewal invoice is on its way; this ends the wait, now:
+    until now it could be spent. One that we learned of late lives on for as long as was promised.
     """
     state = selectors.get_plan_state(account_id=account_id, now=now)
-    end_at = min(state.period_start, now)
-    latest = end_at + selectors.RENEWAL_GRACE
-    ledger.call_value("credits_end_lots", account_id, sources.allowances_of(source), end_at, latest, now)
+    last = selectors.month_at(anchor_at=state.anchor_at, at=state.period_start - timedelta(microseconds=1))
+    latest = last.end_at + selectors.RENEWAL_GRACE
+    ledger.call_value("credits_end_lots", account_id, sources.allowance(source, last.start_at), now, latest, now)
 
 
 def expire(*, now: datetime, limit: int | None = None, dry_run: bool = False) -> Expired:

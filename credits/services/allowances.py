@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from credits import catalogue, ledger, selectors, sources
@@ -40,16 +42,20 @@ def give_allowances(*, account_id: UUID, now: datetime, until: datetime | None =
 
     :raises UnknownAccount: there is no such user.
     """
-    if ledger.call("credits_touch", account_id, now, plain=("account_id",))["account_id"] is None:
-        raise UnknownAccount(account_id)
-    account = Account.objects.select_related("user").get(pk=account_id)
-    if account.plan_source == sources.FREE:
-        answers = _give_free(account, _find_plan(sources.FREE), now)
-    elif account.paid_until is None or account.paid_from is None:
-        return []
-    else:
-        paid = PaidTime(account.plan_id, account.plan_source, account.anchor_at, account.paid_from, account.paid_until)
-        answers = _give_paid(account_id, paid, now, until or now)
+    # What is given depends on the plan state, which must not change before it is given: the account stays locked.
+    with transaction.atomic():
+        if ledger.call("credits_touch", account_id, now, plain=("account_id",))["account_id"] is None:
+            raise UnknownAccount(account_id)
+        account = Account.objects.select_related("user").get(pk=account_id)
+        if account.plan_source == sources.FREE:
+            answers = _give_free(account, _find_plan(sources.FREE), now)
+        elif account.paid_until is None or account.paid_from is None:
+            answers = []
+        else:
+            paid = PaidTime(
+                account.plan_id, account.plan_source, account.anchor_at, account.paid_from, account.paid_until
+            )
+            answers = _give_paid(account_id, paid, now, until or now)
     return [answer for answer in answers if not answer.is_replay]
 
 
@@ -124,16 +130,26 @@ def _give_paid(
         ).values_list("source", flat=True)
     )
     answers = []
-    n = 0
-    while (period := nth_period(paid.anchor_at, n)).start_at < paid.paid_until and period.start_at <= min(now, until):
-        n += 1
+    for n in count():
+        period = nth_period(paid.anchor_at, n)
+        if period.start_at >= paid.paid_until or period.start_at > min(now, until):
+            break
         if period.start_at < paid.paid_from or sources.allowance(paid.source, period.start_at) in given:
             continue
         if period.end_at > now and not is_late:
             expires_at = period.end_at + selectors.RENEWAL_GRACE
         else:
             expires_at = now + (period.end_at - period.start_at)
-        answer = _give(account_id, paid.source, plan, period, now, expires_at=expires_at, address_hash=None)
+        last = nth_period(paid.anchor_at, n - 1)
+        answer = _give(
+            account_id,
+            paid.source,
+            plan,
+            period,
+            now,
+            expires_at=expires_at,
+            ends=sources.allowance(paid.source, last.start_at),
+        )
         if answer is not None:
             answers.append(answer)
     return answers
@@ -151,8 +167,10 @@ def _give(
     now: datetime,
     *,
     expires_at: datetime,
-    address_hash: str | None,
+    ends: str = "",
+    address_hash: str | None = None,
 ) -> Granted | None:
+    """Give one period its allowance, which ends that of source `ends`: the last period's, which waited for this one."""
     row = ledger.call(
         "credits_give_allowance",
         account_id,
@@ -161,7 +179,7 @@ def _give(
         DEFAULT_PRIORITY,
         expires_at,
         period.end_at,
-        sources.allowances_of(source),
+        ends,
         period.start_at + selectors.RENEWAL_GRACE,
         address_hash,
         f"{plan.display_name} credits for {period.start_at:%-d %B %Y} to {period.end_at:%-d %B %Y}",

@@ -16,9 +16,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from credits import selectors, services
+from credits import catalogue, selectors, services
 from credits.models import Entry, Plan, Rate
-from credits.tests.conftest import Give
+from credits.tests.conftest import Give, Place
 from smartspec import clock
 from smartspec.admin import ReadOnlyAdmin, lists
 from smartspec.testing import make_user
@@ -206,6 +206,21 @@ class TestRates:
         page = administrator.get(f"/admin/credits/rate/{Rate.objects.latest('effective_from').pk}/change/")
         # 1 + 1.5 + 1.5 before; 2 + 3 + 3 by the new rate
         assert "3 jobs cost 4 credits; at this rate they would have cost 8 (+100.0 %)" in page.content.decode()
+
+    def test_leave_out_what_a_model_costs_by_a_rate_of_its_own(
+        self, account_id: UUID, give: Give, place: Place
+    ) -> None:
+        now = clock.now()
+        give("100", now=now)
+        general = Rate.objects.get(operation="image_generation")
+        Rate.objects.create(
+            operation="image_generation", unit="image", base_credits=Decimal(3), model_id="flux", effective_from=now
+        )
+        catalogue.forget()
+        for model_id in ("flux", "sdxl"):
+            services.capture_hold(hold_id=place(1, model_id=model_id, now=now).id, now=now)
+        seen = selectors.preview_rate(rate=general, now=now)
+        assert (seen.jobs, seen.old_credits, seen.new_credits) == (1, 1, 1)
 
     def test_look_for_the_last_30_days_by_an_index(self, account_id: UUID) -> None:
         rate = Rate.objects.filter(operation="image_generation").get()

@@ -248,6 +248,28 @@ class TestPaid:
         services.end_grace(account_id=account_id, source="sub_1", now=failed_at)
         assert available(failed_at) == 0
 
+    def test_ends_when_we_hear_that_the_renewal_failed_and_not_before(
+        self, account_id: UUID, subscribe: Any, now: datetime
+    ) -> None:
+        begun_at, closes_at, heard_at = at(2025, 12, 31, 20), at(2026, 1, 31, 23), at(2026, 2, 1, 2)
+        subscribe(at(2026, 1, 31, 20), at=begun_at, anchor_at=begun_at)
+        services.end_grace(account_id=account_id, source="sub_1", now=heard_at)
+        assert selectors.balance_at(account_id=account_id, at=closes_at) == 500
+        assert selectors.balance_at(account_id=account_id, at=heard_at) == 0
+
+    def test_that_we_learned_of_late_lives_as_long_as_was_promised(
+        self, account_id: UUID, subscribe: Any, available: Available
+    ) -> None:
+        learned_at, renewed_at = at(2026, 5, 3, 12), at(2026, 6, 1, 1)
+        april, _ = subscribe(at(2026, 6, 1), at=learned_at, anchor_at=at(2026, 4, 1))
+        promised_until = at(2026, 6, 2, 12)
+        assert april.grant.expires_at == promised_until
+        subscribe(at(2026, 7, 1), at=renewed_at, anchor_at=at(2026, 4, 1))
+        assert available(renewed_at) == 1000
+        services.end_grace(account_id=account_id, source="sub_1", now=at(2026, 6, 2))
+        assert available(at(2026, 6, 2)) == 1000
+        assert available(promised_until) == 500
+
     def test_keeps_its_anchor_and_its_lot_when_the_plan_changes(
         self, account_id: UUID, subscribe: Any, now: datetime, available: Available
     ) -> None:
@@ -266,10 +288,17 @@ class TestPaid:
 
 
 class TestPlanState:
-    def test_of_an_account_that_nothing_has_touched_is_free(self, account_id: UUID, now: datetime) -> None:
-        state = selectors.get_plan_state(account_id=account_id, now=now)
-        assert (state.plan, state.source, state.period_start) == ("free", "free", now)
-        assert state.next_allowance_at == at(2026, 4, 10, 12)
+    def test_of_an_account_that_nothing_has_touched_is_free_since_its_person_came(
+        self, account_id: UUID, now: datetime
+    ) -> None:
+        User.objects.filter(pk=account_id).update(created_at=at(2026, 1, 31))
+        for moment in (now, now + DAY):
+            state = selectors.get_plan_state(account_id=account_id, now=moment)
+            balance = selectors.get_balance(account_id=account_id, now=moment)
+            assert (state.plan, state.source, state.anchor_at) == ("free", "free", at(2026, 1, 31))
+            assert (state.period_start, state.period_end) == (at(2026, 2, 28), at(2026, 3, 31))
+            assert (balance.period_start, balance.period_end) == (at(2026, 2, 28), at(2026, 3, 31))
+            assert state.next_allowance_at is balance.next_allowance_at is None
 
     def test_knows_where_the_account_is_in_its_month(self, account_id: UUID, now: datetime) -> None:
         services.set_plan(

@@ -346,6 +346,17 @@ class TestBatches:
         changed = worker_client.post(BATCH, {"holds": [order, {**order, "quantity": 3}]}, headers=headers)
         assert [result["status"] for result in changed.json()["results"]] == [201, 409]
 
+    @pytest.mark.parametrize("spell", [str.upper, str.lower, lambda text: text.replace("-", "")])
+    def test_know_a_job_by_any_spelling_of_it(
+        self, spell: Any, order: dict[str, Any], worker_client: APIClient, alice_client: APIClient
+    ) -> None:
+        spelled = {**order, "user_id": spell(order["user_id"]), "reference_id": f"{order['reference_id']} "}
+        headers = {"Idempotency-Key": "1"}
+        first = worker_client.post(BATCH, {"holds": [order]}, headers=headers)
+        again = worker_client.post(BATCH, {"holds": [spelled]}, headers=headers)
+        assert again.json() == first.json()
+        assert available(alice_client) == 99
+
     def test_hold_no_job_twice_when_a_refused_one_is_left_out(
         self, order: dict[str, Any], worker_client: APIClient, alice_client: APIClient
     ) -> None:

@@ -1,7 +1,7 @@
 """Many at the same time: threads, each with its own connection, against real transactions."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -170,6 +170,30 @@ class TestBalance:
             found = selectors.get_balance(account_id=account_id, now=later)
         assert not before
         assert (found.available, found.held) == (10, 0)
+
+
+class TestAllowance:
+    def test_ends_with_a_plan_that_another_process_ends_meanwhile(
+        self, account_id: UUID, now: datetime, available: Callable[[], Decimal]
+    ) -> None:
+        plan: dict[str, Any] = {"account_id": account_id, "anchor_at": now, "now": now}
+        services.set_plan(**plan, plan="pro", paid_until=now + timedelta(days=28), source="sub_1")
+        endings: list[Future[Any]] = []
+
+        def end() -> None:
+            services.set_plan(**plan, plan="free", paid_until=None, source="free")
+            connections.close_all()
+
+        def end_meanwhile(execute: Any, statement: str, *arguments: Any) -> Any:
+            if not endings and "credits_give_allowance" in statement:
+                endings.append(pool.submit(end))
+                wait(endings, timeout=2)  # in vain where it waits for the account
+            return execute(statement, *arguments)
+
+        with ThreadPoolExecutor(1) as pool, connection.execute_wrapper(end_meanwhile):
+            services.give_allowances(account_id=account_id, now=now)
+        endings[0].result()
+        assert available() == 0
 
 
 class TestBatch:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from credits import selectors, services
-from credits.models import DayTotal
+from credits.models import DayTotal, Hold
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 YESTERDAY = NOW - timedelta(days=1)
@@ -66,8 +66,23 @@ class TestDays:
 
     def test_that_were_missed_are_counted_later(self, lives: None) -> None:
         services.count_days(now=YESTERDAY)
-        assert services.count_days(now=NOW + timedelta(days=3)) == 6
+        services.count_days(now=NOW + timedelta(days=3))
         assert selectors.sum_days(now=NOW + timedelta(days=3), days=5).spent == 4
+
+    def test_that_were_missed_for_longer_than_they_are_shown_are_counted_too(self, lives: None) -> None:
+        services.count_days(now=YESTERDAY)
+        later = NOW + timedelta(days=60)
+        services.count_days(now=later)
+        assert selectors.sum_days(now=later, days=62).spent == 4
+
+    def test_are_counted_again_once_a_day_for_what_came_into_them_later(self, lives: None) -> None:
+        later, next_day = NOW + timedelta(days=5), NOW + timedelta(days=6)
+        services.count_days(now=later)
+        image = Hold.objects.get(operation="image_generation")
+        services.refund_capture(hold_id=image.public_id, reason="worthless", now=later)
+        assert services.count_days(now=later) == 2
+        assert services.count_days(now=next_day) == 31
+        assert selectors.usage_of_days(now=next_day, days=10)[1]["image_generation"] == [0] * 10
 
     def test_are_nothing_before_the_first_count(self, db: None) -> None:
         assert selectors.sum_days(now=NOW, days=30).counted_at is None

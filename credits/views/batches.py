@@ -24,7 +24,7 @@ from credits.serializers.holds import HoldOrderSerializer
 from credits.views.base import SpendsCredits, field_error, replayed
 from credits.views.holds import KEY_REQUIRED, KEY_TAKEN, captured, placed
 from smartspec import clock
-from smartspec.api import Endpoint, exception_handler, idempotency_key, read_order, validated
+from smartspec.api import Endpoint, exception_handler, idempotency_key, read_order, shared, validated
 from smartspec.errors import DomainError
 
 Wanted = TypeVar("Wanted")
@@ -140,10 +140,18 @@ def keys_of(batch_key: str, orders: list[Any]) -> list[str]:
     keys = []
     for order in orders:
         named = order if isinstance(order, dict) else {}
-        job = digest(json.dumps([str(named.get("user_id")), str(named.get("reference_id"))]))
+        job = digest(json.dumps([spelled(field, named.get(field)) for field in ("user_id", "reference_id")]))
         keys.append(f"batch:{digest(batch_key)}:{job}:{seen[job]}")
         seen[job] += 1
     return keys
+
+
+def spelled(field: str, value: Any) -> str:
+    """Return a field of an order as it is read, so that its spelling makes no difference; a malformed one as it is."""
+    try:
+        return str(shared(HoldOrderSerializer).fields[field].run_validation(value))
+    except exceptions.ValidationError:
+        return str(value)
 
 
 def digest(text: str) -> str:
