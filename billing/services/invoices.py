@@ -21,7 +21,7 @@ from billing.services.subscriptions import (
     require_plan_of_price,
     sync_subscription,
 )
-from billing.services.upgrades import Upgrade, find_upgrade, give_upgrade
+from billing.services.upgrades import Upgrade, find_upgrade, give_upgrade, prices_before
 from credits import services as credits_services
 from smartspec.logs import get_logger
 
@@ -74,27 +74,28 @@ def record_all(subscription: Subscription, invoice: dict[str, Any], now: datetim
     what the month's allowance has not given yet, and the months after it are given by the new plan.
     """
     # Stripe lists the newest first; among those made within the same second, its order alone tells which came first.
-    newest_first = list(gateway.list_all_invoices({"subscription": subscription.pk, "status": "paid"}))
+    paid = list(gateway.list_all_invoices({"subscription": subscription.pk, "status": "paid"}))[::-1]
+    if invoice["id"] not in {found["id"] for found in paid}:
+        paid.append(invoice)
     known = set(PaidInvoice.objects.filter(subscription=subscription).values_list("pk", flat=True))
-    unknown = [found for found in reversed(newest_first) if found["id"] not in known]
-    if invoice["id"] not in {found["id"] for found in unknown}:
-        unknown.append(invoice)
-    bills = read_bills(unknown, asked_for=invoice["id"])
+    bills = read_bills(paid, known=known, asked_for=invoice["id"])
     for number, bill in enumerate(bills):
         following = [later.upgrade.changed_at for later in bills[number + 1 :] if later.upgrade is not None]
         give_for_bill(subscription=subscription, bill=bill, now=now, until=min(following, default=None))
 
 
-def read_bills(invoices: list[dict[str, Any]], *, asked_for: str) -> list[Bill]:
-    """Return what invoices say. Another than the one that is asked for, with a price that stands for no plan, keeps
-    nobody from what they paid for since: it stays unknown here, where reconcile names it.
+def read_bills(paid: list[dict[str, Any]], *, known: set[str], asked_for: str) -> list[Bill]:
+    """Return what the paid invoices say that are not known. Another than the one that is asked for, with a price that
+    stands for no plan, keeps nobody from what they paid for since: it stays unknown here, where reconcile names it.
 
     :raises UnknownPrice: the one that is asked for bills such a price.
     """
-    bills = []
-    for invoice in invoices:
+    bills, before = [], prices_before(paid)
+    for invoice in paid:
+        if invoice["id"] in known:
+            continue
         try:
-            bills.append(read_bill(invoice))
+            bills.append(read_bill(invoice, before[invoice["id"]]))
         except UnknownPrice as error:
             if invoice["id"] == asked_for:
                 raise
@@ -102,14 +103,14 @@ def read_bills(invoices: list[dict[str, Any]], *, asked_for: str) -> list[Bill]:
     return bills
 
 
-def read_bill(invoice: dict[str, Any]) -> Bill:
+def read_bill(invoice: dict[str, Any], price_before: str) -> Bill:
     """:raises UnknownPrice: it bills a price that stands for no plan."""
     plan_lines = stripe_data.invoice_period_lines(invoice)
     return Bill(
         invoice=invoice,
         period=stripe_data.invoice_paid_period(invoice),
         plan=require_plan_of_price(plan_lines[0].price_id)[0] if plan_lines else None,
-        upgrade=find_upgrade(invoice),
+        upgrade=find_upgrade(invoice, price_before),
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +29,8 @@ FREE = "free"
 # From less to more; a step down in either waits for the end of the paid period.
 PLAN_ORDER = (FREE, *selectors.PAID_PLANS)
 INTERVAL_ORDER = (Interval.MONTHLY, Interval.YEARLY)
+
+YEAR = timedelta(days=366)
 
 DONE, SCHEDULED, REQUIRES_ACTION = "done", "scheduled", "requires_action"
 
@@ -186,7 +188,10 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
     if gateway.retrieve_subscription(subscription.pk).get("pending_update"):
         raise ChangeInProgress("An earlier change still waits for your confirmation.")
     displace_schedule(subscription)
+    has_early_end = ends_before(subscription, change.interval)
     try:
+        if has_early_end:
+            gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})
         updated = gateway.update_subscription(
             subscription.pk,
             {
@@ -200,7 +205,7 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
             idempotency_key=f"change:{change.pk}",
         )
     except DomainError:
-        put_back_if_possible(subscription, now)
+        give_way_back(subscription, now, has_early_end=has_early_end)
         raise
     invoice = gateway.retrieve_invoice(stripe_data.object_id(updated["latest_invoice"]))
     if stripe_data.invoice_is_paid(invoice):
@@ -221,8 +226,27 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
             Decimal(0),
         )
     gateway.void_invoice(invoice["id"])  # which drops the pending update
-    put_back_if_possible(subscription, now)
+    give_way_back(subscription, now, has_early_end=has_early_end)
     raise gateway.CardRefused("Your card was declined. Your plan has not changed.")
+
+
+def ends_before(subscription: Subscription, interval: str) -> bool:
+    """Tell whether a subscription is to end before a period of another interval, begun now, would.
+
+    An end that stands as a moment alone, as Stripe's portal sets it, stays where it is; as the flag it moves with the
+    period, so that what is paid for is had.
+    """
+    ends_at = None if subscription.cancel_at_period_end else subscription.cancel_at
+    if ends_at is None or interval == subscription.interval:
+        return False
+    return ends_at < subscription.current_period_end + YEAR
+
+
+def give_way_back(subscription: Subscription, now: datetime, *, has_early_end: bool) -> None:
+    """Let be again what made way for an upgrade that was refused: the end at a moment, and the scheduled change."""
+    if has_early_end and subscription.cancel_at is not None:
+        gateway.update_subscription(subscription.pk, {"cancel_at": int(subscription.cancel_at.timestamp())})
+    put_back_if_possible(subscription, now)
 
 
 def schedule_change(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:

@@ -19,33 +19,73 @@ BILLED_BY = ("subscription_update", "subscription_cycle", "manual")
 
 
 @dataclass(frozen=True)
+class PriceChange:
+    """A change of price that an invoice bills, and the moment up to which the old one counts (the proration date)."""
+
+    old_price_id: str
+    new_price_id: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
 class Upgrade:
-    """A change to a plan that gives more, and the moment up to which the old plan counts (the proration date)."""
+    """A change to a plan that gives more, and the moment up to which the old plan counts."""
 
     old_plan: str
     new_plan: str
     changed_at: datetime
 
 
-def find_upgrade(invoice: dict[str, Any]) -> Upgrade | None:
-    """Return the upgrade that an invoice bills: unused time of one plan back, time of one that gives more charged.
+def find_change(invoice: dict[str, Any], price_before: str) -> PriceChange | None:
+    """Return the change that an invoice bills: time of one price given back, time of another charged.
 
-    Of several changes that are billed together, the last one counts.
+    Of several that are billed together, the last one counts, wherever it stands. What is given back is negative, but
+    nothing where a coupon made the period free: then it is of `price_before`, which the invoices until then charged.
     """
     if invoice["billing_reason"] not in BILLED_BY:
         return None
     lines = stripe_data.invoice_lines(invoice)
-    given_back = [line for line in lines if line.is_proration and line.amount_cents < 0]
-    charged = [line for line in lines if line.amount_cents > 0]
-    if invoice["billing_reason"] != "subscription_update":  # other lines are the next period's, or staff's own
-        charged = [line for line in charged if line.is_proration]
-    if not given_back or not charged:
+    prorations = [line for line in lines if line.is_proration]
+    if not prorations:
         return None
-    old_plan, _ = require_plan_of_price(given_back[-1].price_id)
-    new_plan, _ = require_plan_of_price(charged[-1].price_id)
+    changed_at = max(line.starts_at for line in prorations)
+    cents: dict[str, list[int]] = {}
+    for line in prorations:
+        if line.starts_at == changed_at:
+            cents.setdefault(line.price_id, []).append(line.amount_cents)
+    # What came and went within that second has changed nothing.
+    net = {price_id: sum(amounts) for price_id, amounts in cents.items() if sum(amounts) or not any(amounts)}
+    charged = list(net)
+    if invoice["billing_reason"] == "subscription_update":  # on others such a line is the next period's
+        charged = [line.price_id for line in lines if not line.is_proration and line.amount_cents > 0] + charged
+    old = next((price_id for price_id, amount in net.items() if amount < 0), price_before)
+    new = next((price_id for price_id in charged if price_id != old), None)
+    return PriceChange(old, new, changed_at) if old and new else None
+
+
+def prices_before(invoices: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the price that a subscription was on before each of its paid invoices, which come oldest first."""
+    price_id, found = "", {}
+    for invoice in invoices:
+        found[invoice["id"]] = price_id
+        period, change = stripe_data.invoice_period_lines(invoice), find_change(invoice, price_id)
+        price_id = period[0].price_id if period else change.new_price_id if change else price_id
+    return found
+
+
+def find_upgrade(invoice: dict[str, Any], price_before: str) -> Upgrade | None:
+    """Return the upgrade that an invoice bills, if the plan that it changes to gives more.
+
+    :raises UnknownPrice: it bills a price that stands for no plan.
+    """
+    change = find_change(invoice, price_before)
+    if change is None:
+        return None
+    old_plan, _ = require_plan_of_price(change.old_price_id)
+    new_plan, _ = require_plan_of_price(change.new_price_id)
     if monthly_credits(new_plan) <= monthly_credits(old_plan):
         return None
-    return Upgrade(old_plan, new_plan, changed_at=given_back[-1].starts_at)
+    return Upgrade(old_plan, new_plan, changed_at=change.changed_at)
 
 
 def give_upgrade(recorded: PaidInvoice, upgrade: Upgrade, now: datetime) -> Decimal:

@@ -234,7 +234,7 @@ class TestAnInvoiceByHand:
                 "pending_invoice_items_behavior": "include",
             }
         )
-        assert [line.amount for line in invoice.lines.data] == [-2900, 19900]
+        assert [line.amount for line in invoice.lines.data] == [19900, -2900]
         stored = store.get("invoice", invoice.id)
         assert stored["parent"]["subscription_details"]["subscription"] == subscription.id
         assert stored["billing_reason"] == "manual"

@@ -109,7 +109,8 @@ class TestRenewal:
         )
         timekeeping.pass_time(now=period_end(subscription.id) + timedelta(hours=2))
         invoice = latest_invoice(subscription.id)
-        assert [line["amount"] for line in invoice["lines"]["data"]] == [-2900, 19900, 19900]
+        # What waited, the newest first, and then the new period.
+        assert [line["amount"] for line in invoice["lines"]["data"]] == [19900, -2900, 19900]
         assert store.find("invoiceitem", customer=subscription.customer, invoice="") == []
         timekeeping.pass_time(now=period_end(subscription.id) + timedelta(hours=2))
         assert latest_invoice(subscription.id)["total"] == 19900

@@ -146,7 +146,7 @@ def create_invoice(params: Data, *, now: datetime) -> Data:
         customer=customer["id"],
         currency=currency,
         billing_reason="manual",
-        lines=[line_of_item(item) for item in reversed(pending)],
+        lines=[line_of_item(item) for item in pending],
         subscription=subscription,
         now=now,
         extra={"auto_advance": params.get("auto_advance", False)},

@@ -52,7 +52,7 @@ def create_item(params: Data, *, now: datetime) -> Data:
         invoice = store.lock("invoice", item["invoice"], param="invoice", status=400)
         reading.require(invoice, ("draft",), "add items to")
         line = invoice_objects.new_line(invoice=invoice["id"], **drafting.line_of_item(item))
-        invoice["lines"]["data"].insert(0, line)
+        invoice["lines"]["data"].append(line)
         invoice["lines"]["total_count"] += 1
         drafting.add_up(invoice, balance=customer["balance"])
         store.save(invoice)

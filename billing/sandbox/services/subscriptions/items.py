@@ -63,9 +63,10 @@ def drop_prorations(subscription: Data, *, now: datetime) -> None:
 
 
 def list_pending(subscription: Data) -> list[Data]:
-    """This will return what waits for the customer's next invoice and is not another subscription's, oldest first."""
+    """This will return what waits for the customer's next invoice and is not another subscription's, newest first,
+    as Stripe lists it on that invoice."""
     waiting = store.find("invoiceitem", customer=subscription["customer"], invoice="")
-    return [item for item in reversed(waiting) if _subscription_of(item) in (None, subscription["id"])]
+    return [item for item in waiting if _subscription_of(item) in (None, subscription["id"])]
 
 
 def _subscription_of(item: Data) -> str | None:
