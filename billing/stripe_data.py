@@ -247,6 +247,16 @@ def invoice_payment_intent_ids(invoice: StripeObject) -> list[str]:
     ]
 
 
+def invoice_tried_payment_intent_ids(invoice: StripeObject) -> list[str]:
+    """Return the payment intents that the invoice was ever to be paid by; `payments` must be expanded."""
+    payments: Iterable[StripeObject] = (invoice.get("payments") or {}).get("data") or []
+    return [
+        object_id(payment["payment"]["payment_intent"])
+        for payment in payments
+        if payment["payment"]["type"] == "payment_intent"
+    ]
+
+
 def invoice_open_payment_intent_id(invoice: StripeObject) -> str:
     """Return the payment intent that is still to be paid, if any; `payments` must be expanded."""
     payments: Iterable[StripeObject] = (invoice.get("payments") or {}).get("data") or []

@@ -45,7 +45,7 @@ from billing.services.refunds import (
     settle_refunds_of_charge,
 )
 from billing.services.scheduling import put_back_change
-from billing.services.settlement import refresh_checkout, settle_payment_intent, settle_session
+from billing.services.settlement import refresh_checkout, settle_payment, settle_session
 from billing.services.setup import Setup, check_prices, compare_prices, set_up_stripe
 from billing.services.staff import (
     NeverOpened,
@@ -144,7 +144,7 @@ __all__ = [
     "set_up_stripe",
     "settle_dispute",
     "settle_later_allowances",
-    "settle_payment_intent",
+    "settle_payment",
     "settle_refund",
     "settle_refunds_of_charge",
     "settle_session",

@@ -18,6 +18,7 @@ from billing.services.exclusive import changing, find_current, resync
 from billing.services.invoices import record_invoice
 from billing.services.scheduling import displace_schedule, put_back_if_possible, release_schedule, schedule
 from billing.services.subscriptions import is_entitled
+from billing.services.unowed import PROCESSING, open_payment_status
 from billing.services.upgrades import preview_upgrade_credits
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
@@ -31,6 +32,7 @@ PLAN_ORDER = (FREE, *selectors.PAID_PLANS)
 INTERVAL_ORDER = (Interval.MONTHLY, Interval.YEARLY)
 
 DONE, SCHEDULED, REQUIRES_ACTION = "done", "scheduled", "requires_action"
+WAITING = (REQUIRES_ACTION, PROCESSING)  # for the customer, or for their bank
 
 
 class SubscriptionNotActive(DomainError):
@@ -178,10 +180,11 @@ def carry_out(change: PlanChange, subscription: Subscription, now: datetime) -> 
 
 
 def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
-    """Change now and invoice at once. Until that invoice is paid Stripe keeps the old plan (a pending update).
+    """Change now and invoice at once. Until that invoice is paid Stripe keeps the old plan (a pending update): while it
+    waits for the customer, or for what their bank says of a debit; the invoice's page tells which.
 
     :raises gateway.CardRefused: refused; the invoice is void and the plan as it was.
-    :raises ChangeInProgress: an earlier upgrade still waits for the customer.
+    :raises ChangeInProgress: an earlier upgrade still waits for the customer or their bank.
     """
     if gateway.retrieve_subscription(subscription.pk).get("pending_update"):
         raise ChangeInProgress("An earlier change still waits for your confirmation.")
@@ -209,8 +212,7 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
         return PlanChangeAnswer(
             subscription.pk, DONE, None, now, invoice["amount_due"], invoice["currency"], credits_granted
         )
-    intent_id = stripe_data.invoice_open_payment_intent_id(invoice)
-    if intent_id and gateway.retrieve_payment_intent(intent_id)["status"] == "requires_action":
+    if open_payment_status(invoice) in WAITING:
         return PlanChangeAnswer(
             subscription.pk,
             REQUIRES_ACTION,
