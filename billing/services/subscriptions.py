@@ -10,7 +10,7 @@ from billing import gateway, selectors, stripe_data
 from billing.models import Customer, PaidInvoice, Subscription
 from billing.services import letters
 from billing.services.customers import find_or_adopt_customer
-from billing.services.unowed import PROCESSING, open_payment_status, refund_in_full
+from billing.services.unowed import PROCESSING, give_back_balance, open_payment_status, refund_in_full
 from credits import services as credits_services
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
@@ -313,7 +313,7 @@ def find_out_surplus(customer: Customer, fetched: dict[str, Any], now: datetime)
 
 
 def end_surplus(subscription: Subscription, now: datetime) -> None:
-    """Cancel a second subscription and give back all that was paid for it."""
+    """Cancel a second subscription and give back all that was paid for it, from the customer's credit balance too."""
     if subscription.ended_at is None:
         try:
             gateway.cancel_subscription(subscription.pk)
@@ -328,6 +328,7 @@ def end_surplus(subscription: Subscription, now: datetime) -> None:
         for payment_intent_id in stripe_data.invoice_payment_intent_ids(invoice):
             refund = refund_in_full(payment_intent_id, reason="duplicate")
             refunded_cents += refund["amount"] if refund else 0
+        refunded_cents += give_back_balance(invoice)
     if refunded_cents:
         log.warning(
             "Second subscription cancelled and refunded", user_id=str(subscription.user_id),

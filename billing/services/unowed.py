@@ -63,3 +63,28 @@ def refund_in_full(payment_intent_id: str, **values: str) -> dict[str, Any] | No
         if error.context.get("stripe_code") == "charge_already_refunded":
             return None
         raise
+
+
+def give_back_balance(invoice: dict[str, Any]) -> int:
+    """Return the cents of the customer's credit balance that a paid invoice used and that are given back now."""
+    used_cents = stripe_data.invoice_balance_used_cents(invoice)
+    if not used_cents:
+        return 0
+    customer_id = stripe_data.object_id(invoice["customer"])
+    try:
+        # Stripe remembers an idempotency key for a day, and its own lines for ever.
+        lines = gateway.list_balance_transactions(customer_id)
+        if any(stripe_data.metadata(line).get(stripe_data.GIVEN_BACK_FOR) == invoice["id"] for line in lines):
+            return 0
+        gateway.create_balance_transaction(
+            customer_id,
+            values={
+                "amount": -used_cents,
+                "currency": invoice["currency"],
+                "metadata": {stripe_data.GIVEN_BACK_FOR: invoice["id"]},
+            },
+            idempotency_key=f"unowed:{invoice['id']}",
+        )
+    except gateway.StripeObjectMissing:
+        return 0  # the customer was deleted, and their balance with them
+    return used_cents
