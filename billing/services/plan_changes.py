@@ -52,7 +52,7 @@ class NoChange(DomainError):
 
 
 class ChangeInProgress(DomainError):
-    """An earlier change waits for the customer (3-D Secure)."""
+    """An earlier change waits for the customer (3-D Secure) or for their bank (a debit)."""
 
     code = "change_in_progress"
     status = 409
@@ -101,7 +101,7 @@ def change_plan(
     :raises SubscriptionNotActive: a payment is open.
     :raises NoChange: it has this plan and interval.
     :raises ChangeUnderWay: it is being changed by another request.
-    :raises ChangeInProgress: an earlier upgrade still waits for the customer.
+    :raises ChangeInProgress: an earlier upgrade still waits for the customer or their bank.
     :raises IdempotencyConflict: the key was used with another body.
     :raises gateway.CardRefused: the card was refused; the plan is as it was.
     """
@@ -186,8 +186,7 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
     :raises gateway.CardRefused: refused; the invoice is void and the plan as it was.
     :raises ChangeInProgress: an earlier upgrade still waits for the customer or their bank.
     """
-    if gateway.retrieve_subscription(subscription.pk).get("pending_update"):
-        raise ChangeInProgress("An earlier change still waits for your confirmation.")
+    make_way(subscription)
     displace_schedule(subscription)
     try:
         updated = gateway.update_subscription(
@@ -222,9 +221,26 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
             invoice["currency"],
             Decimal(0),
         )
-    gateway.void_invoice(invoice["id"])  # which drops the pending update
+    if invoice["status"] == "open":  # or an earlier try of this change was cut off, and has been made way for
+        gateway.void_invoice(invoice["id"])  # which drops the pending update
     put_back_if_possible(subscription, now)
     raise gateway.CardRefused("Your card was declined. Your plan has not changed.")
+
+
+def make_way(subscription: Subscription) -> None:
+    """Void the invoice of an earlier upgrade that was refused, where we were cut off before we did: Stripe would keep
+    that upgrade pending for 23 hours, with nothing to confirm.
+
+    :raises ChangeInProgress: it waits for the customer or their bank.
+    """
+    current = gateway.retrieve_subscription(subscription.pk)
+    if not current.get("pending_update"):
+        return
+    invoice = gateway.retrieve_invoice(stripe_data.object_id(current["latest_invoice"]))
+    is_its = (invoice["status"], invoice["billing_reason"]) == ("open", "subscription_update")
+    if not is_its or open_payment_status(invoice) in WAITING:
+        raise ChangeInProgress("An earlier change still waits for your confirmation, or for your bank.")
+    gateway.void_invoice(invoice["id"])
 
 
 def schedule_change(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
