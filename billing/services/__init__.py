@@ -39,7 +39,6 @@ from billing.services.plan_changes import (
 from billing.services.reconcile import Difference, Progress, reconcile
 from billing.services.refunds import (
     NotRefundable,
-    refund_purchase,
     send_refund,
     settle_refund,
     settle_refunds_of_charge,
@@ -135,7 +134,6 @@ __all__ = [
     "refresh_checkout",
     "refund_by_staff",
     "refund_invoice_by_staff",
-    "refund_purchase",
     "replay_webhook",
     "require_waiting",
     "resend_fulfilment",
