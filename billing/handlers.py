@@ -14,7 +14,7 @@ def checkout_session_changed(session_id: str, now: datetime) -> object:
 
 
 def payment_intent_succeeded(payment_intent_id: str, now: datetime) -> object:
-    return services.settle_payment_intent(payment_intent_id=payment_intent_id, now=now)
+    return services.settle_payment(payment_intent_id=payment_intent_id, now=now)
 
 
 def subscription_changed(subscription_id: str, now: datetime) -> object:

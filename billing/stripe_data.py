@@ -15,6 +15,8 @@ CHECKOUT_ID = "checkout_id"
 USER_ID = "user_id"
 # Of a customer whom we had Stripe forget. Its last event says so for 30 days; lists leave deleted customers out.
 ERASED = "erased"
+# Of a line of a customer's balance: the invoice for which it was given back.
+GIVEN_BACK_FOR = "given_back_for"
 # What a purchase gives, so that a row lost with a database can be made again from Stripe's session.
 CREDITS = "credits"
 BONUS_CREDITS = "bonus_credits"
@@ -244,6 +246,21 @@ def invoice_payment_intent_ids(invoice: StripeObject) -> list[str]:
         object_id(payment["payment"]["payment_intent"])
         for payment in payments
         if payment["status"] == "paid" and payment["payment"]["type"] == "payment_intent"
+    ]
+
+
+def invoice_balance_used_cents(invoice: StripeObject) -> int:
+    """Return how much of a finalised invoice the customer's credit balance paid (which at Stripe is below zero)."""
+    return max(0, (invoice["ending_balance"] or 0) - invoice["starting_balance"])
+
+
+def invoice_tried_payment_intent_ids(invoice: StripeObject) -> list[str]:
+    """Return the payment intents that the invoice was ever to be paid by; `payments` must be expanded."""
+    payments: Iterable[StripeObject] = (invoice.get("payments") or {}).get("data") or []
+    return [
+        object_id(payment["payment"]["payment_intent"])
+        for payment in payments
+        if payment["payment"]["type"] == "payment_intent"
     ]
 
 

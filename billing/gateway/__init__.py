@@ -19,10 +19,12 @@ from billing.gateway.catalogue import (
 )
 from billing.gateway.client import API_VERSION, call, client, configure_library, is_configured
 from billing.gateway.customers import (
+    create_balance_transaction,
     create_customer,
     create_portal_session,
     delete_customer,
     detach_payment_method,
+    list_balance_transactions,
     list_deletions,
     list_payment_methods,
     retrieve_customer,
@@ -82,6 +84,7 @@ __all__ = [
     "cancel_subscription",
     "client",
     "configure_library",
+    "create_balance_transaction",
     "create_checkout_session",
     "create_customer",
     "create_portal_configuration",
@@ -97,6 +100,7 @@ __all__ = [
     "is_configured",
     "list_all_invoices",
     "list_all_subscriptions",
+    "list_balance_transactions",
     "list_checkout_sessions",
     "list_customers",
     "list_deletions",

@@ -39,5 +39,16 @@ def detach_payment_method(payment_method_id: str) -> StripeObject:
     return call(lambda c: c.v1.payment_methods.detach(payment_method_id))
 
 
+def create_balance_transaction(customer_id: str, *, values: Params, idempotency_key: str) -> StripeObject:
+    """Change what a customer has with us; an amount below zero is in their favour."""
+    return call(
+        lambda c: c.v1.customers.balance_transactions.create(customer_id, params(values), options(idempotency_key))
+    )
+
+
+def list_balance_transactions(customer_id: str) -> Iterator[StripeObject]:
+    return pages(lambda c, page: c.v1.customers.balance_transactions.list(customer_id, params(page)), {})
+
+
 def create_portal_session(values: Params) -> StripeObject:
     return call(lambda c: c.v1.billing_portal.sessions.create(params(values)))

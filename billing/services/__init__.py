@@ -39,13 +39,12 @@ from billing.services.plan_changes import (
 from billing.services.reconcile import Difference, Progress, reconcile
 from billing.services.refunds import (
     NotRefundable,
-    refund_purchase,
     send_refund,
     settle_refund,
     settle_refunds_of_charge,
 )
 from billing.services.scheduling import put_back_change
-from billing.services.settlement import refresh_checkout, settle_payment_intent, settle_session
+from billing.services.settlement import refresh_checkout, settle_payment, settle_session
 from billing.services.setup import Setup, check_prices, compare_prices, set_up_stripe
 from billing.services.staff import (
     NeverOpened,
@@ -135,7 +134,6 @@ __all__ = [
     "refresh_checkout",
     "refund_by_staff",
     "refund_invoice_by_staff",
-    "refund_purchase",
     "replay_webhook",
     "require_waiting",
     "resend_fulfilment",
@@ -144,7 +142,7 @@ __all__ = [
     "set_up_stripe",
     "settle_dispute",
     "settle_later_allowances",
-    "settle_payment_intent",
+    "settle_payment",
     "settle_refund",
     "settle_refunds_of_charge",
     "settle_session",

@@ -78,6 +78,16 @@ def tell_second_subscription(subscription: Subscription, refunded_cents: int, cu
     )
 
 
+def tell_given_back(subscription: Subscription, refund: dict[str, Any]) -> None:
+    """That money is on its way back which was paid for nothing, and had given no credits."""
+    mail.send_mail_once(
+        user=subscription.user,
+        template="refunded",
+        cause=refund["id"],
+        context={"amount_cents": refund["amount"], "currency": refund["currency"], "credits": Decimal(0)},
+    )
+
+
 def tell_refund(refund: Refund) -> None:
     """That money is on its way back, and which credits went with it."""
     if refund.status not in ("pending", "succeeded") or refund.refund_id is None:

@@ -18,6 +18,7 @@ from billing.services.exclusive import changing, find_current, resync
 from billing.services.invoices import record_invoice
 from billing.services.scheduling import displace_schedule, put_back_if_possible, release_schedule, schedule
 from billing.services.subscriptions import is_entitled
+from billing.services.unowed import PROCESSING, open_payment_status
 from billing.services.upgrades import preview_upgrade_credits
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
@@ -33,6 +34,7 @@ INTERVAL_ORDER = (Interval.MONTHLY, Interval.YEARLY)
 YEAR = timedelta(days=366)
 
 DONE, SCHEDULED, REQUIRES_ACTION = "done", "scheduled", "requires_action"
+WAITING = (REQUIRES_ACTION, PROCESSING)  # for the customer, or for their bank
 
 
 class SubscriptionNotActive(DomainError):
@@ -52,7 +54,7 @@ class NoChange(DomainError):
 
 
 class ChangeInProgress(DomainError):
-    """An earlier change waits for the customer (3-D Secure)."""
+    """An earlier change waits for the customer (3-D Secure) or for their bank (a debit)."""
 
     code = "change_in_progress"
     status = 409
@@ -101,7 +103,7 @@ def change_plan(
     :raises SubscriptionNotActive: a payment is open.
     :raises NoChange: it has this plan and interval.
     :raises ChangeUnderWay: it is being changed by another request.
-    :raises ChangeInProgress: an earlier upgrade still waits for the customer.
+    :raises ChangeInProgress: an earlier upgrade still waits for the customer or their bank.
     :raises IdempotencyConflict: the key was used with another body.
     :raises gateway.CardRefused: the card was refused; the plan is as it was.
     """
@@ -180,13 +182,13 @@ def carry_out(change: PlanChange, subscription: Subscription, now: datetime) -> 
 
 
 def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
-    """Change now and invoice at once. Until that invoice is paid Stripe keeps the old plan (a pending update).
+    """Change now and invoice at once. Until that invoice is paid Stripe keeps the old plan (a pending update): while it
+    waits for the customer, or for what their bank says of a debit; the invoice's page tells which.
 
     :raises gateway.CardRefused: refused; the invoice is void and the plan as it was.
-    :raises ChangeInProgress: an earlier upgrade still waits for the customer.
+    :raises ChangeInProgress: an earlier upgrade still waits for the customer or their bank.
     """
-    if gateway.retrieve_subscription(subscription.pk).get("pending_update"):
-        raise ChangeInProgress("An earlier change still waits for your confirmation.")
+    make_way(subscription)
     displace_schedule(subscription)
     has_early_end = ends_before(subscription, change.interval)
     try:
@@ -214,8 +216,7 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
         return PlanChangeAnswer(
             subscription.pk, DONE, None, now, invoice["amount_due"], invoice["currency"], credits_granted
         )
-    intent_id = stripe_data.invoice_open_payment_intent_id(invoice)
-    if intent_id and gateway.retrieve_payment_intent(intent_id)["status"] == "requires_action":
+    if open_payment_status(invoice) in WAITING:
         return PlanChangeAnswer(
             subscription.pk,
             REQUIRES_ACTION,
@@ -225,7 +226,8 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
             invoice["currency"],
             Decimal(0),
         )
-    gateway.void_invoice(invoice["id"])  # which drops the pending update
+    if invoice["status"] == "open":  # or an earlier try of this change was cut off, and has been made way for
+        gateway.void_invoice(invoice["id"])  # which drops the pending update
     give_way_back(subscription, now, has_early_end=has_early_end)
     raise gateway.CardRefused("Your card was declined. Your plan has not changed.")
 
@@ -247,6 +249,22 @@ def give_way_back(subscription: Subscription, now: datetime, *, has_early_end: b
     if has_early_end and subscription.cancel_at is not None:
         gateway.update_subscription(subscription.pk, {"cancel_at": int(subscription.cancel_at.timestamp())})
     put_back_if_possible(subscription, now)
+
+
+def make_way(subscription: Subscription) -> None:
+    """Void the invoice of an earlier upgrade that was refused, where we were cut off before we did: Stripe would keep
+    that upgrade pending for 23 hours, with nothing to confirm.
+
+    :raises ChangeInProgress: it waits for the customer or their bank.
+    """
+    current = gateway.retrieve_subscription(subscription.pk)
+    if not current.get("pending_update"):
+        return
+    invoice = gateway.retrieve_invoice(stripe_data.object_id(current["latest_invoice"]))
+    is_its = (invoice["status"], invoice["billing_reason"]) == ("open", "subscription_update")
+    if not is_its or open_payment_status(invoice) in WAITING:
+        raise ChangeInProgress("An earlier change still waits for your confirmation, or for your bank.")
+    gateway.void_invoice(invoice["id"])
 
 
 def schedule_change(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:

@@ -10,6 +10,7 @@ from django.db.models import Sum
 from billing import gateway, stripe_data
 from billing.models import CheckoutState, PaidInvoice, Purchase, Refund
 from billing.services import letters
+from billing.services.checkouts import IdempotencyConflict
 from billing.services.gifts import Payment, lock_payment, payer_id
 from billing.services.money_back import settle_money_back
 from billing.services.settlement import find_payment
@@ -91,36 +92,6 @@ def find_requested(row_id: str, payment: Payment) -> Refund | None:
 # --- By our staff -------------------------------------------------------------------------------------------------
 
 
-def refund_purchase(
-    *,
-    purchase: Purchase,
-    amount_cents: int | None,
-    keep_credits: bool,
-    reason: str,
-    actor: str,
-    now: datetime,
-    idempotency_key: str | None = None,
-) -> Refund:
-    """This will send money back for a purchase, all that is left when `amount_cents` is None, and take the credits that
-    it paid for unless the customer keeps them. It is written down first: a crash in between is made good by calling
-    again with the same key, or by reconcile.
-
-    :raises NotRefundable: not paid, or less is left than was asked for, or Stripe does not do it.
-    :raises gateway.StripeUnavailable: Stripe cannot be reached; the request stays written down.
-    """
-    refund, _ = request_refund(
-        payment=purchase,
-        payment_intent_id=purchase.payment_intent_id,
-        amount_cents=amount_cents,
-        keep_credits=keep_credits,
-        reason=reason,
-        actor=actor,
-        now=now,
-        idempotency_key=idempotency_key,
-    )
-    return send_refund(refund=refund, now=now)
-
-
 def find_intent(payment: Payment) -> str:
     """This will return the payment intent that paid, asking Stripe for an invoice's.
 
@@ -148,12 +119,16 @@ def request_refund(
 ) -> tuple[Refund, bool]:
     """This will write down a refund that is to be sent, and tell whether it is new: the same key is the same refund.
 
+    :raises IdempotencyConflict: the key was used for another refund.
     :raises NotRefundable: not paid, or less is left than was asked for.
     """
     with transaction.atomic():
         locked = lock_payment(payment)
         known = locked.refunds.filter(idempotency_key=idempotency_key).first() if idempotency_key else None
         if known is not None:
+            asked_cents = left_to_refund_cents(locked, without=known) if amount_cents is None else amount_cents
+            if (asked_cents, keep_credits, reason) != (known.amount_cents, known.keep_credits, known.reason):
+                raise IdempotencyConflict("This key was used for another refund. Open the page anew.")
             return known, False
         refund = Refund.objects.create(
             user_id=payer_id(locked),
@@ -200,14 +175,20 @@ def checked_amount(payment: Payment, amount_cents: int | None) -> int:
 
     :raises NotRefundable: not paid, or less is left than was asked for.
     """
-    paid_cents = payment.paid_cents or 0
     if isinstance(payment, Purchase):
         is_paid = payment.state in (CheckoutState.FULFILLED, CheckoutState.NEEDS_REVIEW)
         if not is_paid or not payment.payment_intent_id:
             raise NotRefundable("Nothing has been paid for this purchase.")
-    gone = payment.refunds.exclude(status__in=("refused", "failed", "canceled"))
-    left_cents = paid_cents - (gone.aggregate(total=Sum("amount_cents"))["total"] or 0)
+    left_cents = left_to_refund_cents(payment)
     asked_cents = left_cents if amount_cents is None else amount_cents
     if not 0 < asked_cents <= left_cents:
         raise NotRefundable("Less than that is left to refund.", left_cents=left_cents)
     return asked_cents
+
+
+def left_to_refund_cents(payment: Payment, *, without: Refund | None = None) -> int:
+    """Return what is left of a payment; `without` one of its refunds, what was left for that one to take."""
+    gone = payment.refunds.exclude(status__in=("refused", "failed", "canceled"))
+    if without is not None:
+        gone = gone.exclude(pk=without.pk)
+    return (payment.paid_cents or 0) - (gone.aggregate(total=Sum("amount_cents"))["total"] or 0)

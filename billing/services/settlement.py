@@ -23,6 +23,7 @@ from billing.services.customers import find_user
 from billing.services.gifts import Payment
 from billing.services.invoices import record_invoice
 from billing.services.subscriptions import sync_subscription
+from billing.services.unowed import give_back_void
 from credits import services as credits_services
 from smartspec.logs import get_logger
 from smartspec.users.throttling import Rate, count_call
@@ -76,6 +77,17 @@ def refresh_checkout(
     if not count_call(key=f"checkout:{checkout.pk}", rate=Rate.parse(settings.THROTTLE_RATES["checkout"]), now=now):
         return checkout
     return settle_session(session_id=session_id, now=now) or checkout
+
+
+def settle_payment(*, payment_intent_id: str, now: datetime) -> Purchase | None:
+    """This will settle what a payment that succeeded is for; one of an invoice that is void by now goes back in full.
+
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    purchase = settle_payment_intent(payment_intent_id=payment_intent_id, now=now)
+    if purchase is None:
+        give_back_void(payment_intent_id=payment_intent_id)
+    return purchase
 
 
 def settle_payment_intent(*, payment_intent_id: str, now: datetime) -> Purchase | None:
@@ -255,13 +267,16 @@ def settle_subscription_checkout(
     subscription: Subscription | None = None
     if stripe_data.session_subscription_id(session):
         subscription = sync_subscription(subscription_id=stripe_data.session_subscription_id(session), now=now)
-    if stripe_data.session_is_paid(session) and stripe_data.session_invoice_id(session):
-        record_invoice(invoice_id=stripe_data.session_invoice_id(session), now=now)
+    invoice_id = stripe_data.session_invoice_id(session)
+    is_void = False
+    if stripe_data.session_is_paid(session) and invoice_id:
+        recorded = record_invoice(invoice_id=invoice_id, now=now)
+        is_void = recorded is None and gateway.retrieve_invoice(invoice_id)["status"] == "void"
     with transaction.atomic():
         checkout = SubscriptionCheckout.objects.select_for_update().get(pk=checkout.pk)
         if subscription is not None:
             checkout.subscription_id = subscription.pk
-        state = judge_plan(session, subscription)
+        state = judge_plan(session, subscription, is_void=is_void)
         if FORWARD[state] <= FORWARD[CheckoutState(checkout.state)]:
             return checkout
         checkout.state = state
@@ -275,12 +290,12 @@ def settle_subscription_checkout(
     return checkout
 
 
-def judge_plan(session: dict[str, Any], subscription: Subscription | None) -> CheckoutState:
+def judge_plan(session: dict[str, Any], subscription: Subscription | None, *, is_void: bool = False) -> CheckoutState:
     """Return the state that a session calls for whose subscription, up to date, is this one."""
     if subscription is None:
         return judge_unpaid(session)
-    if subscription.is_surplus:
-        return CheckoutState.FAILED  # a second one, paid all the same: cancelled and refunded
+    if subscription.is_surplus or is_void:
+        return CheckoutState.FAILED  # paid all the same, for a second one or a void invoice: that goes back
     if stripe_data.session_is_paid(session) or subscription.paid_until is not None:
         return CheckoutState.FULFILLED  # the debit may have failed and a card paid its invoice
     return judge_unpaid(session) if subscription.ended_at is None else CheckoutState.FAILED

@@ -126,6 +126,7 @@ def refund_by_staff(
 
     :raises smartspec.users.services.NotPermitted: the role does not allow it, or not that the credits are kept.
     :raises UnknownPurchase: there is none.
+    :raises IdempotencyConflict: the key was used for another refund.
     :raises NotRefundable: not paid, or less is left than was asked for, or Stripe does not do it.
     :raises gateway.StripeUnavailable: Stripe cannot be reached; the request stays, and reconcile sends it.
     """
@@ -141,6 +142,7 @@ def refund_invoice_by_staff(
 
     :raises smartspec.users.services.NotPermitted: the role does not allow it, or not that the credits are kept.
     :raises UnknownInvoice: there is none.
+    :raises IdempotencyConflict: the key was used for another refund.
     :raises NotRefundable: not paid by one payment, or less is left than was asked for, or Stripe does not do it.
     :raises gateway.StripeUnavailable: Stripe cannot be reached; a request that was written down stays, and reconcile
         sends it.

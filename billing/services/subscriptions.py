@@ -10,6 +10,7 @@ from billing import gateway, selectors, stripe_data
 from billing.models import Customer, PaidInvoice, Subscription
 from billing.services import letters
 from billing.services.customers import find_or_adopt_customer
+from billing.services.unowed import PROCESSING, give_back_balance, open_payment_status, refund_in_full
 from credits import services as credits_services
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
@@ -266,10 +267,15 @@ def paid_from(subscription: Subscription) -> datetime | None:
 
 def void_renewals(subscription: Subscription) -> None:
     """Void what is still to be paid for a subscription that has ended: Stripe stops collecting it, but whoever has its
-    link (our mail told it) could go on paying, for a month of a plan that is over."""
+    link (our mail told it) could go on paying, for a month of a plan that is over.
+
+    What a bank is at would be taken all the same: it gives its month, or is voided when we hear that it failed.
+    """
     for invoice in gateway.list_all_invoices({"subscription": subscription.pk, "status": "open"}):
         if invoice["billing_reason"] not in stripe_data.AUTOMATIC_REASONS:
             continue  # made by staff, who know what it is for
+        if open_payment_status(gateway.retrieve_invoice(invoice["id"])) == PROCESSING:
+            continue
         try:
             gateway.void_invoice(invoice["id"])
         except gateway.StripeRefused as error:  # paid, or being paid, at this moment: then it gives its month
@@ -307,7 +313,7 @@ def find_out_surplus(customer: Customer, fetched: dict[str, Any], now: datetime)
 
 
 def end_surplus(subscription: Subscription, now: datetime) -> None:
-    """Cancel a second subscription and give back all that was paid for it."""
+    """Cancel a second subscription and give back all that was paid for it, from the customer's credit balance too."""
     if subscription.ended_at is None:
         try:
             gateway.cancel_subscription(subscription.pk)
@@ -320,7 +326,9 @@ def end_surplus(subscription: Subscription, now: datetime) -> None:
         invoice = gateway.retrieve_invoice(listed["id"])
         currency = invoice["currency"]
         for payment_intent_id in stripe_data.invoice_payment_intent_ids(invoice):
-            refunded_cents += refund_in_full(payment_intent_id)
+            refund = refund_in_full(payment_intent_id, reason="duplicate")
+            refunded_cents += refund["amount"] if refund else 0
+        refunded_cents += give_back_balance(invoice)
     if refunded_cents:
         log.warning(
             "Second subscription cancelled and refunded", user_id=str(subscription.user_id),
@@ -330,20 +338,6 @@ def end_surplus(subscription: Subscription, now: datetime) -> None:
             letters.tell_second_subscription(subscription, refunded_cents, currency)
     if subscription.ended_at is None:
         sync_ended(subscription, now)
-
-
-def refund_in_full(payment_intent_id: str) -> int:
-    """Return the cents given back now; 0 when that was done before."""
-    try:
-        refund = gateway.create_refund(
-            values={"payment_intent": payment_intent_id, "reason": "duplicate"},
-            idempotency_key=f"surplus:{payment_intent_id}",
-        )
-    except gateway.StripeRefused as error:
-        if error.context.get("stripe_code") == "charge_already_refunded":
-            return 0
-        raise
-    return int(refund["amount"])
 
 
 def sync_ended(subscription: Subscription, now: datetime) -> None:

@@ -14,7 +14,7 @@ from billing.models import Dispute, Purchase, Subscription
 from billing.sandbox import store
 from billing.sandbox.services import disputes
 from billing.tests.conftest import Travel, open_credits, pay
-from billing.tests.test_refunds import deliver, money_events
+from billing.tests.test_refunds import deliver, money_events, refund_by_staff
 from credits import services as credits_services
 from smartspec import clock
 
@@ -65,9 +65,7 @@ class TestBadNews:
         pay(open_credits(alice_client, 100))
         run_jobs()
         purchase = Purchase.objects.get()
-        refund = lambda: services.refund_purchase(  # noqa: E731
-            purchase=purchase, amount_cents=450, keep_credits=False, reason="x", actor="support", now=clock.now()
-        )
+        refund = lambda: refund_by_staff(purchase, 450)  # noqa: E731
         again = lambda: deliver(money_events(), run_jobs)  # noqa: E731
         assert told(refund, run_jobs, again) == ["Your refund of $4.50"]
         assert "The 52.5 credits" in mailoutbox[0].body

@@ -334,6 +334,38 @@ class TestBrokenOff:
         assert (again.status_code, again.json()["status"]) == (200, "scheduled")
         assert alice_client.get("/api/payment/subscription").json()["pending_change"]["plan"] == "pro"
 
+    def test_after_a_card_was_refused_blocks_no_later_upgrade(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: Callable[[], int]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        self.be_refused_and_die(subscription_id)
+        use_card(subscription_id, "pm_card_visa")
+        assert change(alice_client, subscription_id, "enterprise").json()["status"] == "done"
+        run_jobs()
+        assert tier(alice) == "enterprise"
+
+    def test_after_a_card_was_refused_is_refused_and_then_done_with_the_same_key(
+        self, alice_client: APIClient, subscribe: Subscribe
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        use_card(subscription_id, "pm_card_chargeCustomerFail")
+        assert change(alice_client, subscription_id, "enterprise", key="k").json()["code"] == "card_refused"
+        PlanChange.objects.update(idempotency_key="k")  # as if its process had died before the refusal was answered
+        use_card(subscription_id, "pm_card_visa")
+        assert change(alice_client, subscription_id, "enterprise", key="k").json()["code"] == "card_refused"
+        assert change(alice_client, subscription_id, "enterprise", key="k").json()["status"] == "done"
+
+    def be_refused_and_die(self, subscription_id: str) -> None:
+        """Leave at Stripe what an upgrade leaves there whose card was refused, and that nobody cleared away."""
+        use_card(subscription_id, "pm_card_chargeCustomerFail")
+        item = store.get("subscription", subscription_id)["items"]["data"][0]["id"]
+        values = {
+            "items": [{"id": item, "price": "price_smartspec_enterprise_monthly"}],
+            "proration_behavior": "always_invoice",
+            "payment_behavior": "pending_if_incomplete",
+        }
+        assert gateway.update_subscription(subscription_id, values)["pending_update"]
+
     def test_keeps_others_out_for_two_minutes(
         self, alice_client: APIClient, subscribe: Subscribe, set_clock: SetClock
     ) -> None:

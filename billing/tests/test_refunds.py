@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
@@ -22,7 +24,9 @@ from credits import selectors as credits_selectors
 from credits import services as credits_services
 from credits.models import Entry
 from smartspec import clock
-from smartspec.testing import SetClock
+from smartspec.testing import SetClock, make_user
+from smartspec.users.models import User
+from smartspec.users.services import Staff
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +82,24 @@ def deliver(events: Any, run_jobs: Callable[[], int]) -> None:
     for event in events:
         post(json.dumps(event).encode())
         run_jobs()
+
+
+def refund_by_staff(
+    purchase: Purchase, cents: int | None = None, *, keep_credits: bool = False, key: str = ""
+) -> Refund:
+    """Refund as an agent of Billing does; each time by another form, unless its key is given."""
+    agent = User.objects.filter(email="agent@staff.test").first()
+    if agent is None:
+        agent = make_user("agent@staff.test", is_staff=True)
+        agent.groups.add(Group.objects.get(name="Billing"))
+    return services.refund_by_staff(
+        staff=Staff(agent, None, "goodwill", "Asked nicely."),
+        purchase_id=purchase.pk,
+        amount_cents=cents,
+        keep_credits=keep_credits,
+        key=key or str(uuid4()),
+        now=clock.now(),
+    )
 
 
 @pytest.fixture
@@ -188,13 +210,14 @@ class TestRefundOfAPurchase:
 
 
 class TestRefundByStaff:
-    def refund(self, purchase: Purchase, cents: int | None = None, **fields: Any) -> Refund:
-        values = {"keep_credits": False, "reason": "asked nicely", "actor": "support@smartspec.test", **fields}
-        return services.refund_purchase(purchase=purchase, amount_cents=cents, now=clock.now(), **values)
+    def refund(
+        self, purchase: Purchase, cents: int | None = None, *, keep_credits: bool = False, key: str = ""
+    ) -> Refund:
+        return refund_by_staff(purchase, cents, keep_credits=keep_credits, key=key)
 
     def test_sends_it_and_takes_the_credits(self, alice: Any, purchase: Purchase, run_jobs: Callable[[], int]) -> None:
         refund = self.refund(purchase, 450)
-        assert (refund.status, refund.actor) == ("succeeded", "support@smartspec.test")
+        assert (refund.status, refund.actor) == ("succeeded", "agent@staff.test")
         assert store.get("refund", str(refund.refund_id))["amount"] == 450
         assert balance(alice) == Decimal("52.5")
         run_jobs()
@@ -211,9 +234,20 @@ class TestRefundByStaff:
         run_jobs()
         assert balance(alice) == Decimal("52.5")
 
-    def test_with_the_same_key_is_one(self, purchase: Purchase) -> None:
-        first, second = (self.refund(purchase, 100, idempotency_key="k") for _ in range(2))
+    @pytest.mark.parametrize("cents", [100, None])
+    def test_with_the_same_key_is_one(self, purchase: Purchase, cents: int | None) -> None:
+        self.refund(purchase, 50)
+        first, second = (self.refund(purchase, cents, key="k") for _ in range(2))
         assert first.pk == second.pk
+        assert len(list(store.find("refund"))) == 2
+
+    @pytest.mark.parametrize("other", [{"cents": 200}, {"cents": None}, {"cents": 100, "keep_credits": True}])
+    def test_with_the_same_key_for_another_refund_is_a_conflict(
+        self, purchase: Purchase, other: dict[str, Any]
+    ) -> None:
+        self.refund(purchase, 100, key="k")
+        with pytest.raises(services.IdempotencyConflict):
+            self.refund(purchase, key="k", **other)
         assert len(list(store.find("refund"))) == 1
 
     @pytest.mark.parametrize("cents", [0, -1, 901])

@@ -250,6 +250,36 @@ class TestSecondSubscription:
         assert len(list(store.find("refund"))) == 1
         assert allowances(alice) == [500]
 
+    @pytest.mark.parametrize("credit_cents", [1000, 5000])
+    def test_paid_from_the_customers_balance_puts_it_back_there_once(
+        self,
+        credit_cents: int,
+        alice: Any,
+        alice_client: APIClient,
+        subscribe: Subscribe,
+        run_jobs: Callable[[], int],
+        mailoutbox: list[Any],
+        django_capture_on_commit_callbacks: Any,
+    ) -> None:
+        subscribe(alice_client)
+        api, customer_id = gateway.client().v1, Customer.objects.get().pk
+        card = api.payment_methods.attach("pm_card_visa", {"customer": customer_id})
+        api.customers.update(
+            customer_id, {"balance": -credit_cents, "invoice_settings": {"default_payment_method": card.id}}
+        )
+        mailoutbox.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            api.subscriptions.create({"customer": customer_id, "items": [{"price": "price_smartspec_pro_monthly"}]})
+            run_jobs()
+        surplus = Subscription.objects.get(is_surplus=True)
+        services.sync_subscription(subscription_id=surplus.pk, now=clock.now())
+        assert store.get("customer", customer_id)["balance"] == -credit_cents
+        assert [refund["amount"] for refund in store.find("refund")] == [1900] * (credit_cents == 1000)
+        assert allowances(alice) == [500]
+        (message,) = mailoutbox
+        assert message.subject == "Your second subscription was cancelled and refunded"
+        assert "refunded $29 in full" in message.body
+
     def open_two(self, client: APIClient) -> tuple[str, str]:
         """Two sessions open at once: the second one's opening could not expire the first."""
         first = open_plan(client)

@@ -9,7 +9,7 @@ from billing import gateway, stripe_data
 from billing.models import CheckoutState, Purchase, Subscription, SubscriptionCheckout
 from billing.services.customers import find_user
 from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then, in_pages
-from billing.services.reconcile.payments import missing_gifts
+from billing.services.reconcile.payments import is_back, missing_gifts
 from billing.services.settlement import (
     FORWARD,
     find_row,
@@ -71,7 +71,7 @@ def look_at_session(session: dict[str, Any]) -> Difference | None:
         missing = missing_gifts(purchase)
         return differ("paid_not_granted", f"{missing} grants are missing in the ledger.") if missing else None
     if state == CheckoutState.NEEDS_REVIEW:
-        is_settled = purchase.state == state and session["amount_total"] and is_back(session)
+        is_settled = purchase.state == state and session["amount_total"] and session_is_back(session)
         return None if is_settled else differ("amount_mismatch", reason)
     if is_paid:
         return differ("paid_not_granted", f"The purchase is {purchase.state}.")
@@ -86,22 +86,18 @@ def look_at_unknown_session(session: dict[str, Any]) -> Difference | None:
     user_id = named.get(stripe_data.USER_ID, "")
     if find_user(user_id) is not None:
         return Difference("unknown_purchase", session["id"], user_id, "Paid, and no purchase of ours is known.")
-    if stripe_data.PURCHASE_ID not in named or is_back(session):
+    if stripe_data.PURCHASE_ID not in named or session_is_back(session):
         return None
     paid = f"{session['amount_total']} cents paid by {session['customer']}"
     return Difference("unknown_user", session["id"], user_id, f"{paid}, whose user is not known here.")
 
 
-def is_back(session: dict[str, Any]) -> bool:
-    """Whether all that was paid went back: it was refunded, or lost to the bank."""
+def session_is_back(session: dict[str, Any]) -> bool:
+    """Whether all that was paid in a session went back."""
     payment_intent_id = stripe_data.session_payment_intent_id(session)
     if not payment_intent_id:
         return bool(session["amount_total"] == 0)
-    refunds = gateway.list_refunds({"payment_intent": payment_intent_id})
-    disputes = gateway.list_disputes({"payment_intent": payment_intent_id})
-    back = sum(refund["amount"] for refund in refunds if refund["status"] not in stripe_data.VOID_REFUND_STATUSES)
-    back += sum(dispute["amount"] for dispute in disputes if dispute["status"] == stripe_data.LOST_DISPUTE_STATUS)
-    return bool(back >= session["amount_total"])
+    return is_back(payment_intent_id, session["amount_total"])
 
 
 def look_at_subscription_session(session: dict[str, Any]) -> Difference | None:

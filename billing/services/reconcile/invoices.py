@@ -1,13 +1,18 @@
-"""Paid invoices of subscriptions."""
+"""Invoices of subscriptions: those that are paid, and those that are void and were paid all the same."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from billing import gateway, stripe_data
 from billing.models import PaidInvoice, Subscription
 from billing.services.invoices import record_invoice
 from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, find_customer
-from billing.services.reconcile.payments import missing_gifts
+from billing.services.reconcile.payments import is_back, missing_gifts
+from billing.services.unowed import give_back_void
+
+BANKS_ANSWER_WITHIN = timedelta(days=30)
 
 
 def check_invoices(window: Window, now: datetime) -> Checks:
@@ -42,3 +47,29 @@ def look_at_invoice(invoice: dict[str, Any]) -> Difference | None:
         return differ("amount_mismatch", f"{invoice['amount_paid']} cents paid, {recorded.paid_cents} recorded.")
     missing = missing_gifts(recorded)
     return differ("amount_mismatch", f"{missing} grants are missing in the ledger.") if missing else None
+
+
+def check_void_invoices(window: Window, now: datetime) -> Checks:
+    """Stripe's void invoices of subscriptions of ours, made as long before the window as a bank may take to pay one."""
+    if window.is_nobody:
+        return
+    longer = replace(window, since=window.since and window.since - BANKS_ANSWER_WITHIN)
+    for listed in gateway.list_all_invoices({**longer.listed(), "status": "void"}):
+        subscription_id = stripe_data.invoice_subscription_id(listed)
+        subscription = Subscription.objects.filter(pk=subscription_id).first()
+        if subscription is None:
+            continue
+        for intent_id in stripe_data.invoice_tried_payment_intent_ids(gateway.retrieve_invoice(listed["id"])):
+            yield compare(
+                intent_id,
+                lambda intent_id=intent_id, user_id=subscription.user_id: look_at_void(intent_id, user_id),  # type: ignore[misc]
+                lambda intent_id=intent_id: give_back_void(payment_intent_id=intent_id),  # type: ignore[misc]
+            )
+
+
+def look_at_void(intent_id: str, user_id: UUID) -> Difference | None:
+    intent = gateway.retrieve_payment_intent(intent_id)
+    if intent["status"] != "succeeded" or is_back(intent_id, intent["amount_received"]):
+        return None
+    detail = f"{intent['amount_received']} cents paid for an invoice that is void."
+    return Difference("paid_not_owed", intent_id, str(user_id), detail)

@@ -20,6 +20,15 @@ def missing_gifts(payment: Purchase | PaidInvoice) -> int:
     )
 
 
+def is_back(payment_intent_id: str, paid_cents: int) -> bool:
+    """Whether all that was paid went back: it was refunded, or lost to the bank."""
+    refunds = gateway.list_refunds({"payment_intent": payment_intent_id})
+    disputes = gateway.list_disputes({"payment_intent": payment_intent_id})
+    back = sum(refund["amount"] for refund in refunds if refund["status"] not in stripe_data.VOID_REFUND_STATUSES)
+    back += sum(dispute["amount"] for dispute in disputes if dispute["status"] == stripe_data.LOST_DISPUTE_STATUS)
+    return bool(back >= paid_cents)
+
+
 def list_by_payment(
     window: Window, list_all: Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
 ) -> Iterator[dict[str, Any]]:
