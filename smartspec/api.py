@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.http import JsonResponse
 from drf_spectacular.openapi import AutoSchema
 from drf_standardized_errors.formatter import flatten_errors
 from drf_standardized_errors.handler import ExceptionHandler
@@ -35,6 +36,7 @@ from smartspec.users.throttling import CallerThrottle as CallerThrottle
 log = get_logger(__name__)
 
 IDEMPOTENCY_KEY_MAX_LENGTH = 255
+PROBLEM_TYPE = "application/problem+json"
 
 
 # --- Fields -------------------------------------------------------------------------------------------------------
@@ -130,7 +132,7 @@ class ProblemHandler(ExceptionHandler):
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
         response = super().get_response(exc, data)
-        response.content_type = "application/problem+json"
+        response.content_type = PROBLEM_TYPE
         return response
 
 
@@ -149,6 +151,11 @@ def problem(status: int, code: str, detail: str, *, title: str | None = None, **
         "code": code,
         **{key: plain_number(value) for key, value in context.items()},
     }
+
+
+def problem_response(status: int, code: str, detail: str) -> JsonResponse:
+    """Return the answer to an error outside of DRF."""
+    return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM_TYPE)
 
 
 def plain_number(value: Any) -> Any:
@@ -178,7 +185,7 @@ class ProblemSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)
-        bodies["default"] = self._get_response_for_code(ProblemSerializer, "default", ["application/problem+json"])
+        bodies["default"] = self._get_response_for_code(ProblemSerializer, "default", [PROBLEM_TYPE])
         return bodies
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
-from smartspec.api import problem
+from smartspec.api import PROBLEM_TYPE, problem, problem_response
 from smartspec.mail import MailNotTaken
 from smartspec.users.authentication import CHALLENGE
 
@@ -28,7 +28,6 @@ SENTENCES = {
     HTTPStatus.GONE: ("session_ended", "Your session has ended. Please log in again."),
     HTTPStatus.TOO_MANY_REQUESTS: ("throttled", "Too many attempts. Please wait a minute and try again."),
 }
-PROBLEM_TYPE = "application/problem+json"
 TOO_MANY_LOGINS = "too_many_login_attempts"
 
 
@@ -57,13 +56,15 @@ class HeadlessProblemMiddleware:
         if not request.path.startswith(PREFIX):
             return None
         if isinstance(exception, RequestDataTooBig):
-            return answer(
+            return problem_response(
                 413, "body_too_large", f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
             )
         if isinstance(exception, RecursionError):
-            return answer(400, "parse_error", "The body is not valid JSON.")
+            return problem_response(400, "parse_error", "The body is not valid JSON.")
         if isinstance(exception, MailNotTaken):
-            return answer(503, "unavailable", "No mail can be sent just now. Please try again in a few minutes.")
+            return problem_response(
+                503, "unavailable", "No mail can be sent just now. Please try again in a few minutes."
+            )
         return None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -71,11 +72,6 @@ class HeadlessProblemMiddleware:
         if request.path.startswith(PREFIX) and response.status_code >= HTTPStatus.BAD_REQUEST:
             complete(response, is_guess=request.path.endswith("/password/change"))
         return response
-
-
-def answer(status: int, code: str, detail: str) -> HttpResponse:
-    """Return a problem that allauth has no part in."""
-    return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM_TYPE)
 
 
 def complete(response: HttpResponse, *, is_guess: bool) -> None:
