@@ -85,6 +85,7 @@ class UtcDateTimeField(serializers.DateTimeField):
 class BodyTooLarge(exceptions.APIException):
     status_code = 413
     default_code = "body_too_large"
+    default_detail = f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
 
 
 class DatabaseAway(exceptions.APIException):
@@ -103,7 +104,7 @@ class ProblemHandler(ExceptionHandler):
             refusal.status_code = exc.status
             return refusal
         if isinstance(exc, RequestDataTooBig):
-            return BodyTooLarge(f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
+            return BodyTooLarge()
         if outages.is_database_away(exc):
             return DatabaseAway()
         return super().convert_known_exceptions(exc)

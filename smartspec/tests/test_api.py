@@ -16,11 +16,32 @@ def post(client: APIClient, body: str | bytes) -> tuple[int, str]:
 class TestBody:
     @pytest.mark.parametrize(
         "body",
-        ["{", "", "[1, 2", '{"quantity": NaN}', '{"quantity": Infinity}', b"\xff\xfe", "[" * 100_000],
-        ids=["cut", "empty", "open list", "nan", "infinity", "not utf-8", "deep"],
+        [
+            *("{", "", "[1, 2", '{"quantity": NaN}', '{"quantity": Infinity}', b"\xff\xfe", "[" * 100_000),
+            *('{"quantity": 1e400}', r'{"operation": "\ud800"}', r'{"\ud800": 1}', '{"quantity": ' + "9" * 5000 + "}"),
+        ],
+        ids=[
+            "cut",
+            "empty",
+            "open list",
+            "nan",
+            "infinity",
+            "not utf-8",
+            "deep",
+            "beyond",
+            "half a letter",
+            "half a name",
+            "huge",
+        ],
     )
     def test_that_is_no_json_is_refused(self, alice_client: APIClient, body: str | bytes) -> None:
         assert post(alice_client, body)[0] == 400
+
+    def test_with_half_a_letter_where_a_choice_is_asked_for_is_refused(self, alice_client: APIClient) -> None:
+        answer = alice_client.post(
+            "/api/payment/checkout/subscription", data=r'{"plan": "\ud800"}', content_type="application/json"
+        )
+        assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
 
     def test_that_is_too_large_is_refused(self, alice_client: APIClient) -> None:
         body = '{"model_id": "' + "x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + '"}'
