@@ -223,8 +223,9 @@ def read_order(order: Any, kind: type[serializers.Serializer[Any]]) -> dict[str,
 
     :raises rest_framework.exceptions.ValidationError: it is malformed.
     """
-    found: dict[str, Any] = shared(kind).run_validation(order)
-    return {name: value for name, value in found.items() if value is not None}
+    given = {name: value for name, value in order.items() if value is not None} if isinstance(order, dict) else order
+    found: dict[str, Any] = shared(kind).run_validation(given)
+    return found
 
 
 def shown(thing: Any, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:
@@ -250,10 +251,15 @@ def validated(question: serializers.Serializer[Any]) -> dict[str, Any]:
     return {name: value for name, value in question.validated_data.items() if value is not None}
 
 
-def caller_id(request: Request) -> UUID:
-    """Return the id of the person who calls; the permissions have let nobody else in."""
+def caller(request: Request) -> User:
+    """Return the person who calls; the permissions have let nobody else in."""
     assert isinstance(request.user, User)  # noqa: S101 - narrows the type; the permissions decide
-    return request.user.id
+    return request.user
+
+
+def caller_id(request: Request) -> UUID:
+    """Return the id of the person who calls."""
+    return caller(request).id
 
 
 # --- Idempotency --------------------------------------------------------------------------------------------------
@@ -285,3 +291,10 @@ def idempotency_key(request: Request, *, required: bool = False) -> str | None:
     if not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX_LENGTH or "\x00" in key:
         raise IdempotencyKeyInvalid(f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} characters.")
     return key
+
+
+def replayed(response: Response, is_replay: bool) -> Response:
+    """Mark an answer that was given before."""
+    if is_replay:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
