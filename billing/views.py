@@ -145,20 +145,18 @@ class CancelView(Endpoint):
 
     @extend_schema(
         operation_id="cancel_subscription",
+        parameters=[IDEMPOTENCY_HEADER],
         request=serializers.CancelSerializer,
         responses=serializers.CancelledSerializer,
     )
     def post(self, request: Request) -> Response:
         """End my subscription, at the end of the paid period or now."""
         wanted = read_body(request, serializers.CancelSerializer)
-        subscription = services.cancel_subscription(user=caller(request), now=clock.now(), **wanted)
-        answer = {
-            "success": True,
-            "subscription_id": subscription.pk,
-            "cancel_at_period_end": selectors.ends_with_period(subscription),
-            "current_period_end": subscription.current_period_end,
-        }
-        return Response(serializers.CancelledSerializer(answer).data)
+        cancelled = services.cancel_subscription_once(
+            user=caller(request), now=clock.now(), idempotency_key=idempotency_key(request), **wanted
+        )
+        shown = {**vars(cancelled), "success": True}
+        return replayed(Response(serializers.CancelledSerializer(shown).data), cancelled.is_replay)
 
 
 class ReactivateView(Endpoint):
