@@ -119,15 +119,15 @@ class QuoteSerializer(serializers.Serializer[Any]):
 
 class CreditsCheckoutSerializer(serializers.Serializer[Any]):
     credits_amount = CreditsAmountField()
-    success_url = ReturnUrlField(required=False, default="")
-    cancel_url = ReturnUrlField(required=False, default="")
+    success_url = ReturnUrlField(required=False, allow_null=True)
+    cancel_url = ReturnUrlField(required=False, allow_null=True)
 
 
 class SubscriptionCheckoutSerializer(serializers.Serializer[Any]):
     plan = serializers.ChoiceField(choices=selectors.PAID_PLANS)
-    interval = serializers.ChoiceField(choices=Interval.values, default=Interval.MONTHLY)
-    success_url = ReturnUrlField(required=False, default="")
-    cancel_url = ReturnUrlField(required=False, default="")
+    interval = serializers.ChoiceField(choices=Interval.values, default=Interval.MONTHLY, allow_null=True)
+    success_url = ReturnUrlField(required=False, allow_null=True)
+    cancel_url = ReturnUrlField(required=False, allow_null=True)
 
 
 class OpenedCheckoutSerializer(serializers.Serializer[Any]):
@@ -174,7 +174,7 @@ class SubscriptionIdSerializer(serializers.Serializer[Any]):
 
 
 class CancelSerializer(SubscriptionIdSerializer):
-    at_period_end = StrictBooleanField(default=True)
+    at_period_end = StrictBooleanField(default=True, allow_null=True)
 
 
 class CancelledSerializer(serializers.Serializer[Any]):
@@ -196,7 +196,7 @@ class SuccessSerializer(serializers.Serializer[Any]):
 class ChangePlanSerializer(SubscriptionIdSerializer):
     new_plan = serializers.ChoiceField(choices=PLANS)
     new_interval = serializers.ChoiceField(choices=Interval.values, required=False, default=None, allow_null=True)
-    preview = StrictBooleanField(default=False)
+    preview = StrictBooleanField(default=False, allow_null=True)
 
 
 class ChangedPlanSerializer(serializers.Serializer[Any]):

@@ -1,21 +1,17 @@
 """/api/payment/…: parse, one call, render."""
 
 from http import HTTPStatus
-from typing import Any
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
-from rest_framework.views import APIView
 
 from billing import gateway, pricing, selectors, serializers, services
 from smartspec import clock
-from smartspec.api import idempotency_key
+from smartspec.api import Endpoint, caller, caller_id, idempotency_key, read_body, read_query, replayed
 from smartspec.errors import DomainError
-from smartspec.users.models import User
 
 IDEMPOTENCY_HEADER = OpenApiParameter(
     "Idempotency-Key",
@@ -36,7 +32,7 @@ class CheckoutNotFound(DomainError):
 # --- Catalogue ----------------------------------------------------------------------------------------------------
 
 
-class ConfigView(APIView):
+class ConfigView(Endpoint):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
@@ -53,7 +49,7 @@ class ConfigView(APIView):
         return Response(serializers.ConfigSerializer(config).data)
 
 
-class PackagesView(APIView):
+class PackagesView(Endpoint):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
@@ -69,7 +65,7 @@ class PackagesView(APIView):
         return Response(serializers.PackageListSerializer(answer).data)
 
 
-class QuoteView(APIView):
+class QuoteView(Endpoint):
     @extend_schema(
         operation_id="get_quote",
         parameters=[serializers.QuoteQuerySerializer],
@@ -77,7 +73,7 @@ class QuoteView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Exactly what a checkout for this many credits would charge."""
-        wanted = parse(serializers.QuoteQuerySerializer(data=request.query_params))
+        wanted = read_query(request, serializers.QuoteQuerySerializer)
         quote = selectors.get_quote(credits_amount=wanted["credits_amount"])
         return Response(serializers.QuoteSerializer(quote).data)
 
@@ -85,7 +81,7 @@ class QuoteView(APIView):
 # --- Checkout -----------------------------------------------------------------------------------------------------
 
 
-class CreditsCheckoutView(APIView):
+class CreditsCheckoutView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(
@@ -96,14 +92,14 @@ class CreditsCheckoutView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Open a hosted checkout for a package or a custom amount."""
-        wanted = parse(serializers.CreditsCheckoutSerializer(data=request.data))
+        wanted = read_body(request, serializers.CreditsCheckoutSerializer)
         opened = services.open_credits_checkout(
             user=caller(request), now=clock.now(), idempotency_key=idempotency_key(request), **wanted
         )
-        return replayable(serializers.OpenedCheckoutSerializer(opened), is_replay=opened.is_replay)
+        return replayed(Response(serializers.OpenedCheckoutSerializer(opened).data), opened.is_replay)
 
 
-class SubscriptionCheckoutView(APIView):
+class SubscriptionCheckoutView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(
@@ -114,20 +110,20 @@ class SubscriptionCheckoutView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Open a hosted checkout for a plan."""
-        wanted = parse(serializers.SubscriptionCheckoutSerializer(data=request.data))
+        wanted = read_body(request, serializers.SubscriptionCheckoutSerializer)
         opened = services.open_subscription_checkout(
             user=caller(request), now=clock.now(), idempotency_key=idempotency_key(request), **wanted
         )
-        return replayable(serializers.OpenedCheckoutSerializer(opened), is_replay=opened.is_replay)
+        return replayed(Response(serializers.OpenedCheckoutSerializer(opened).data), opened.is_replay)
 
 
-class CheckoutView(APIView):
+class CheckoutView(Endpoint):
     throttle_rate = "240/m"  # the app polls it
 
     @extend_schema(operation_id="get_checkout", responses=serializers.CheckoutStatusSerializer)
     def get(self, request: Request, session_id: str) -> Response:
         """Where a checkout stands. Fulfils it, once, if Stripe says paid and the webhook has not come yet."""
-        checkout = services.refresh_checkout(session_id=session_id, user_id=caller(request).pk, now=clock.now())
+        checkout = services.refresh_checkout(session_id=session_id, user_id=caller_id(request), now=clock.now())
         if checkout is None:
             raise CheckoutNotFound("You have no such checkout.")
         return Response(serializers.CheckoutStatusSerializer(selectors.get_checkout_status(checkout)).data)
@@ -136,36 +132,34 @@ class CheckoutView(APIView):
 # --- Subscription -------------------------------------------------------------------------------------------------
 
 
-class SubscriptionView(APIView):
+class SubscriptionView(Endpoint):
     @extend_schema(operation_id="get_subscription", responses=serializers.SubscriptionSerializer)
     def get(self, request: Request) -> Response:
         """My plan, paid or Free."""
-        view = selectors.get_subscription_view(user_id=caller(request).pk, now=clock.now())
+        view = selectors.get_subscription_view(user_id=caller_id(request), now=clock.now())
         return Response(serializers.SubscriptionSerializer(view).data)
 
 
-class CancelView(APIView):
+class CancelView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(
         operation_id="cancel_subscription",
+        parameters=[IDEMPOTENCY_HEADER],
         request=serializers.CancelSerializer,
         responses=serializers.CancelledSerializer,
     )
     def post(self, request: Request) -> Response:
         """End my subscription, at the end of the paid period or now."""
-        wanted = parse(serializers.CancelSerializer(data=request.data))
-        subscription = services.cancel_subscription(user=caller(request), now=clock.now(), **wanted)
-        answer = {
-            "success": True,
-            "subscription_id": subscription.pk,
-            "cancel_at_period_end": selectors.ends_with_period(subscription),
-            "current_period_end": subscription.current_period_end,
-        }
-        return Response(serializers.CancelledSerializer(answer).data)
+        wanted = read_body(request, serializers.CancelSerializer)
+        cancelled = services.cancel_subscription_once(
+            user=caller(request), now=clock.now(), idempotency_key=idempotency_key(request), **wanted
+        )
+        shown = {**vars(cancelled), "success": True}
+        return replayed(Response(serializers.CancelledSerializer(shown).data), cancelled.is_replay)
 
 
-class ReactivateView(APIView):
+class ReactivateView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(
@@ -175,13 +169,13 @@ class ReactivateView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Undo a cancellation at period end."""
-        wanted = parse(serializers.SubscriptionIdSerializer(data=request.data))
+        wanted = read_body(request, serializers.SubscriptionIdSerializer)
         subscription = services.reactivate_subscription(user=caller(request), now=clock.now(), **wanted)
         answer = {"success": True, "subscription_id": subscription.pk}
         return Response(serializers.ReactivatedSerializer(answer).data)
 
 
-class ChangePlanView(APIView):
+class ChangePlanView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(
@@ -192,15 +186,15 @@ class ChangePlanView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Change my plan: upwards now, downwards at the end of the paid period."""
-        wanted = parse(serializers.ChangePlanSerializer(data=request.data))
+        wanted = read_body(request, serializers.ChangePlanSerializer)
         answer = services.change_plan(
             user=caller(request), now=clock.now(), idempotency_key=idempotency_key(request), **wanted
         )
         shown = {**vars(answer), "success": True}
-        return replayable(serializers.ChangedPlanSerializer(shown), is_replay=answer.is_replay)
+        return replayed(Response(serializers.ChangedPlanSerializer(shown).data), answer.is_replay)
 
 
-class CancelChangeView(APIView):
+class CancelChangeView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(
@@ -210,7 +204,7 @@ class CancelChangeView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Undo a scheduled change of plan."""
-        wanted = parse(serializers.SubscriptionIdSerializer(data=request.data))
+        wanted = read_body(request, serializers.SubscriptionIdSerializer)
         services.cancel_pending_change(user=caller(request), now=clock.now(), **wanted)
         return Response(serializers.SuccessSerializer({"success": True}).data)
 
@@ -218,7 +212,7 @@ class CancelChangeView(APIView):
 # --- Portal, cards, invoices --------------------------------------------------------------------------------------
 
 
-class PortalView(APIView):
+class PortalView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(
@@ -226,22 +220,22 @@ class PortalView(APIView):
     )
     def post(self, request: Request) -> Response:
         """The address of Stripe's Customer Portal for me; good for a short while."""
-        wanted = parse(serializers.PortalSerializer(data=request.data))
+        wanted = read_body(request, serializers.PortalSerializer)
         url = services.open_portal(user=caller(request), now=clock.now(), **wanted)
         return Response(serializers.UrlSerializer({"url": url}).data)
 
 
-class PaymentMethodsView(APIView):
+class PaymentMethodsView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(operation_id="list_payment_methods", responses=serializers.PaymentMethodListSerializer)
     def get(self, request: Request) -> Response:
         """My cards."""
-        found = selectors.list_payment_methods(user_id=caller(request).pk)
+        found = selectors.list_payment_methods(user_id=caller_id(request))
         return Response(serializers.PaymentMethodListSerializer({"payment_methods": found}).data)
 
 
-class PaymentMethodView(APIView):
+class PaymentMethodView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(operation_id="delete_payment_method", responses={204: None})
@@ -251,7 +245,7 @@ class PaymentMethodView(APIView):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-class DefaultPaymentMethodView(APIView):
+class DefaultPaymentMethodView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(operation_id="make_default_payment_method", request=None, responses={204: None})
@@ -261,7 +255,7 @@ class DefaultPaymentMethodView(APIView):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-class InvoicesView(APIView):
+class InvoicesView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(
@@ -271,39 +265,16 @@ class InvoicesView(APIView):
     )
     def get(self, request: Request) -> Response:
         """My invoices, newest first."""
-        wanted = parse(serializers.InvoiceQuerySerializer(data=request.query_params))
-        invoices, has_more = selectors.list_invoices(user_id=caller(request).pk, **wanted)
+        wanted = read_query(request, serializers.InvoiceQuerySerializer)
+        invoices, has_more = selectors.list_invoices(user_id=caller_id(request), **wanted)
         return Response(serializers.InvoiceListSerializer({"invoices": invoices, "has_more": has_more}).data)
 
 
-class UpcomingInvoiceView(APIView):
+class UpcomingInvoiceView(Endpoint):
     throttle_rate = "60/m"
 
     @extend_schema(operation_id="get_upcoming_invoice", responses=serializers.UpcomingSerializer)
     def get(self, request: Request) -> Response:
         """What will be charged next."""
-        upcoming = selectors.get_upcoming_invoice(user_id=caller(request).pk)
+        upcoming = selectors.get_upcoming_invoice(user_id=caller_id(request))
         return Response(serializers.UpcomingSerializer({"upcoming_invoice": upcoming}).data)
-
-
-# --- What they share ----------------------------------------------------------------------------------------------
-
-
-def caller(request: Request) -> User:
-    """Return the person who is asking; IsUser has made sure that it is one."""
-    assert isinstance(request.user, User)  # noqa: S101 - for the type checker
-    return request.user
-
-
-def parse(serializer: Serializer[Any]) -> dict[str, Any]:
-    """Return the validated input.
-
-    :raises ValidationError: naming every field that is wrong.
-    """
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
-
-
-def replayable(serializer: Serializer[Any], *, is_replay: bool) -> Response:
-    """Answer, marked when it is the first answer to this Idempotency-Key given again."""
-    return Response(serializer.data, headers={"Idempotent-Replayed": "true"} if is_replay else None)

@@ -18,7 +18,7 @@ from djstripe.models import WebhookEventTrigger
 from billing import gateway, handlers, services, stripe_data
 from billing.models import Customer, Purchase, Webhook, WebhookRefusal
 from smartspec import clock
-from smartspec.api import problem
+from smartspec.api import problem_response
 from smartspec.logs import get_logger
 from smartspec.users import selectors as users_selectors
 
@@ -42,7 +42,9 @@ def stripe_webhook(request: HttpRequest) -> JsonResponse:
     A failure to store is an error 500, so that Stripe sends the event again.
     """
     if request.method != "POST":
-        response = refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "Stripe sends webhooks by POST.")
+        response = problem_response(
+            HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "Stripe sends webhooks by POST."
+        )
         response["Allow"] = "POST"
         return response
     now = clock.now()
@@ -52,7 +54,7 @@ def stripe_webhook(request: HttpRequest) -> JsonResponse:
         cause = str(refusal.context["cause"])
         count_refusal(cause, now)
         log.warning("Refused a Stripe webhook", cause=cause)
-        return refuse(HTTPStatus.BAD_REQUEST, refusal.code, refusal.detail)
+        return problem_response(HTTPStatus.BAD_REQUEST, refusal.code, refusal.detail)
     store(event, request, now)
     return JsonResponse({"received": True})
 
@@ -152,7 +154,3 @@ def count_refusal(cause: str, now: datetime) -> None:
             WebhookRefusal.objects.create(**row, count=1)
     except IntegrityError:
         WebhookRefusal.objects.filter(**row).update(count=F("count") + 1)
-
-
-def refuse(status: HTTPStatus, code: str, detail: str) -> JsonResponse:
-    return JsonResponse(problem(status, code, detail), status=status, content_type="application/problem+json")

@@ -35,7 +35,7 @@ class AssetQuerySerializer(serializers.Serializer[Any]):
 
 
 class UploadOrderSerializer(serializers.Serializer[Any]):
-    user_id = serializers.UUIDField(required=False, help_text="Whose file; needed from a worker.")
+    user_id = serializers.UUIDField(required=False, allow_null=True, help_text="Whose file; needed from a worker.")
     filename = serializers.CharField(max_length=255)
     content_type = serializers.RegexField(r"^[a-z0-9.+-]+/[a-z0-9.+-]+\Z", max_length=100)
     size_bytes = StrictIntegerField(min_value=1, max_value=LARGEST_SIZE_BYTES)
@@ -56,7 +56,7 @@ def is_control(character: str) -> bool:
 
 
 class CompletionSerializer(serializers.Serializer[Any]):
-    user_id = serializers.UUIDField(required=False, help_text="A worker may name whose file it is.")
+    user_id = serializers.UUIDField(required=False, allow_null=True, help_text="A worker may name whose file it is.")
 
 
 class AssetSerializer(serializers.Serializer[Any]):

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.http import JsonResponse
 from drf_spectacular.openapi import AutoSchema
 from drf_standardized_errors.formatter import flatten_errors
 from drf_standardized_errors.handler import ExceptionHandler
@@ -35,6 +36,7 @@ from smartspec.users.throttling import CallerThrottle as CallerThrottle
 log = get_logger(__name__)
 
 IDEMPOTENCY_KEY_MAX_LENGTH = 255
+PROBLEM_TYPE = "application/problem+json"
 
 
 # --- Fields -------------------------------------------------------------------------------------------------------
@@ -83,6 +85,7 @@ class UtcDateTimeField(serializers.DateTimeField):
 class BodyTooLarge(exceptions.APIException):
     status_code = 413
     default_code = "body_too_large"
+    default_detail = f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
 
 
 class DatabaseAway(exceptions.APIException):
@@ -101,7 +104,7 @@ class ProblemHandler(ExceptionHandler):
             refusal.status_code = exc.status
             return refusal
         if isinstance(exc, RequestDataTooBig):
-            return BodyTooLarge(f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
+            return BodyTooLarge()
         if outages.is_database_away(exc):
             return DatabaseAway()
         return super().convert_known_exceptions(exc)
@@ -130,7 +133,7 @@ class ProblemHandler(ExceptionHandler):
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
         response = super().get_response(exc, data)
-        response.content_type = "application/problem+json"
+        response.content_type = PROBLEM_TYPE
         return response
 
 
@@ -149,6 +152,11 @@ def problem(status: int, code: str, detail: str, *, title: str | None = None, **
         "code": code,
         **{key: plain_number(value) for key, value in context.items()},
     }
+
+
+def problem_response(status: int, code: str, detail: str) -> JsonResponse:
+    """Return the answer to an error outside of DRF."""
+    return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM_TYPE)
 
 
 def plain_number(value: Any) -> Any:
@@ -178,7 +186,7 @@ class ProblemSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)
-        bodies["default"] = self._get_response_for_code(ProblemSerializer, "default", ["application/problem+json"])
+        bodies["default"] = self._get_response_for_code(ProblemSerializer, "default", [PROBLEM_TYPE])
         return bodies
 
 
@@ -215,8 +223,9 @@ def read_order(order: Any, kind: type[serializers.Serializer[Any]]) -> dict[str,
 
     :raises rest_framework.exceptions.ValidationError: it is malformed.
     """
-    found: dict[str, Any] = shared(kind).run_validation(order)
-    return {name: value for name, value in found.items() if value is not None}
+    given = {name: value for name, value in order.items() if value is not None} if isinstance(order, dict) else order
+    found: dict[str, Any] = shared(kind).run_validation(given)
+    return found
 
 
 def shown(thing: Any, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:
@@ -242,10 +251,15 @@ def validated(question: serializers.Serializer[Any]) -> dict[str, Any]:
     return {name: value for name, value in question.validated_data.items() if value is not None}
 
 
-def caller_id(request: Request) -> UUID:
-    """Return the id of the person who calls; the permissions have let nobody else in."""
+def caller(request: Request) -> User:
+    """Return the person who calls; the permissions have let nobody else in."""
     assert isinstance(request.user, User)  # noqa: S101 - narrows the type; the permissions decide
-    return request.user.id
+    return request.user
+
+
+def caller_id(request: Request) -> UUID:
+    """Return the id of the person who calls."""
+    return caller(request).id
 
 
 # --- Idempotency --------------------------------------------------------------------------------------------------
@@ -277,3 +291,10 @@ def idempotency_key(request: Request, *, required: bool = False) -> str | None:
     if not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX_LENGTH or "\x00" in key:
         raise IdempotencyKeyInvalid(f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} characters.")
     return key
+
+
+def replayed(response: Response, is_replay: bool) -> Response:
+    """Mark an answer that was given before."""
+    if is_replay:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response

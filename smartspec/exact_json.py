@@ -1,5 +1,8 @@
 """JSON whose numbers are exact. Apart from `api.py`, because rest_framework.views imports it, by its settings."""
 
+import math
+import re
+from decimal import Decimal
 from typing import Any
 
 import simplejson
@@ -24,18 +27,41 @@ class ExactJSONRenderer(JSONRenderer):
 
 
 class ExactJSONParser(JSONParser):
-    """JSON in which a number with a fraction is a Decimal; NaN and infinities are refused."""
+    """JSON in which a number with a fraction is a Decimal."""
 
     renderer_class = ExactJSONRenderer
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        def refuse(constant: str) -> None:
-            raise ValueError(f"{constant} is no JSON number")
+        return read_json(stream.read())
 
-        try:
-            return simplejson.loads(stream.read().decode("utf-8"), use_decimal=True, parse_constant=refuse)
-        except (ValueError, ArithmeticError, RecursionError) as error:  # 1e99999999999999999999 is none of Python's
-            raise exceptions.ParseError("The body is not valid JSON.") from error
+
+MAYBE_HALF_A_LETTER = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def read_json(body: bytes) -> Any:
+    """Return what a body says.
+
+    :raises exceptions.ParseError: it is no JSON, or holds what not everybody can read: NaN, an infinity, a number that
+        no float reaches, half of a letter (a surrogate without its other).
+    """
+    try:
+        text = body.decode()
+        found = simplejson.loads(text, parse_float=exact_number, parse_constant=exact_number)
+        if MAYBE_HALF_A_LETTER.search(text):
+            ExactJSONRenderer().render(found)  # halves of which none is alone become UTF-8
+    except (ValueError, ArithmeticError, RecursionError) as error:  # 1e99999999999999999999 is none of Python's
+        raise exceptions.ParseError("The body is not valid JSON.") from error
+    return found
+
+
+def exact_number(text: str) -> Decimal:
+    """Return a number as it was written.
+
+    :raises ValueError: it is none, or as a float it would be none.
+    """
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text} is no JSON number")
+    return Decimal(text)
 
 
 class ForgivingNegotiation(DefaultContentNegotiation):

@@ -24,7 +24,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 
 from smartspec import outages
-from smartspec.api import problem
+from smartspec.api import problem_response
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 from smartspec.mail import MailNotTaken
@@ -135,11 +135,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if request.path.startswith("/api/"):
         return problem_response(500, "internal_error", "Something went wrong on our side. Please try again.")
     return defaults.server_error(request)
-
-
-def problem_response(status: int, code: str, detail: str) -> JsonResponse:
-    """Return a problem+json answer outside of DRF."""
-    return JsonResponse(problem(status, code, detail), status=status, content_type="application/problem+json")
 
 
 # --- The mail stand-in --------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The only writers of billing. Every one may be called again with what it was called with before."""
 
+from billing.services.cancel_once import cancel_subscription_once
 from billing.services.cancellations import (
     NoPendingChange,
     cancel_pending_change,
@@ -107,6 +108,7 @@ __all__ = [
     "cancel_by_staff",
     "cancel_pending_change",
     "cancel_subscription",
+    "cancel_subscription_once",
     "change_plan",
     "check_prices",
     "clear_old_webhooks",

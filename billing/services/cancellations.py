@@ -31,11 +31,7 @@ def cancel_subscription(
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
     with changing(user=user, subscription_id=subscription_id, now=now) as subscription:
-        if at_period_end:
-            return end_with_period(subscription, now, feedback)
-        release_schedule(subscription)
-        gateway.cancel_subscription(subscription.pk)
-        return resync(subscription, now)
+        return end_subscription(subscription, at_period_end=at_period_end, now=now, feedback=feedback)
 
 
 def reactivate_subscription(*, user: User, subscription_id: str, now: datetime) -> Subscription:
@@ -68,6 +64,17 @@ def cancel_pending_change(*, user: User, subscription_id: str, now: datetime) ->
 
 
 # --- What changes of plan use as well --------------------------------------------------------------------------------
+
+
+def end_subscription(
+    subscription: Subscription, *, at_period_end: bool, now: datetime, feedback: str = ""
+) -> Subscription:
+    """End a subscription whose other changes are kept out; as for `cancel_subscription`."""
+    if at_period_end:
+        return end_with_period(subscription, now, feedback)
+    release_schedule(subscription)
+    gateway.cancel_subscription(subscription.pk)
+    return resync(subscription, now)
 
 
 def end_with_period(subscription: Subscription, now: datetime, feedback: str = "") -> Subscription:

@@ -258,11 +258,14 @@ def open_session(checkout: Purchase | SubscriptionCheckout, values: dict[str, An
         )
         raise
     session_id, session_url = session["id"], session["url"] or ""
-    type(checkout).objects.filter(pk=checkout.pk, state__in=(CheckoutState.OPEN, CheckoutState.FAILED)).update(
-        state=CheckoutState.OPEN, session_id=session_id, session_url=session_url
+    # Of several, the one that writes the session down has opened it; the others say again what it says.
+    unopened = type(checkout).objects.filter(
+        pk=checkout.pk, state__in=(CheckoutState.OPEN, CheckoutState.FAILED), session_id=None
     )
-    log.info("Checkout opened", user_id=str(checkout.user_id), session_id=session_id, checkout_id=str(checkout.pk))
-    return OpenedCheckout(session_id, session_url, is_replay=False)
+    is_first = unopened.update(state=CheckoutState.OPEN, session_id=session_id, session_url=session_url) == 1
+    if is_first:
+        log.info("Checkout opened", user_id=str(checkout.user_id), session_id=session_id, checkout_id=str(checkout.pk))
+    return OpenedCheckout(session_id, session_url, is_replay=not is_first)
 
 
 def hash_request(request: dict[str, Any]) -> str:

@@ -113,6 +113,20 @@ class TestCheckouts:
         replayed = [answer.headers.get("Idempotent-Replayed") for answer in (first, overtaken, again)]
         assert replayed == [None, "true", "true"]
 
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [("credits", {"credits_amount": 100}), ("subscription", {"plan": "pro"})],
+        ids=["of credits", "of a plan"],
+    )
+    def test_of_many_at_once_under_one_key_are_marked_but_for_the_first(
+        self, path: str, body: dict[str, Any], alice_client: APIClient
+    ) -> None:
+        headers = {"Idempotency-Key": "key"}
+        answers = at_once(lambda: alice_client.post(f"/api/payment/checkout/{path}", body, headers=headers))
+        assert len({answer.json()["session_id"] for answer in answers}) == 1
+        replayed = [answer.headers.get("Idempotent-Replayed") for answer in answers]
+        assert sorted(map(str, replayed)) == ["None", *["true"] * (THREADS - 1)]
+
     def test_whose_key_is_let_go_between_two_looks_are_opened_all_the_same(
         self, alice: Any, alice_client: APIClient
     ) -> None:

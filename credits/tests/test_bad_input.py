@@ -126,7 +126,7 @@ AUDIO = "audio_generation"
 ORDERS: dict[str, tuple[tuple[str, dict[str, Any]], int, str, str]] = {
     # The item: what is asked for, and the problem: status, code, and the field where it is about one.
     "a hold of an unknown operation": (hold(operation="mind_reading"), 400, "unknown_operation", "operation"),
-    "a hold without an operation": (hold(operation=None), 400, "null", "operation"),
+    "a hold without an operation": (hold(operation=None), 400, "required", "operation"),
     "a hold of storage": (hold(operation="storage"), 422, "operation_not_held", ""),
     "a hold of what the plan lacks": (hold(operation="video_generation"), 403, "feature_not_in_plan", ""),
     "a hold of more than there is": (hold(quantity=1000), 402, "insufficient_credits", ""),

@@ -4,7 +4,6 @@ from datetime import datetime
 from uuid import UUID
 
 from rest_framework import exceptions
-from rest_framework.response import Response
 
 from credits import selectors
 from smartspec import clock
@@ -26,13 +25,6 @@ def field_error(refusal: DomainError) -> exceptions.ValidationError:
     """Return what the price list refuses as the error of the field that it is about."""
     attr = refusal.context.get("attr", "operation")
     return exceptions.ValidationError({attr: exceptions.ErrorDetail(refusal.detail, refusal.code)})
-
-
-def replayed(response: Response, is_replay: bool) -> Response:
-    """Mark an answer that was given before."""
-    if is_replay:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response
 
 
 def covered_period(account_id: UUID, query: dict[str, datetime]) -> dict[str, datetime]:

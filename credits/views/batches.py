@@ -21,10 +21,10 @@ from credits.serializers.batches import (
     PlacedBatchSerializer,
 )
 from credits.serializers.holds import HoldOrderSerializer
-from credits.views.base import SpendsCredits, field_error, replayed
+from credits.views.base import SpendsCredits, field_error
 from credits.views.holds import KEY_REQUIRED, KEY_TAKEN, captured, placed
 from smartspec import clock
-from smartspec.api import Endpoint, exception_handler, idempotency_key, read_order, shared, validated
+from smartspec.api import Endpoint, exception_handler, idempotency_key, read_order, replayed, shared, validated
 from smartspec.errors import DomainError
 
 Wanted = TypeVar("Wanted")

@@ -22,9 +22,9 @@ from credits.serializers.holds import (
     ReleasedHoldSerializer,
     ReleaseOrderSerializer,
 )
-from credits.views.base import SpendsCredits, field_error, replayed
+from credits.views.base import SpendsCredits, field_error
 from smartspec import clock
-from smartspec.api import Endpoint, caller_id, idempotency_key, read_body, read_query, shown
+from smartspec.api import Endpoint, caller_id, idempotency_key, read_body, read_query, replayed, shown
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)

@@ -1,17 +1,24 @@
 """allauth's errors in the form of all others: its own members stay, those of RFC 9457 are added."""
 
 import json
+import struct
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from rest_framework import exceptions
 
-from smartspec.api import problem
+from smartspec.api import PROBLEM_TYPE, BodyTooLarge, problem, problem_response
+from smartspec.exact_json import read_json
+from smartspec.logs import get_logger
 from smartspec.mail import MailNotTaken
+from smartspec.operations import bad_request
 from smartspec.users.authentication import CHALLENGE
+
+log = get_logger(__name__)
 
 PREFIX = "/api/auth/app/"
 # allauth does not say when its windows end; after these times they have. Five wrong passwords wait for five minutes.
@@ -28,7 +35,17 @@ SENTENCES = {
     HTTPStatus.GONE: ("session_ended", "Your session has ended. Please log in again."),
     HTTPStatus.TOO_MANY_REQUESTS: ("throttled", "Too many attempts. Please wait a minute and try again."),
 }
-PROBLEM_TYPE = "application/problem+json"
+# What allauth and fido2 stumble over where a browser would have sent a passkey.
+MALFORMED = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    struct.error,
+    DataError,
+)
 TOO_MANY_LOGINS = "too_many_login_attempts"
 
 
@@ -47,23 +64,25 @@ class HeadlessProblemMiddleware:
     ) -> HttpResponse | None:
         """allauth checks the body before the method; a wrong method is said first, as everywhere."""
         view_class = getattr(view, "view_class", None)
-        method = (request.method or "").lower()
-        if not request.path.startswith(PREFIX) or view_class is None or hasattr(view_class, method):
+        if not request.path.startswith(PREFIX) or view_class is None:
             return None
+        if hasattr(view_class, (request.method or "").lower()):
+            return refuse_body(request)
         return HttpResponseNotAllowed(name.upper() for name in METHODS if hasattr(view_class, name))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """allauth reads bodies of any size and depth: what is too large or too deep is refused as everywhere."""
+        """What allauth does not expect is no failure of ours: a passkey that is none, and no mail server."""
+        if "/webauthn" in request.path and request.method != "GET" and isinstance(exception, MALFORMED):
+            log.warning("Refused a malformed passkey", error=repr(exception))
+            return bad_request(request, exception)
         if not request.path.startswith(PREFIX):
             return None
-        if isinstance(exception, RequestDataTooBig):
-            return answer(
-                413, "body_too_large", f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."
-            )
         if isinstance(exception, RecursionError):
-            return answer(400, "parse_error", "The body is not valid JSON.")
+            return bad_request(request, exception)
         if isinstance(exception, MailNotTaken):
-            return answer(503, "unavailable", "No mail can be sent just now. Please try again in a few minutes.")
+            return problem_response(
+                503, "unavailable", "No mail can be sent just now. Please try again in a few minutes."
+            )
         return None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -73,9 +92,21 @@ class HeadlessProblemMiddleware:
         return response
 
 
-def answer(status: int, code: str, detail: str) -> HttpResponse:
-    """Return a problem that allauth has no part in."""
-    return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM_TYPE)
+def refuse_body(request: HttpRequest) -> HttpResponse | None:
+    """Refuse a body that no other endpoint would take: allauth reads any size, type and number, and half letters."""
+    refusal: exceptions.APIException
+    try:
+        if request.body and request.content_type != "application/json":
+            raise exceptions.UnsupportedMediaType(request.content_type or "")
+        if request.body:
+            read_json(request.body)
+    except RequestDataTooBig:
+        refusal = BodyTooLarge()
+    except exceptions.APIException as error:
+        refusal = error
+    else:
+        return None
+    return problem_response(refusal.status_code, str(refusal.get_codes()), str(refusal.detail))
 
 
 def complete(response: HttpResponse, *, is_guess: bool) -> None:

@@ -55,6 +55,7 @@ class WebSessionSerializer(serializers.Serializer[Any]):
     next = serializers.RegexField(
         r"^/account(/[A-Za-z0-9_-]+)*\Z",
         required=False,
+        allow_null=True,
         max_length=200,
         help_text="The account page to open, such as `/account/buy`.",
     )

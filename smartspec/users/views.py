@@ -1,6 +1,6 @@
 """/api/me, /api/keys and the link from the app to the account pages."""
 
-from typing import Any
+from typing import ClassVar
 from uuid import UUID
 
 from django.conf import settings
@@ -8,19 +8,17 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from smartspec import backoffice, clock
+from smartspec.api import Endpoint, IsUserSession, caller, read_body
 from smartspec.users import selectors, serializers, services
-from smartspec.users.models import User
-from smartspec.users.permissions import IsUser, IsUserSession
 
 
-class MeView(APIView):
-    def get_permissions(self) -> list[Any]:
-        return [IsUser() if self.request.method == "GET" else IsUserSession()]
+class MeView(Endpoint):
+    permissions_by_method: ClassVar[dict[str, type[BasePermission]]] = {"DELETE": IsUserSession}
 
     @extend_schema(operation_id="get_me", responses=serializers.MeSerializer)
     def get(self, request: Request) -> Response:
@@ -45,7 +43,7 @@ class MeView(APIView):
         return Response(status=204)
 
 
-class ExportView(APIView):
+class ExportView(Endpoint):
     permission_classes = (IsUserSession,)
     throttle_rate = "10/h"
 
@@ -61,11 +59,9 @@ class ExportView(APIView):
         return StreamingHttpResponse(document, content_type="application/json", headers=disposition)
 
 
-class KeysView(APIView):
+class KeysView(Endpoint):
+    permissions_by_method: ClassVar[dict[str, type[BasePermission]]] = {"POST": IsUserSession}
     throttle_rate = "60/m"
-
-    def get_permissions(self) -> list[Any]:
-        return [IsUser() if self.request.method == "GET" else IsUserSession()]
 
     @extend_schema(operation_id="list_keys", responses=serializers.KeyListSerializer)
     def get(self, request: Request) -> Response:
@@ -80,14 +76,13 @@ class KeysView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Make an API key. It is shown in this answer only."""
-        wanted = serializers.NewKeySerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        issued = services.create_user_key(user=caller(request), now=clock.now(), **wanted.validated_data)
+        wanted = read_body(request, serializers.NewKeySerializer)
+        issued = services.create_user_key(user=caller(request), now=clock.now(), **wanted)
         shown = serializers.KeySerializer(issued.key).data | {"key": issued.secret}
         return Response(shown, status=201)
 
 
-class KeyView(APIView):
+class KeyView(Endpoint):
     permission_classes = (IsUserSession,)
 
     @extend_schema(operation_id="delete_key", responses={204: None})
@@ -97,7 +92,7 @@ class KeyView(APIView):
         return Response(status=204)
 
 
-class WebSessionView(APIView):
+class WebSessionView(Endpoint):
     permission_classes = (IsUserSession,)
     throttle_rate = "30/m"
 
@@ -108,18 +103,10 @@ class WebSessionView(APIView):
     )
     def post(self, request: Request) -> Response:
         """A link that opens the account pages in the browser, signed in: once, within 60 seconds."""
-        wanted = serializers.WebSessionSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        next_path = wanted.validated_data.get("next", settings.LOGIN_REDIRECT_URL)
+        next_path = read_body(request, serializers.WebSessionSerializer).get("next", settings.LOGIN_REDIRECT_URL)
         token = services.create_web_session_link(user=caller(request), next_path=next_path, now=clock.now())
         path = reverse("open_web_session", kwargs={"token": token})
         return Response({"url": f"{settings.SITE_URL}{path}"})
-
-
-def caller(request: Request) -> User:
-    """Return the person who calls; IsUser and IsUserSession have let nobody else in."""
-    assert isinstance(request.user, User)  # noqa: S101 - narrows the type; the permissions decide
-    return request.user
 
 
 def no_such_address(request: HttpRequest) -> HttpResponse:
