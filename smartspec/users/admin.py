@@ -136,26 +136,19 @@ class UserAdmin(UserSearchMixin, PlainAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(PlainAdmin):
-    """The roles, as `manage.py sync_roles` makes them. They are looked at here and given to people on their pages."""
+class GroupAdmin(ReadOnlyAdmin):
+    """The roles, as `manage.py sync_roles` makes them; people get them on their pages. Superusers look at them."""
 
-    list_display = ("name",)
     search_fields = ("name",)
+    rights = column(lambda group: ", ".join(names_of_rights(group)), "Rights")
+    list_display = ("name",)
     list_filter = ()
+    fields = ("name", rights)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return is_superuser(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_superuser(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return is_superuser(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_superuser(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_superuser(request)
 
 
@@ -260,6 +253,11 @@ def as_recorded(name: str, value: Any) -> Any:
     if name == "groups":
         return sorted(group.name for group in value or ())
     return value if isinstance(value, bool) else "changed"
+
+
+def names_of_rights(group: Group) -> list[str]:
+    rights = group.permissions.values_list("content_type__app_label", "codename")
+    return sorted(f"{app_label}.{codename}" for app_label, codename in rights)
 
 
 def is_superuser(request: HttpRequest) -> bool:
