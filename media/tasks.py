@@ -39,7 +39,7 @@ def climb_ladder(timestamp: int) -> None:
 @app.task(queueing_lock="media.remind_unpaid", retry=BackOff())
 def remind_unpaid(timestamp: int) -> None:
     """Send the mails of the ladder to those who were deactivated when their step came, and are back."""
-    services.remind_unpaid()
+    services.remind_unpaid(now=clock.now())
 
 
 @app.periodic(cron="26 * * * *")

@@ -23,7 +23,6 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 
-from smartspec import clock
 from smartspec.bulkheads import Bulkhead, NoTurn
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
@@ -74,7 +73,7 @@ class Letter:
     html: str
 
 
-def send_mail_once(*, user: User, template: str, cause: str, context: dict[str, Any]) -> bool:
+def send_mail_once(*, user: User, template: str, cause: str, context: dict[str, Any], now: datetime) -> bool:
     """Send `templates/mail/<template>.{subject.txt,txt}` to the user, unless this `cause` was already told.
 
     The mail leaves when the caller's transaction commits; while the mail server does not take it, it waits. Returns
@@ -84,19 +83,21 @@ def send_mail_once(*, user: User, template: str, cause: str, context: dict[str, 
     if selectors.is_erased(user_id=user.pk):
         return False
     letter = write_letter(template=template, context=context | {"user": user}, language=user.language)
-    return send_letter_once(letter, user=user, template=template, cause=cause)
+    return send_letter_once(letter, user=user, template=template, cause=cause, now=now)
 
 
-def send_letter_once(letter: Letter, *, user: User, template: str, cause: str) -> bool:
+def send_letter_once(letter: Letter, *, user: User, template: str, cause: str, now: datetime) -> bool:
     """Send a mail that is written already, unless this `cause` was already told. Returns whether it was new."""
     with transaction.atomic():
-        sent, is_new = SentMail.objects.get_or_create(user=user, template=template, cause=cause)
+        sent, is_new = SentMail.objects.get_or_create(
+            user=user, template=template, cause=cause, defaults={"sent_at": now}
+        )
         if is_new:
             WaitingMail.objects.create(
-                sent=sent, subject=letter.subject, text=letter.text, html=letter.html, written_at=clock.now()
+                sent=sent, subject=letter.subject, text=letter.text, html=letter.html, written_at=now
             )
             # Robust: what goes wrong with a mail undoes nothing of what it tells, and stops nobody who did that.
-            transaction.on_commit(lambda: try_to_hand_over(mail_id=sent.pk, now=clock.now()), robust=True)
+            transaction.on_commit(lambda: try_to_hand_over(mail_id=sent.pk, now=now), robust=True)
     return is_new
 
 

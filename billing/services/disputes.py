@@ -57,7 +57,7 @@ def write_dispute(fetched: dict[str, Any], now: datetime) -> Dispute | None:
         if payment is not None:
             settle_money_back(payment=payment, now=now)
         freeze_or_thaw(dispute, now)
-        letters.tell_dispute(dispute)
+        letters.tell_dispute(dispute, now=now)
     if is_news:
         is_inquiry = dispute.status in stripe_data.INQUIRY_STATUSES
         log.warning(

@@ -125,7 +125,7 @@ def note_failed_renewal(subscription: Subscription, invoice: dict[str, Any], now
     if subscription.status != "past_due":
         return  # it has ended meanwhile: paying would repair nothing
     with transaction.atomic():
-        letters.tell_failed_renewal(subscription, invoice)
+        letters.tell_failed_renewal(subscription, invoice, now=now)
 
 
 def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, until: datetime | None) -> PaidInvoice:
@@ -167,7 +167,7 @@ def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, unti
         recorded.save(update_fields=["upgrade_credits", "allowance_credits"])
         if upgrade is not None:
             settle_upgraded(recorded, now)
-        letters.tell_invoice(recorded)
+        letters.tell_invoice(recorded, now=now)
     if recorded.allowance_credits or recorded.upgrade_credits:
         log.info(
             "Credits fulfilled", user_id=str(customer.user_id), subscription_id=subscription.pk,

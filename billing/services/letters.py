@@ -15,7 +15,7 @@ from smartspec import mail
 LOOK_AHEAD = timedelta(days=10)
 
 
-def tell_purchase(purchase: Purchase) -> None:
+def tell_purchase(purchase: Purchase, *, now: datetime) -> None:
     """The receipt of bought credits."""
     mail.send_mail_once(
         user=purchase.user,
@@ -29,10 +29,11 @@ def tell_purchase(purchase: Purchase) -> None:
             "currency": purchase.currency,
             "paid_at": purchase.fulfilled_at,
         },
+        now=now,
     )
 
 
-def tell_invoice(invoice: PaidInvoice) -> None:
+def tell_invoice(invoice: PaidInvoice, *, now: datetime) -> None:
     """The receipt of a plan's invoice: the first, a renewal, an upgrade. One that cost nothing is no news."""
     if not invoice.paid_cents:
         return
@@ -49,10 +50,11 @@ def tell_invoice(invoice: PaidInvoice) -> None:
             "period_end": invoice.period_end,
             "paid_at": invoice.paid_at,
         },
+        now=now,
     )
 
 
-def tell_failed_renewal(subscription: Subscription, invoice: dict[str, Any]) -> None:
+def tell_failed_renewal(subscription: Subscription, invoice: dict[str, Any], *, now: datetime) -> None:
     """That a renewal was not paid, and where to pay it."""
     mail.send_mail_once(
         user=subscription.user,
@@ -65,30 +67,33 @@ def tell_failed_renewal(subscription: Subscription, invoice: dict[str, Any]) -> 
             "link": invoice["hosted_invoice_url"],
             "access_ends_at": selectors.access_ends_at(subscription),
         },
+        now=now,
     )
 
 
-def tell_second_subscription(subscription: Subscription, refunded_cents: int, currency: str) -> None:
+def tell_second_subscription(subscription: Subscription, refunded_cents: int, currency: str, *, now: datetime) -> None:
     """That a second subscription was ended, and its money is on its way back."""
     mail.send_mail_once(
         user=subscription.user,
         template="second_subscription_refunded",
         cause=subscription.pk,
         context={"plan": display_name(subscription.plan), "amount_cents": refunded_cents, "currency": currency},
+        now=now,
     )
 
 
-def tell_given_back(subscription: Subscription, refund: dict[str, Any]) -> None:
+def tell_given_back(subscription: Subscription, refund: dict[str, Any], *, now: datetime) -> None:
     """That money is on its way back which was paid for nothing, and had given no credits."""
     mail.send_mail_once(
         user=subscription.user,
         template="refunded",
         cause=refund["id"],
         context={"amount_cents": refund["amount"], "currency": refund["currency"], "credits": Decimal(0)},
+        now=now,
     )
 
 
-def tell_refund(refund: Refund) -> None:
+def tell_refund(refund: Refund, *, now: datetime) -> None:
     """That money is on its way back, and which credits went with it."""
     if refund.status not in ("pending", "succeeded") or refund.refund_id is None:
         return
@@ -102,10 +107,11 @@ def tell_refund(refund: Refund) -> None:
             "currency": refund.currency,
             "credits": sum(taken, Decimal(0)),
         },
+        now=now,
     )
 
 
-def tell_dispute(dispute: Dispute) -> None:
+def tell_dispute(dispute: Dispute, *, now: datetime) -> None:
     """That a dispute froze the account, and that it is over."""
     if dispute.frozen_at is None:
         return
@@ -114,6 +120,7 @@ def tell_dispute(dispute: Dispute) -> None:
         template="dispute_opened" if dispute.thawed_at is None else "dispute_over",
         cause=dispute.pk,
         context={"amount_cents": dispute.amount_cents, "currency": dispute.currency},
+        now=now,
     )
 
 
@@ -130,10 +137,10 @@ def warn_of_expiring_cards(*, now: datetime) -> int:
         current_period_end__gt=now,
         current_period_end__lte=now + LOOK_AHEAD,
     )
-    return sum(warn_of_expiring_card(subscription) for subscription in soon.select_related("user").iterator())
+    return sum(warn_of_expiring_card(subscription, now=now) for subscription in soon.select_related("user").iterator())
 
 
-def warn_of_expiring_card(subscription: Subscription) -> bool:
+def warn_of_expiring_card(subscription: Subscription, *, now: datetime) -> bool:
     renews_at = subscription.current_period_end
     cards = selectors.list_payment_methods(user_id=subscription.user_id)
     card = next((card for card in cards if card.is_default), None)
@@ -151,6 +158,7 @@ def warn_of_expiring_card(subscription: Subscription) -> bool:
                 "exp_year": card.exp_year,
                 "renews_at": renews_at,
             },
+            now=now,
         )
 
 

@@ -65,7 +65,7 @@ def write_refund(fetched: dict[str, Any], now: datetime) -> Refund | None:
         refund.created_at = stripe_data.required_moment(fetched["created"])
         refund.save()
         settle_money_back(payment=payment, now=now)
-        letters.tell_refund(refund)
+        letters.tell_refund(refund, now=now)
     return refund
 
 

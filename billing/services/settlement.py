@@ -146,7 +146,7 @@ def give_purchase(purchase: Purchase, now: datetime) -> None:
     """Fulfil a paid purchase whose lock the caller holds, and who saves it: the credits are given, the receipt sent."""
     purchase.state, purchase.fulfilled_at = CheckoutState.FULFILLED, now
     grant_purchase(purchase, now)
-    letters.tell_purchase(purchase)
+    letters.tell_purchase(purchase, now=now)
 
 
 def make_again(session: dict[str, Any]) -> Purchase | None:

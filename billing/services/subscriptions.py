@@ -335,7 +335,7 @@ def end_surplus(subscription: Subscription, now: datetime) -> None:
             subscription_id=subscription.pk, refunded_cents=refunded_cents,
         )  # fmt: skip
         with transaction.atomic():
-            letters.tell_second_subscription(subscription, refunded_cents, currency)
+            letters.tell_second_subscription(subscription, refunded_cents, currency, now=now)
     if subscription.ended_at is None:
         sync_ended(subscription, now)
 

@@ -39,7 +39,7 @@ def give_back_void(*, payment_intent_id: str) -> int:
         payment_intent_id=payment_intent_id, refunded_cents=refund["amount"],
     )  # fmt: skip
     with transaction.atomic():
-        letters.tell_given_back(subscription, refund)
+        letters.tell_given_back(subscription, refund, now=now)
     return int(refund["amount"])
 
 

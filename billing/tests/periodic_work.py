@@ -391,7 +391,7 @@ def a_key_that_ends_in_six_days(world: World) -> Work:
 @of("smartspec.users.tasks.hand_over_waiting_mail")
 def a_mail_that_waits(world: World) -> Work:
     user, _ = world.person("waiting", is_verified=False)
-    sent = SentMail.objects.create(user=user, template="welcome", cause="1")
+    sent = SentMail.objects.create(user=user, template="welcome", cause="1", sent_at=world.now - HOUR)
     WaitingMail.objects.create(sent=sent, subject="Late", text="…", html="…", written_at=world.now - HOUR)
     return Work(lambda: world.mails_to(user.email), undone=[], done=["Late"])
 

@@ -178,7 +178,7 @@ def live(user: Any, now: datetime, number: int = 1) -> None:
         user=user, credits=Decimal(600), state="awaiting", requested_by=agent, requested_at=now, **reason
     )
     StaffAction.objects.create(actor=agent, action="adjust_credits", whom=user, created_at=now, **reason)
-    SentMail.objects.create(user=user, template="receipt", cause=f"purchase {number}")
+    SentMail.objects.create(user=user, template="receipt", cause=f"purchase {number}", sent_at=now)
     queue.configure_task("some.task", queue="default", allow_unknown=True).defer(number=number)
 
 

@@ -30,6 +30,7 @@ def warn_of_low_balances(*, now: datetime) -> int:
                         "monthly_allowance": account.plan.monthly_credits,
                         "coming": import_string(settings.COMING_CREDITS)(user=account.user, now=now),
                     },
+                    now=now,
                 )
     return told
 
@@ -45,5 +46,6 @@ def warn_of_expiring_credits(*, now: datetime) -> int:
                 template=running_out.CREDITS_EXPIRE_MAIL,
                 cause=f"{ending.day:%Y-%m-%d}",
                 context={"credits": ending.credits, "expires_at": ending.expires_at},
+                now=now,
             )
     return told

@@ -115,12 +115,13 @@ def climb_ladder(*, now: datetime) -> int:
     return sum(credits_services.act_on_each(due, lambda user_id: climb(user_id=user_id, now=now)))
 
 
-def remind_unpaid() -> None:
+def remind_unpaid(*, now: datetime) -> None:
     """This will send every account in arrears the mail of its step, where nobody could read it at first.
 
     :raises credits_services.AccountsFailed: at the end, if it failed in some accounts.
     """
-    for _ in credits_services.act_on_each(selectors.iterate_unpaid_accounts(), lambda user_id: remind(user_id=user_id)):
+    unpaid = selectors.iterate_unpaid_accounts()
+    for _ in credits_services.act_on_each(unpaid, lambda user_id: remind(user_id=user_id, now=now)):
         pass
 
 
@@ -156,11 +157,11 @@ def climb(*, user_id: UUID, now: datetime) -> int:
     return steps
 
 
-def remind(*, user_id: UUID) -> None:
+def remind(*, user_id: UUID, now: datetime) -> None:
     """This will send the mail of the step on which an account stands, if that has not been done."""
     account = StorageAccount.objects.select_related("user").filter(pk=user_id, unpaid_since__isnull=False).first()
     if account is not None:
-        tell(account)
+        tell(account, now=now)
 
 
 def take_step(account: StorageAccount, step: Step, *, now: datetime) -> None:
@@ -168,10 +169,10 @@ def take_step(account: StorageAccount, step: Step, *, now: datetime) -> None:
     assert account.unpaid_since is not None  # noqa: S101 - narrows the type; a ladder has begun
     account.step = step
     record(account, StorageEvent.Kind(step.value), since=account.unpaid_since, now=now)
-    tell(account)
+    tell(account, now=now)
 
 
-def tell(account: StorageAccount) -> None:
+def tell(account: StorageAccount, *, now: datetime) -> None:
     """This will send the mail of the step on which an account stands, once."""
     since = account.unpaid_since
     assert since is not None  # noqa: S101 - narrows the type; a ladder has begun
@@ -186,6 +187,7 @@ def tell(account: StorageAccount) -> None:
             "uploads_stop_at": since + UPLOADS_STOP_AFTER,
             "files_deleted_at": since + FILES_DELETED_AFTER,
         },
+        now=now,
     )
 
 

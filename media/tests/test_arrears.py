@@ -58,7 +58,7 @@ def many(alice: Any, on_plan: Callable[..., None], counters_add_up: None, now: d
 def climb(*, now: datetime) -> int:
     """Let the ladder's three tasks run, and return how many steps were taken."""
     steps = services.climb_ladder(now=now)
-    services.remind_unpaid()
+    services.remind_unpaid(now=now)
     services.delete_unpaid(now=now)
     return steps
 

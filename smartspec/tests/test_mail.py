@@ -27,7 +27,7 @@ CONTEXT = {"plan": "Pro", "last4": "4242", "exp_month": 3, "exp_year": 2027, "re
 
 
 def send(user: User, cause: str) -> bool:
-    return mail.send_mail_once(user=user, template="card_expires", cause=cause, context=CONTEXT)
+    return mail.send_mail_once(user=user, template="card_expires", cause=cause, context=CONTEXT, now=clock.now())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -35,6 +35,12 @@ class TestSending:
     def test_tells_each_cause_once(self, alice: User, mailoutbox: list[Any]) -> None:
         assert [send(alice, "a"), send(alice, "a"), send(alice, "b")] == [True, False, True]
         assert len(mailoutbox) == 2
+
+    def test_stands_at_the_moment_of_what_it_tells(self, alice: User) -> None:
+        moment = clock.now() - timedelta(days=40)
+        with transaction.atomic():
+            mail.send_mail_once(user=alice, template="card_expires", cause="a", context=CONTEXT, now=moment)
+            assert (SentMail.objects.get().sent_at, WaitingMail.objects.get().written_at) == (moment, moment)
 
     def test_is_text_and_html_with_a_reason_and_the_settings(self, alice: User, mailoutbox: list[Any]) -> None:
         send(alice, "a")

@@ -132,7 +132,9 @@ class AccountAdapter(DefaultAccountAdapter):
         user = User.objects.filter(email__iexact=email).first()
         if user is not None:
             letter = write_letter(template_prefix, context, language=user.language)
-            mail.send_letter_once(letter, user=user, template=template_prefix, cause=f"notice:{uuid4()}")
+            mail.send_letter_once(
+                letter, user=user, template=template_prefix, cause=f"notice:{uuid4()}", now=clock.now()
+            )
 
     def render_mail(
         self, template_prefix: str, email: str, context: dict[str, Any], headers: Any = None

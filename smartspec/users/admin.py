@@ -9,6 +9,7 @@ from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import TabularInline
@@ -28,8 +29,6 @@ from smartspec.admin.actions import RowAction, RowActionsMixin, staff_of
 from smartspec.backoffice import ReasonForm
 from smartspec.users import selectors, services
 from smartspec.users.models import ApiKey, SentMail, StaffAction, User
-
-RIGHTS = ("is_staff", "is_superuser", "groups")
 
 # Staff come in by the product's own log-in, which counts attempts; who is no staff gets 403.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -52,7 +51,7 @@ class UserForm(ReasonForm, forms.ModelForm):
 
     class Meta:
         model = User
-        fields = ("name", "is_active", *RIGHTS)
+        fields = ("name", "is_active", *services.RIGHTS)
         widgets: ClassVar = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
 
 
@@ -84,7 +83,7 @@ class UserAdmin(UserSearchMixin, PlainAdmin):
     ordering = ("-created_at",)
     fieldsets = (
         (None, {"fields": ("id", "email", "name", "is_active", "created_at", "last_login")}),
-        ("Rights", {"fields": RIGHTS}),
+        ("Rights", {"fields": services.RIGHTS}),
         ("Why it is changed", {"fields": ("reason", "note")}),
     )
     form = UserForm
@@ -101,19 +100,15 @@ class UserAdmin(UserSearchMixin, PlainAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         return fieldsets if self.has_change_permission(request, obj) else fieldsets[:-1]
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Write down what was changed, and why, in the transaction that changes it."""
-        super().save_related(request, form, formsets, change)
-        changed = [name for name in form.changed_data if name in ("name", "is_active", *RIGHTS)]
-        if changed:
-            services.record_action(
-                staff=staff_of(request, reason=form.cleaned_data["reason"], note=form.cleaned_data["note"]),
-                action="change_person",
-                whom=form.instance,
-                before={name: as_recorded(name, form.initial.get(name)) for name in changed},
-                after={name: as_recorded(name, form.cleaned_data[name]) for name in changed},
-                now=clock.now(),
-            )
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save by the service; what Django does about the roles thereafter finds them as they shall be."""
+        answers = form.cleaned_data
+        changes = {name: answers[name] for name in form.changed_data if name in UserForm.Meta.fields}
+        staff = staff_of(request, reason=answers["reason"], note=answers["note"])
+        try:
+            services.change_person_by_staff(staff=staff, user=obj, changes=changes, now=clock.now())
+        except services.NotPermitted as refusal:
+            raise PermissionDenied(refusal.detail) from refusal
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # people sign up; `manage.py createsuperuser` makes the first administrator
@@ -122,40 +117,29 @@ class UserAdmin(UserSearchMixin, PlainAdmin):
         return False  # the ledger and the invoices of a person outlive the wish to be gone
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whoever is no superuser leaves staff alone: a name could impersonate, a deactivation lock out."""
-        if obj is not None and obj.is_staff and not is_superuser(request):
-            return False
-        return super().has_change_permission(request, obj)
+        may_change = super().has_change_permission(request, obj)
+        return may_change and (obj is None or bool(services.changeable_fields(staff_of(request), obj)))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        fixed = ("id", "email", "created_at", "last_login")
-        if not is_superuser(request):
-            return (*fixed, *RIGHTS)
-        # Nobody locks themselves out, or is talked into it.
-        return (*fixed, *RIGHTS, "is_active") if obj == request.user else fixed
+        changeable = services.changeable_fields(staff_of(request), obj) if obj else ()
+        kept = (name for name in UserForm.Meta.fields if name not in changeable)
+        return ("id", "email", "created_at", "last_login", *kept)
 
 
 @admin.register(Group)
-class GroupAdmin(PlainAdmin):
-    """The roles, as `manage.py sync_roles` makes them. They are looked at here and given to people on their pages."""
+class GroupAdmin(ReadOnlyAdmin):
+    """The roles, as `manage.py sync_roles` makes them; people get them on their pages. Superusers look at them."""
 
-    list_display = ("name",)
     search_fields = ("name",)
+    rights = column(lambda group: ", ".join(names_of_rights(group)), "Rights")
+    list_display = ("name",)
     list_filter = ()
+    fields = ("name", rights)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return is_superuser(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_superuser(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return is_superuser(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_superuser(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_superuser(request)
 
 
@@ -255,11 +239,9 @@ class StaffActionAdmin(UserSearchMixin, ReadOnlyAdmin):
     )
 
 
-def as_recorded(name: str, value: Any) -> Any:
-    """Return what the record keeps of a changed value: of the roles their names, of what is personal nothing."""
-    if name == "groups":
-        return sorted(group.name for group in value or ())
-    return value if isinstance(value, bool) else "changed"
+def names_of_rights(group: Group) -> list[str]:
+    rights = group.permissions.values_list("content_type__app_label", "codename")
+    return sorted(f"{app_label}.{codename}" for app_label, codename in rights)
 
 
 def is_superuser(request: HttpRequest) -> bool:

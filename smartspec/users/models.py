@@ -11,9 +11,9 @@ from django.contrib.postgres.search import SearchVector
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
-from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
+from smartspec import clock
 from smartspec.users import keys
 
 
@@ -53,7 +53,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     language = models.CharField(max_length=10, choices=settings.LANGUAGES, default="en", help_text="of their mail")
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Read here, since Django and allauth make the row: Free's months are counted from it.
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     is_service: ClassVar[bool] = False
 
@@ -115,7 +116,7 @@ class SentMail(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE)
     template = models.CharField(max_length=60)
     cause = models.CharField(max_length=200)
-    sent_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField()
     given_up_at = models.DateTimeField(null=True)
 
     class Meta:

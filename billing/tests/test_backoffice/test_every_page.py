@@ -77,6 +77,8 @@ SERVICES: dict[Callable[..., Any], set[str] | None] = {
     services.resend_fulfilment: HELPERS,
     services.save_package: DECIDERS,
     services.sync_user_from_stripe: HELPERS,
+    users_services.change_person_by_staff: {"Admin"},
+    users_services.changeable_fields: None,
     users_services.delete_by_staff: DECIDERS,
     users_services.end_sessions_by_staff: HELPERS,
     users_services.erase_by_staff: {"Admin"},

@@ -27,7 +27,8 @@ def rows_of(answer: Any) -> list[dict[str, str]]:
 @pytest.fixture
 def mails(alice: User) -> None:
     SentMail.objects.bulk_create(
-        SentMail(user=alice, template="plan_paid", cause=f"in_{number:04}") for number in range(MANY)
+        SentMail(user=alice, template="plan_paid", cause=f"in_{number:04}", sent_at=clock.now())
+        for number in range(MANY)
     )
 
 

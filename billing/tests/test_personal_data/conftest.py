@@ -67,7 +67,7 @@ def her_life(zephyrine: User, her_client: APIClient, run_jobs: Callable[..., int
     acting.dispute(bought[1].payment_intent_id, step="open", now=clock.now())
     run_jobs(mirror=True)
     context = {"amount_cents": 2900, "currency": "usd", "plan": "Pro", "link": "", "access_ends_at": None}
-    mail.send_mail_once(user=zephyrine, template="renewal_failed", cause="in_1", context=context)
+    mail.send_mail_once(user=zephyrine, template="renewal_failed", cause="in_1", context=context, now=clock.now())
     LogEntry.objects.create(
         user=make_user("root@smartspec.test", is_staff=True),
         content_type=ContentType.objects.get_for_model(User),

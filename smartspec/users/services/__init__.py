@@ -44,6 +44,7 @@ from smartspec.users.services.links import (
     read_web_session_link,
     use_web_session_link,
 )
+from smartspec.users.services.people import RIGHTS, change_person_by_staff, changeable_fields
 from smartspec.users.services.places import note_log_in_place
 from smartspec.users.services.second_factors import reencrypt_second_factors
 from smartspec.users.services.staff import (
@@ -59,6 +60,7 @@ from smartspec.users.services.viewing import VIEW_AS, end_view, find_view, view_
 
 __all__ = [
     "KEYS_PER_USER",
+    "RIGHTS",
     "VIEW_AS",
     "WEB_SESSION_LINK_SECONDS",
     "FeatureNotInPlan",
@@ -74,6 +76,8 @@ __all__ = [
     "TooManyKeys",
     "UnknownKey",
     "UnknownSession",
+    "change_person_by_staff",
+    "changeable_fields",
     "clear_expired",
     "create_service_key",
     "create_user_key",

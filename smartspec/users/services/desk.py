@@ -138,7 +138,7 @@ def remove_second_factor_by_staff(*, staff: Staff, user: User, now: datetime) ->
             after={"second_factors": []},
             now=now,
         )
-        mail.send_mail_once(user=user, template="second_factor_removed", cause=f"staff:{done.pk}", context={})
+        mail.send_mail_once(user=user, template="second_factor_removed", cause=f"staff:{done.pk}", context={}, now=now)
     return len(present)
 
 
@@ -162,7 +162,9 @@ def resend_verification_by_staff(*, staff: Staff, user: User, now: datetime) -> 
         done = record_action(staff=staff, action="resend_verification", whom=user, before=before, after=after, now=now)
         token = signing.dumps([address.pk, address.email], salt=VERIFICATION_SALT)
         link = settings.SITE_URL + reverse("verify_address", args=[token])
-        mail.send_mail_once(user=user, template="verify_address", cause=f"staff:{done.pk}", context={"link": link})
+        mail.send_mail_once(
+            user=user, template="verify_address", cause=f"staff:{done.pk}", context={"link": link}, now=now
+        )
     return str(address.email)
 
 

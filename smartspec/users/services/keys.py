@@ -147,7 +147,9 @@ def warn_of_ending_keys(*, now: datetime) -> int:
     for key in selectors.list_ending_keys(within=WARNED_BEFORE, now=now):
         if key.user is not None and key.user.is_active:
             context = {"name": key.name, "prefix": key.prefix, "ends_at": key.expires_at}
-            told += mail.send_mail_once(user=key.user, template="key_ends", cause=f"key:{key.pk}", context=context)
+            told += mail.send_mail_once(
+                user=key.user, template="key_ends", cause=f"key:{key.pk}", context=context, now=now
+            )
     return told
 
 

@@ -51,8 +51,13 @@ def require_right(staff: Staff, right: str) -> None:
     user = staff.user
     if user.is_active and user.is_staff and user.has_perm(right):
         return
-    log.warning("Refused a staff action", actor_id=str(user.pk), right=right, address=staff.address)
-    raise NotPermitted("Your role does not allow this.", right=right)
+    raise refusal_of(staff, right)
+
+
+def refusal_of(staff: Staff, right: str) -> NotPermitted:
+    """Return what is raised to a member of staff who may not do this, and log that they tried."""
+    log.warning("Refused a staff action", actor_id=str(staff.user.pk), right=right, address=staff.address)
+    return NotPermitted("Your role does not allow this.", right=right)
 
 
 def forbid_own(staff: Staff, user: User) -> None:

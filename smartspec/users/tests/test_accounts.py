@@ -1,6 +1,7 @@
 """Sign-up, log-in, devices and passwords, as the desktop app calls them."""
 
 import time
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from rest_framework.test import APIClient
 
 from smartspec import clock
 from smartspec.mail import hand_over_waiting
-from smartspec.testing import PASSWORD, make_user
+from smartspec.testing import PASSWORD, SetClock, make_user
 from smartspec.users.models import User
 from smartspec.users.tests.conftest import AUTH, client_with, code_in, log_in
 from smartspec.users.tests.hashers import CountingHasher
@@ -38,6 +39,12 @@ class TestSignUp:
         answer = carol.post(f"{AUTH}/auth/email/verify", {"key": code_in(mailoutbox[0])})
         assert answer.status_code == 200
         assert carol.get("/api/me").json()["email_verified"] is True
+
+    def test_happens_by_the_product_s_clock(self, set_clock: SetClock) -> None:
+        moment = clock.now() + timedelta(days=400)
+        set_clock(moment)
+        sign_up()
+        assert moment <= User.objects.get().created_at < moment + timedelta(hours=1)
 
     def test_a_wrong_code_is_refused_and_the_third_ends_the_trial(self, mailoutbox: list[Any]) -> None:
         carol = client_with(sign_up().json()["meta"]["session_token"])

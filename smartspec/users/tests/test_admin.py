@@ -210,3 +210,15 @@ class TestRoles:
         client = client_of(member_of(group))
         answers: list[Any] = [client.get("/admin/auth/group/"), client.post("/admin/auth/group/add/", {"name": "x"})]
         assert [answer.status_code for answer in answers] == [403, 403]
+
+    def test_are_looked_at_by_superusers_and_changed_by_nobody(self, root: User) -> None:
+        client, group = client_of(root), Group.objects.get(name="Support")
+        page = f"/admin/auth/group/{group.pk}/change/"
+        assert "users.revoke_key" in client.get(page).content.decode()
+        refused = (
+            ("/admin/auth/group/add/", {"name": "x"}),
+            (page, {"name": "x"}),
+            (page.replace("change", "delete"), {"post": "yes"}),
+        )
+        assert [client.post(url, asked).status_code for url, asked in refused] == [403] * 3
+        assert {group.name for group in Group.objects.all()} == set(roles.RIGHTS)

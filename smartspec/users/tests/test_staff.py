@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import InternalError, connection, transaction
 from django.db.utils import IntegrityError
 
@@ -97,3 +97,61 @@ class TestStaffActions:
         with pytest.raises((InternalError, IntegrityError), match="never changed"), transaction.atomic():
             connection.cursor().execute(statement)
         assert StaffAction.objects.get().note == "Ticket 7"
+
+
+class TestChangesOfAPerson:
+    @pytest.fixture
+    def administrator(self, agent: User) -> services.Staff:
+        agent.user_permissions.add(Permission.objects.get(content_type__app_label="users", codename="change_user"))
+        return staff(User.objects.get(pk=agent.pk))
+
+    @pytest.fixture
+    def superuser(self, db: None) -> services.Staff:
+        return staff(make_user("root@smartspec.test", is_staff=True, is_superuser=True))
+
+    def test_are_written_down(self, superuser: services.Staff, alice: User, now: datetime) -> None:
+        changes = {"is_staff": True, "groups": Group.objects.filter(name="Support")}
+        services.change_person_by_staff(staff=superuser, user=alice, changes=changes, now=now)
+        alice.refresh_from_db()
+        assert alice.is_staff
+        assert alice.groups.get().name == "Support"
+        done = StaffAction.objects.get()
+        assert (done.actor, done.action, done.whom, done.created_at) == (superuser.user, "change_person", alice, now)
+        assert (done.before, done.after) == (
+            {"is_staff": False, "groups": []},
+            {"is_staff": True, "groups": ["Support"]},
+        )
+
+    def test_leave_no_line_where_there_are_none(self, superuser: services.Staff, alice: User, now: datetime) -> None:
+        services.change_person_by_staff(staff=superuser, user=alice, changes={}, now=now)
+        assert not StaffAction.objects.exists()
+
+    def test_are_not_made_without_a_reason(self, superuser: services.Staff, alice: User, now: datetime) -> None:
+        nameless = staff(superuser.user, reason="")
+        with pytest.raises(services.ReasonMissing):
+            services.change_person_by_staff(staff=nameless, user=alice, changes={"name": "Eve"}, now=now)
+        alice.refresh_from_db()
+        assert alice.name == "Alice"
+
+    def test_give_rights_by_superusers_alone(self, administrator: services.Staff, alice: User, now: datetime) -> None:
+        alice.is_staff = True  # as a form leaves it
+        with pytest.raises(services.NotPermitted):
+            services.change_person_by_staff(staff=administrator, user=alice, changes={"is_staff": True}, now=now)
+        assert not User.objects.get(pk=alice.pk).is_staff
+
+    def test_of_the_staff_are_for_superusers_alone(
+        self, administrator: services.Staff, superuser: services.Staff, now: datetime
+    ) -> None:
+        changes = {"is_active": False}
+        with pytest.raises(services.NotPermitted):
+            services.change_person_by_staff(staff=administrator, user=superuser.user, changes=changes, now=now)
+        services.change_person_by_staff(staff=superuser, user=administrator.user, changes=changes, now=now)
+        assert not User.objects.get(pk=administrator.user.pk).is_active
+
+    @pytest.mark.parametrize("changes", [{"is_superuser": False}, {"is_active": False}])
+    def test_lock_nobody_out_by_their_own_hand(
+        self, superuser: services.Staff, now: datetime, changes: dict[str, bool]
+    ) -> None:
+        with pytest.raises(services.NotPermitted):
+            services.change_person_by_staff(staff=superuser, user=superuser.user, changes=changes, now=now)
+        assert User.objects.get(pk=superuser.user.pk).is_superuser
