@@ -86,7 +86,7 @@ def settle_payment(*, payment_intent_id: str, now: datetime) -> Purchase | None:
     """
     purchase = settle_payment_intent(payment_intent_id=payment_intent_id, now=now)
     if purchase is None:
-        give_back_void(payment_intent_id=payment_intent_id)
+        give_back_void(payment_intent_id=payment_intent_id, now=now)
     return purchase
 
 

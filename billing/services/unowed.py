@@ -1,5 +1,6 @@
 """Money for what nobody gets: an invoice that is void by the time when its payment succeeds, a second subscription."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -20,7 +21,7 @@ def open_payment_status(invoice: dict[str, Any]) -> str:
     return str(gateway.retrieve_payment_intent(intent_id)["status"]) if intent_id else ""
 
 
-def give_back_void(*, payment_intent_id: str) -> int:
+def give_back_void(*, payment_intent_id: str, now: datetime) -> int:
     """This will refund a payment in full that succeeded when its invoice was void already, and return how many cents
     that were; 0 when it is none, or has gone back.
 

@@ -63,7 +63,7 @@ def check_void_invoices(window: Window, now: datetime) -> Checks:
             yield compare(
                 intent_id,
                 lambda intent_id=intent_id, user_id=subscription.user_id: look_at_void(intent_id, user_id),  # type: ignore[misc]
-                lambda intent_id=intent_id: give_back_void(payment_intent_id=intent_id),  # type: ignore[misc]
+                lambda intent_id=intent_id: give_back_void(payment_intent_id=intent_id, now=now),  # type: ignore[misc]
             )
 
 
