@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +28,7 @@ from media import services as media_services
 from media.models import Asset, StorageAccount, StorageEvent
 from media.services import arrears
 from media.storage import get_r2_client
+from media.tests.conftest import lay
 from smartspec import clock
 from smartspec.models import JobFailure
 from smartspec.testing import SetClock, make_client, make_user
@@ -247,7 +247,7 @@ def upload(user: Any, *, at: datetime) -> Asset:
     announced = media_services.create_upload(
         user_id=user.pk, filename="a.png", content_type="image/png", size_bytes=len(FILE), kind="image", now=at
     )
-    get_r2_client().upload_fileobj(fileobj=BytesIO(FILE), key=announced.asset.key, content_type="image/png")
+    lay(announced.asset.key, FILE)
     return media_services.complete_upload(asset_id=str(announced.asset.pk), now=at)
 
 
@@ -350,7 +350,7 @@ def a_file_of_nobodys_and_one_that_is_gone(world: World) -> Work:
     asset = upload(user, at=world.now - DAY)
     get_r2_client().delete_file(asset.key)
     nobodys = f"generations/{uuid4()}/{uuid4()}.png"
-    get_r2_client().upload_fileobj(fileobj=BytesIO(FILE[:100]), key=nobodys, content_type="image/png")
+    lay(nobodys, FILE[:100])
     return Work(
         lambda: (
             get_r2_client().file_exists(nobodys),

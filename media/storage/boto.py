@@ -74,9 +74,7 @@ def client_config(*, is_impatient: bool = False) -> Config:
 
 def transfer_config() -> TransferConfig:
     """Return how large files travel: in parts of 16 MiB, a few at a time; memory does not grow with the file."""
-    config = TransferConfig(multipart_threshold=16 * MEBIBYTE, multipart_chunksize=16 * MEBIBYTE, max_concurrency=4)
-    config.max_in_memory_upload_chunks = 4  # of a stream that cannot be read twice
-    return config
+    return TransferConfig(multipart_threshold=16 * MEBIBYTE, multipart_chunksize=16 * MEBIBYTE, max_concurrency=4)
 
 
 def send_to_stand_in(request: Any, **kwargs: Any) -> AWSResponse | None:

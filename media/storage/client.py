@@ -10,7 +10,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -127,13 +127,6 @@ class R2Client:
             self._s3.upload_file(str(file_path), self.bucket, key, ExtraArgs=extra, Config=self._transfer)
         return self.url(key)
 
-    def upload_fileobj(self, *, fileobj: IO[bytes], key: str, content_type: str = "") -> str:
-        """Upload what a binary file or stream still holds, in constant memory, and return its URL."""
-        extra = {"ContentType": content_type or guess_content_type(key)}
-        with in_our_words(require_key(key)):
-            self._s3.upload_fileobj(fileobj, self.bucket, key, ExtraArgs=extra, Config=self._transfer)
-        return self.url(key)
-
     def delete_file(self, key: str) -> None:
         """Delete the file. That it is not there, or no longer, is fine."""
         with in_our_words(require_key(key)):
@@ -178,17 +171,6 @@ class R2Client:
             etag=head["ETag"].strip('"'),
             modified_at=head["LastModified"],
         )
-
-    def read_bytes(self, key: str, *, start: int = 0, size_bytes: int) -> bytes:
-        """Return up to `size_bytes` of the file from `start` on.
-
-        :raises FileMissing: nothing lies under the key.
-        :raises StorageRefused: the file ends before `start`.
-        """
-        byte_range = f"bytes={start}-{start + size_bytes - 1}"
-        with in_our_words(require_key(key)):
-            content: bytes = self._s3.get_object(Bucket=self.bucket, Key=key, Range=byte_range)["Body"].read()
-        return content
 
     def list_files(self, prefix: str = "", *, after: str = "") -> Iterator[StoredFile]:
         """Yield the files whose key begins with `prefix` and comes after `after`, in the order of their keys."""

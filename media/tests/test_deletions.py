@@ -1,6 +1,5 @@
 """How assets end: deleted, given up, swept. What could come back stays in the quota."""
 
-import io
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ from media import selectors, services, tasks
 from media.models import Asset, StorageAccount
 from media.storage import R2Client, StorageUnavailable
 from media.tests import outage
-from media.tests.conftest import PNG, Announce, Store, put
+from media.tests.conftest import PNG, Announce, Store, lay, put
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +41,7 @@ class TestDeleting:
         assert put(announced.url, PNG, announced.headers).status_code == 200
         services.sweep(now=now + 15 * MINUTE)
         # It has expired, and what was under way by it arrives.
-        r2.upload_fileobj(fileobj=io.BytesIO(PNG), key=announced.asset.key, content_type="image/png")
+        lay(announced.asset.key)
         services.sweep(now=now + URL_USED_FOR - MINUTE)
         assert usage(now).used_bytes == len(PNG)
         swept = services.sweep(now=now + URL_USED_FOR)

@@ -14,7 +14,7 @@ from media import services, tasks, watching
 from media.models import Asset, AssetCount, StorageAccount, StorageDay
 from media.storage import R2Client, StorageUnavailable
 from media.tests import outage
-from media.tests.conftest import PNG, Announce, Store, assert_counters, put
+from media.tests.conftest import PNG, Announce, Store, assert_counters, lay, put
 from smartspec import clock
 
 pytestmark = pytest.mark.django_db
@@ -45,15 +45,9 @@ def differences(**arguments: Any) -> list[tuple[str, str, bool]]:
     return found
 
 
-def lay(r2: R2Client, key: str, body: bytes = PNG) -> str:
-    """Put a file into the bucket behind the product's back."""
-    r2.upload_fileobj(fileobj=io.BytesIO(body), key=key, content_type="image/png")
-    return key
-
-
 @pytest.fixture
 def orphan(alice: Any, r2: R2Client) -> str:
-    return lay(r2, f"generations/{alice.pk}/{uuid4()}.png")
+    return lay(f"generations/{alice.pk}/{uuid4()}.png")
 
 
 class TestComparison:
@@ -72,7 +66,7 @@ class TestComparison:
         )
 
     def test_leaves_files_of_others_alone(self, r2: R2Client, db: None) -> None:
-        keys = [lay(r2, "generations/user123/image_001.png"), lay(r2, "backups/1.zip")]
+        keys = [lay("generations/user123/image_001.png"), lay("backups/1.zip")]
         assert differences(is_repair=True) == []
         assert all(r2.file_exists(key) for key in keys)
 
@@ -109,7 +103,7 @@ class TestMissingFile:
         assert differences() == []
 
     def test_may_be_an_empty_one(self, asset: Asset, r2: R2Client, now: datetime) -> None:
-        lay(r2, asset.key, b"")
+        lay(asset.key, b"")
         assert differences(is_repair=True) == [("missing_object", str(asset.pk), True)]
         assert differences() == []
         services.sweep(now=now + timedelta(days=1))
@@ -186,7 +180,7 @@ class TestOrphan:
     ) -> None:
         asset = upload()
         services.delete_asset(asset_id=str(asset.pk), user_id=alice.pk, now=now + 2 * HOUR)
-        lay(r2, asset.key)
+        lay(asset.key)
         assert differences(is_repair=True) == [("orphan_object", asset.key, True)]
         assert not r2.file_exists(asset.key)
 
@@ -197,7 +191,7 @@ class TestOrphan:
 
     def test_of_many_are_left_to_a_person(self, alice: Any, upload: Store, r2: R2Client) -> None:
         upload()
-        keys = sorted(lay(r2, f"generations/{alice.pk}/{uuid4()}.png") for _ in range(3))
+        keys = sorted(lay(f"generations/{alice.pk}/{uuid4()}.png") for _ in range(3))
         assert differences(is_repair=True, limit=2) == [("orphan_object", key, False) for key in keys]
         assert all(r2.file_exists(key) for key in keys)
         assert differences(is_repair=True, limit=3) == [("orphan_object", key, True) for key in keys]
@@ -209,7 +203,7 @@ class TestWrongSize:
         self, upload: Store, r2: R2Client, usage: Callable[..., Any], now: datetime
     ) -> None:
         asset = upload()
-        lay(r2, asset.key, PNG * 3)
+        lay(asset.key, PNG * 3)
         assert differences() == [("wrong_size", str(asset.pk), False)]
         assert differences(is_repair=True) == [("wrong_size", str(asset.pk), True)]
         found = usage(now)
@@ -248,7 +242,7 @@ class TestWhatCannotBePutRight:
         self, alice: Any, upload: Store, r2: R2Client, settings: Any
     ) -> None:
         upload()
-        first, second = sorted(lay(r2, f"generations/{alice.pk}/{uuid4()}.png") for _ in range(2))
+        first, second = sorted(lay(f"generations/{alice.pk}/{uuid4()}.png") for _ in range(2))
         settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.keep"
         outage.kept_keys.add(first)
         output, code = run("--repair")
@@ -266,7 +260,7 @@ class TestWhatCannotBePutRight:
 class TestOperators:
     def test_are_told_what_the_night_left(self, alice: Any, upload: Store, r2: R2Client) -> None:
         upload()
-        keys = [lay(r2, f"generations/{alice.pk}/{uuid4()}.png") for _ in range(tasks.REPAIRED_A_NIGHT + 1)]
+        keys = [lay(f"generations/{alice.pk}/{uuid4()}.png") for _ in range(tasks.REPAIRED_A_NIGHT + 1)]
         tasks.reconcile(0)
         told = watching.media_reconciled(clock.now())
         assert (told.holds, "0 differences put right, 101 remain" in told.detail) == (False, True)

@@ -3,7 +3,6 @@
 That it stores, reads, lists and deletes is proved with every kind of bucket, in `media/sandbox/tests/test_s3.py`.
 """
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from django.test import Client
 
 from media import watching
-from media.sandbox.client import send_in_process
+from media.sandbox.client import Body, send_in_process
 from media.storage import (
     ExpiryInvalid,
     FileMissing,
@@ -31,12 +30,10 @@ KEY = "generations/user123/image_001.png"
 OUTAGE = "media.tests.outage.refuse"
 EVERY_CALL: list[Callable[[R2Client], Any]] = [
     lambda r2: r2.upload_file(file_path=__file__, key=KEY),
-    lambda r2: r2.upload_fileobj(fileobj=io.BytesIO(b"content"), key=KEY),
     lambda r2: r2.delete_file(KEY),
     lambda r2: r2.delete_files([KEY]),
     lambda r2: r2.file_exists(KEY),
     lambda r2: r2.get_file_info(KEY),
-    lambda r2: r2.read_bytes(KEY, size_bytes=1),
     lambda r2: list(r2.list_files()),
     lambda r2: r2.check(),
 ]
@@ -62,7 +59,7 @@ class TestUploadedFile:
         [("a.mp4", "video/mp4"), ("a.mp3", "audio/mpeg"), ("a", "application/octet-stream")],
     )
     def test_has_the_type_of_its_name_unless_another_is_given(self, r2: R2Client, name: str, content_type: str) -> None:
-        r2.upload_fileobj(fileobj=io.BytesIO(b""), key=name)
+        r2.upload_file(file_path=__file__, key=name)
         assert r2.get_file_info(name).content_type == content_type
 
     def test_of_a_path_that_leads_nowhere_is_not_made(self, r2: R2Client, tmp_path: Path) -> None:
@@ -73,7 +70,7 @@ class TestUploadedFile:
     def test_has_a_public_url_where_the_bucket_has_a_public_domain(self, settings: Any) -> None:
         settings.CLOUDFLARE_R2_PUBLIC_URL = "https://media.example.com"
         r2 = get_r2_client()
-        url = r2.upload_fileobj(fileobj=io.BytesIO(b""), key="a b/ü.png")
+        url = r2.upload_file(file_path=__file__, key="a b/ü.png")
         assert url == "https://media.example.com/a%20b/%C3%BC.png"
         assert r2.generate_presigned_url(key="a b/ü.png").startswith("http://localhost:8000/sandbox/r2/")
 
@@ -86,7 +83,7 @@ class TestKey:
             lambda: r2.get_file_info(key),
             lambda: r2.generate_presigned_url(key=key),
             lambda: r2.generate_presigned_upload(key=key, content_type="image/png", size_bytes=1),
-            lambda: r2.upload_fileobj(fileobj=io.BytesIO(b""), key=key),
+            lambda: r2.upload_file(file_path=__file__, key=key),
         ):
             with pytest.raises(KeyInvalid):
                 call()
@@ -128,11 +125,11 @@ class TestBucketThatCannotBeUsed:
         with pytest.raises(StorageNotConfigured):
             get_r2_client()
 
-    def test_says_what_it_refuses(self, r2: R2Client) -> None:
-        r2.upload_fileobj(fileobj=io.BytesIO(b"content"), key=KEY)
+    def test_says_what_it_refuses(self, r2: R2Client, settings: Any) -> None:
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.test_storage.find_it_malformed"
         with pytest.raises(StorageRefused) as refused:
-            r2.read_bytes(KEY, start=7, size_bytes=1)
-        assert refused.value.context == {"code": "InvalidRange"}
+            r2.delete_file(KEY)
+        assert refused.value.context == {"code": "MalformedXML"}
 
     def test_makes_the_server_not_ready_and_operators_know(self, db: None, settings: Any, client: Client) -> None:
         assert watching.bucket(clock.now()).holds
@@ -146,7 +143,7 @@ class TestBusyBucket:
     def test_is_asked_again(self, settings: Any) -> None:
         settings.R2_SANDBOX_TRANSPORT = "media.tests.test_storage.busy_at_first"
         answers.clear()
-        get_r2_client().upload_fileobj(fileobj=io.BytesIO(b"content"), key=KEY)
+        get_r2_client().upload_file(file_path=__file__, key=KEY)
         assert answers == [503, 200]
 
 
@@ -158,3 +155,8 @@ def busy_at_first(**request: Any) -> Any:
     status, headers, body = send_in_process(**request)
     answers.append(status if answers else 503)
     return answers[-1], headers, body
+
+
+def find_it_malformed(**request: Any) -> Any:
+    """Answer as a bucket does that does not understand a request."""
+    return 400, {}, Body(iter([b"<Error><Code>MalformedXML</Code></Error>"]))

@@ -1,6 +1,5 @@
 """Uploads: announced, signed, sent straight to the bucket, and looked at there."""
 
-import io
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ from media import kinds, services
 from media.models import Asset, StorageAccount
 from media.storage import R2Client
 from media.tests import outage
-from media.tests.conftest import GIGABYTE, MEGABYTE, PNG, Announce, Store, fetch, put
+from media.tests.conftest import GIGABYTE, MEGABYTE, PNG, Announce, Store, fetch, lay, put
 
 pytestmark = pytest.mark.django_db
 
@@ -166,7 +165,7 @@ class TestCompleting:
             if is_completed:
                 services.complete_upload(asset_id=asset_id, now=now)
 
-        r2.upload_fileobj(fileobj=io.BytesIO(b"another"), key=announced.asset.key, content_type="image/png")
+        lay(announced.asset.key, b"another")
         outage.happen_first.append(another_completes_and_sends_again)
         settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.answer_late"
         assert services.complete_upload(asset_id=asset_id, now=now).status == "stored"

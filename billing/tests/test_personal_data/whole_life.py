@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
@@ -20,8 +19,7 @@ from billing.tests.test_personal_data.person import EMAIL, NAME, pay, rows_that_
 from billing.tests.test_personal_data.tables import NOBODYS
 from credits import services as credits_services
 from media import services as media_services
-from media.storage import get_r2_client
-from media.tests.conftest import PNG
+from media.tests.conftest import PNG, lay
 from smartspec import clock, jobs
 from smartspec.models import JobFailure
 from smartspec.testing import make_user
@@ -44,7 +42,7 @@ def live_before(user: User, client: APIClient) -> None:
         kind="image",
         now=long_ago,
     )
-    get_r2_client().upload_fileobj(fileobj=BytesIO(LARGE_FILE), key=announced.asset.key, content_type="image/png")
+    lay(announced.asset.key, LARGE_FILE)
     media_services.complete_upload(asset_id=str(announced.asset.pk), now=long_ago)
     media_services.bill_storage(now=now)
     credits_services.give_allowances(account_id=user.pk, now=now)
