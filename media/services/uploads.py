@@ -226,17 +226,16 @@ def require_announced(asset: Asset) -> None:
 
     :raises UploadMissing, UploadMismatch: see `complete_upload`.
     """
-    if is_announced(asset, find_upload(asset, get_r2_client())):
+    bucket = get_r2_client()
+    if is_announced(asset, find_upload(asset, bucket)):
         return
-    with transaction.atomic():
-        # Another may have deleted it, and the right one arrived. The asset alone is locked: no bill waits for a bucket.
-        if not Asset.objects.select_for_update().filter(pk=asset.pk, status=Asset.Status.UPLOADING):
-            return  # the caller sees what has become of it
-        bucket = get_r2_client(is_impatient=True)
-        found = find_upload(asset, bucket)
-        if is_announced(asset, found):
-            return
-        bucket.delete_file(asset.key)
+    # Looked at again at the last moment: another caller may have deleted it, and the right one be here or stored.
+    if not Asset.objects.filter(pk=asset.pk, status=Asset.Status.UPLOADING).exists():
+        return  # the caller sees what has become of it
+    found = find_upload(asset, bucket)
+    if is_announced(asset, found):
+        return
+    bucket.delete_file(asset.key)
     log.warning("Upload differs", asset_id=str(asset.pk), size_bytes=found.size_bytes, content_type=found.content_type)
     raise UploadMismatch(
         f"Announced were {asset.size_bytes} bytes of {asset.content_type}; {found.size_bytes} of"

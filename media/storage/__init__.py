@@ -5,8 +5,7 @@
     r2 = get_r2_client()
     url = r2.upload_file(file_path="image.png", key="generations/…/image_001.png", content_type="image/png")
 
-Every file is addressed by its key. Nothing here may be called inside a transaction of ours, save by an impatient client
-that holds no lock but an asset's.
+Every file is addressed by its key. Nothing here may be called inside a transaction of ours.
 """
 
 from media.storage.client import PresignedUpload, R2Client, StoredFile, check_ready, get_r2_client
