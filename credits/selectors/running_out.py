@@ -6,12 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Exists, F, Max, OuterRef, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Exists, F, Max, OuterRef, Q, Sum, Value
+from django.db.models.functions import Concat, TruncDate
 
 from credits import sources
 from credits.models import Account, Grant
-from credits.selectors.accounts import EXPIRES_SOON, LOW_BALANCE_SHARE
+from credits.selectors.accounts import EXPIRES_SOON, LOW_BALANCE_SHARE, RENEWAL_GRACE
 from smartspec.users.models import SentMail
 
 LOW_BALANCE_MAIL = "low_balance"
@@ -42,10 +42,16 @@ def iterate_low_accounts(*, now: datetime, is_empty: bool) -> Iterator[Account]:
 
 
 def iterate_expiring_lots(*, now: datetime) -> Iterator[ExpiringLots]:
-    """Yield what ends within 7 days, the allowances' own lots aside, by account and day."""
+    """Yield what ends within 7 days, the allowances' own lots aside, by account and day.
+
+    Those are what the present plan gave for its month, or for the last one while that waits for the renewal.
+    """
+    end_at = F("account__period_end_at")
+    of_plan = Concat(Value(sources.ALLOWANCE), F("account__plan_source"), Value(":"))
+    own_ends = (end_at, end_at + RENEWAL_GRACE, F("account__period_start_at") + RENEWAL_GRACE)
     lots = (
         Grant.objects.filter(is_open=True, expires_at__gt=now, expires_at__lte=now + EXPIRES_SOON)
-        .exclude(source__startswith=sources.ALLOWANCE)
+        .exclude(Q(source__startswith=of_plan, expires_at__in=own_ends))
         .annotate(day=TruncDate("expires_at"))
         .values("account_id", "day")
         .annotate(credits=Sum("remaining"), last=Max("expires_at"))

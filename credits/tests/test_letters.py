@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -70,3 +71,14 @@ class TestExpiringCredits:
         give("4500", now=now, expires_at=now + timedelta(days=2))
         (subject,) = warn(now)
         assert subject.startswith("4,500 credits expire on ")
+
+    def test_are_told_but_for_the_present_plans_own(self, account_id: UUID, warn: Any) -> None:
+        now = clock.now()
+        services.give_allowances(account_id=account_id, now=now)
+        assert warn(now + timedelta(days=26)) == []
+        year: dict[str, Any] = {"anchor_at": now, "paid_until": now + timedelta(days=365), "source": "sub_1"}
+        services.set_plan(account_id=account_id, plan="pro", now=now + timedelta(days=1), **year)
+        services.give_allowances(account_id=account_id, now=now + timedelta(days=1))
+        (subject,) = warn(now + timedelta(days=27))
+        assert subject.startswith("10 credits expire on ")
+        assert warn(now + timedelta(days=32)) == []
