@@ -143,14 +143,14 @@ class TestExport:
 class TestSummary:
     def test_of_everything(self, busy: UUID) -> None:
         assert selectors.summarise_transactions(account_id=busy) == [
-            selectors.TypeSummary("purchase", Decimal(100), 1),
-            selectors.TypeSummary("refund", Decimal(5), 1),
-            selectors.TypeSummary("usage", Decimal(-55), 10),
+            selectors.TypeSummary("purchase", Decimal(100), 1, Decimal(100)),
+            selectors.TypeSummary("refund", Decimal(5), 1, Decimal(5)),
+            selectors.TypeSummary("usage", Decimal(-55), 10, Decimal(0)),
         ]
 
     def test_of_a_span_of_time(self, busy: UUID, now: datetime) -> None:
         found = selectors.summarise_transactions(account_id=busy, date_from=now + 9 * DAY, date_to=now + 30 * DAY)
-        assert found == [selectors.TypeSummary("usage", Decimal(-19), 2)]
+        assert found == [selectors.TypeSummary("usage", Decimal(-19), 2, Decimal(0))]
 
 
 class TestBalanceAt:
