@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
-from credits import selectors, services
+from credits import selectors, services, sql
 from credits.models import Entry, Grant, Hold
 from credits.tests.conftest import Give, Place
 
@@ -236,3 +237,30 @@ class TestFreeze:
         assert services.thaw(account_id=account_id, cause="staff", now=now)
         assert not services.thaw(account_id=account_id, cause="staff", now=now)
         assert not selectors.is_frozen(account_id=account_id)
+
+
+class TestAnswer:
+    @pytest.mark.parametrize(
+        "function", ["grant_credits", "adjust", "claw_back", "give_back", "charge", "release_hold", "place_hold"]
+    )
+    def test_that_no_service_knows_passes_for_no_success(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, function: str
+    ) -> None:
+        give(5, source="bonus:1")
+        hold_id = place(1).id
+        lot: dict[str, Any] = {"account_id": account_id, "kind": "bonus", "source": "bonus:1", "now": now}
+        keyed: dict[str, Any] = {"account_id": account_id, "idempotency_key": "key", "now": now}
+        one = Decimal(1)
+        ask: dict[str, Callable[[], Any]] = {
+            "grant_credits": lambda: services.grant(**lot, credits=one),
+            "adjust": lambda: services.adjust(**keyed, credits=one, reason="mistake"),
+            "claw_back": lambda: services.claw_back(**lot, credits=one, idempotency_key="key"),
+            "give_back": lambda: services.give_back(**lot, credits=one, new_source="refund_failed:1"),
+            "charge": lambda: services.charge(**keyed, credits=one, operation="storage"),
+            "release_hold": lambda: services.release_hold(hold_id=hold_id, now=now),
+            "place_hold": lambda: place(1),
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(sql.read(function).replace("\nBEGIN\n", "\nBEGIN\n  status := 'odd';\n  RETURN;\n", 1))
+        with pytest.raises(AssertionError, match="answered odd"):
+            ask[function]()
