@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import connection
 
-from credits import selectors, services, sql
+from credits import ledger, selectors, services, sql
 from credits.models import Entry, Grant, Hold
 from credits.tests.conftest import Give, Place
 
@@ -58,11 +58,13 @@ class TestBurnOrder:
             "ends in two days": {"expires_at": now + 2 * DAY},
             "paid, ends in a day": {"kind": "purchase", "expires_at": now + DAY},
             "ends in a day": {"expires_at": now + DAY},
-            "first of all": {"priority": 1},
-            "last of all": {"priority": 200, "expires_at": now + DAY},
         }
         for name, changes in lots.items():
             names[give(1, **changes).grant.number] = name
+        for name, priority, expires_at in (("first of all", 1, None), ("last of all", 200, now + DAY)):
+            lot = (account_id, "bonus", name, Decimal(1), priority, expires_at, now, "", "", "", None, "")
+            given = ledger.call("credits_grant_credits", *lot, parts={"lot": Grant})
+            names[given["lot"].number] = name
         hold = place(8, now=now + timedelta(seconds=2))
         receipt = Hold.objects.get(account_id=account_id, number=hold.number)
         assert [names[number] for number in receipt.lot_numbers] == [
