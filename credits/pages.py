@@ -148,14 +148,14 @@ def transactions(request: HttpRequest) -> HttpResponse:
     page = read_page(request)
     found = selectors.list_transactions(filter=filter, limit=ENTRIES_PER_PAGE, page=page)
     sums = selectors.summarise_transactions(account_id=account_id, date_from=filter.date_from, date_to=filter.date_to)
-    of_type = [s.total for s in sums if filter.entry_type in (None, s.entry_type)]
+    of_type = [s for s in sums if filter.entry_type in (None, s.entry_type)]
     context = {
         "form": form,
         "found": found,
         "entries": found.transactions,
         "is_filtered": bool(filter.entry_type or filter.search or filter.date_from or filter.date_to),
-        "came_in": sum((total for total in of_type if total > 0), ZERO),
-        "went_out": sum((total for total in of_type if total < 0), ZERO),
+        "came_in": sum((s.came_in for s in of_type), ZERO),
+        "went_out": sum((s.went_out for s in of_type), ZERO),
         "query": query_of(request),
     }
     return render(request, "credits/transactions.html", context)

@@ -161,7 +161,7 @@ def get_balance(*, account_id: UUID, now: datetime) -> Balance:
         if lot.expires_at is not None
         and now < lot.expires_at <= now + EXPIRES_SOON
         and lot.remaining > 0
-        and not lot.source.startswith(sources.ALLOWANCE)
+        and not _is_own_allowance(lot, account.plan_source, period)
     )
     comes_at = next_allowance_at(account, period, now)
     return _balance(account_id, account.plan_id, bool(account.frozen_causes), period, comes_at, soon, parts)
@@ -193,6 +193,12 @@ def _balance(
         next_allowance_at=comes_at,
         expires_soon=soon,
     )
+
+
+def _is_own_allowance(lot: Grant, plan_source: str, period: Period) -> bool:
+    """Tell whether a lot is what the plan gave for its month, or for the last one while that waits for the renewal."""
+    ends = (period.end_at, period.end_at + RENEWAL_GRACE, period.start_at + RENEWAL_GRACE)
+    return lot.source.startswith(sources.allowances_of(plan_source)) and lot.expires_at in ends
 
 
 def _parts(account: Account) -> dict[str, Decimal]:

@@ -13,10 +13,11 @@ from credits.selectors.accounts import get_balance
 
 @dataclass(frozen=True)
 class Quote:
-    """What a job would cost now, and whether the account has that."""
+    """What a job would cost now, and whether the account has that and is not frozen."""
 
     price: Price
     available: Decimal
+    is_frozen: bool
 
     @property
     def credits(self) -> Decimal:
@@ -28,7 +29,7 @@ class Quote:
 
     @property
     def affordable(self) -> bool:
-        return self.price.credits <= self.available
+        return not self.is_frozen and self.price.credits <= self.available
 
 
 def list_plans() -> list[Plan]:
@@ -90,4 +91,5 @@ def quote(
         duration_seconds=duration_seconds,
         quantity=quantity,
     )
-    return Quote(price, get_balance(account_id=account_id, now=now).available)
+    balance = get_balance(account_id=account_id, now=now)
+    return Quote(price, balance.available, balance.is_frozen)

@@ -45,11 +45,16 @@ class TransactionPage:
 
 @dataclass(frozen=True)
 class TypeSummary:
-    """How many entries of a type there were, and their signed sum."""
+    """How many entries of a type there were, their signed sum, and the sum of those that gave."""
 
     entry_type: str
     total: Decimal
     count: int
+    came_in: Decimal
+
+    @property
+    def went_out(self) -> Decimal:
+        return self.total - self.came_in
 
 
 def list_transactions(
@@ -98,7 +103,12 @@ def summarise_transactions(
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT t.entry_type, coalesce(b.type_credits_after, 0) - coalesce(a.type_credits_after, 0), s.high - s.low
+            SELECT t.entry_type, sums.total, s.high - s.low,
+                   -- The others are of one sign (credits_entry_sign_fits_type); of these an account has few.
+                   CASE WHEN t.entry_type NOT IN ('adjustment', 'clawback') THEN greatest(sums.total, 0) ELSE (
+                     SELECT coalesce(sum(e.delta_credits), 0) FROM credits_entry e
+                      WHERE e.account_id = t.account_id AND e.entry_type = t.entry_type
+                        AND e.type_number > s.low AND e.type_number <= s.high AND e.delta_credits > 0) END
               FROM credits_entrytotal t
              CROSS JOIN LATERAL (SELECT
                  CASE WHEN %(from)s::timestamptz IS NULL THEN 0
@@ -109,6 +119,8 @@ def summarise_transactions(
                 ON (a.account_id, a.entry_type, a.type_number) = (t.account_id, t.entry_type, s.low)
               LEFT JOIN credits_entry b
                 ON (b.account_id, b.entry_type, b.type_number) = (t.account_id, t.entry_type, s.high)
+             CROSS JOIN LATERAL (
+                SELECT coalesce(b.type_credits_after, 0) - coalesce(a.type_credits_after, 0) AS total) sums
              WHERE t.account_id = %(account)s AND s.high > s.low ORDER BY t.entry_type
             """,
             {"account": account_id, "from": date_from, "to": date_to},

@@ -4,25 +4,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from uuid import UUID
+from itertools import islice
 
-from django.db.models import Exists, F, Max, OuterRef, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Exists, F, Max, OuterRef, Q, Sum, Value
+from django.db.models.functions import Concat, TruncDate
 
 from credits import sources
 from credits.models import Account, Grant
-from credits.selectors.accounts import EXPIRES_SOON, LOW_BALANCE_SHARE
-from smartspec.users.models import SentMail
+from credits.selectors.accounts import EXPIRES_SOON, LOW_BALANCE_SHARE, RENEWAL_GRACE
+from smartspec.users.models import SentMail, User
 
+PAGE_ROWS = 500
 LOW_BALANCE_MAIL = "low_balance"
 CREDITS_EXPIRE_MAIL = "credits_expire"
 
 
 @dataclass(frozen=True)
 class ExpiringLots:
-    """What of an account ends on one day, and when the last of it does."""
+    """What somebody has that ends on one day, and when the last of it does."""
 
-    account_id: UUID
+    user: User
     day: date
     credits: Decimal
     expires_at: datetime
@@ -38,18 +39,27 @@ def iterate_low_accounts(*, now: datetime, is_empty: bool) -> Iterator[Account]:
     )
     low = {"available": 0} if is_empty else {"available__lt": F("plan__monthly_credits") * LOW_BALANCE_SHARE}
     accounts = Account.objects.filter(period_used__gt=0, period_end_at__gt=now, user__is_active=True, **low)
-    return accounts.exclude(Exists(told)).select_related("user", "plan").order_by("pk").iterator(chunk_size=500)
+    return accounts.exclude(Exists(told)).select_related("user", "plan").order_by("pk").iterator(chunk_size=PAGE_ROWS)
 
 
 def iterate_expiring_lots(*, now: datetime) -> Iterator[ExpiringLots]:
-    """Yield what ends within 7 days, the allowances' own lots aside, by account and day."""
+    """Yield what ends within 7 days, the allowances' own lots aside, by account and day.
+
+    Those are what the present plan gave for its month, or for the last one while that waits for the renewal.
+    """
+    end_at = F("account__period_end_at")
+    of_plan = Concat(Value(sources.ALLOWANCE), F("account__plan_source"), Value(":"))
+    own_ends = (end_at, end_at + RENEWAL_GRACE, F("account__period_start_at") + RENEWAL_GRACE)
     lots = (
         Grant.objects.filter(is_open=True, expires_at__gt=now, expires_at__lte=now + EXPIRES_SOON)
-        .exclude(source__startswith=sources.ALLOWANCE)
+        .exclude(Q(source__startswith=of_plan, expires_at__in=own_ends))
         .annotate(day=TruncDate("expires_at"))
         .values("account_id", "day")
         .annotate(credits=Sum("remaining"), last=Max("expires_at"))
         .order_by("account_id", "day")
     )
-    for row in lots.iterator(chunk_size=500):
-        yield ExpiringLots(row["account_id"], row["day"], row["credits"], row["last"])
+    rows = lots.iterator(chunk_size=PAGE_ROWS)
+    while page := list(islice(rows, PAGE_ROWS)):
+        people = User.objects.in_bulk({row["account_id"] for row in page})
+        for row in page:
+            yield ExpiringLots(people[row["account_id"]], row["day"], row["credits"], row["last"])

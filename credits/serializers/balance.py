@@ -32,7 +32,7 @@ class BalanceSerializer(serializers.Serializer[Any]):
         source="debt", help_text="What a clawback could not find; the next credits pay it first."
     )
     low_balance = serializers.BooleanField(help_text="Less than 20 % of the allowance is available.")
-    expires_soon = ExpiringSerializer(many=True, help_text="What ends within 7 days, the allowance aside.")
+    expires_soon = ExpiringSerializer(many=True, help_text="What ends within 7 days, the allowance's own lot aside.")
 
 
 class PastBalanceSerializer(serializers.Serializer[Any]):

@@ -87,5 +87,5 @@ class PriceLineSerializer(serializers.Serializer[Any]):
 class JobQuoteSerializer(serializers.Serializer[Any]):
     credits = CreditsField()
     breakdown = PriceLineSerializer(many=True, help_text="Its lines add up to the price.")
-    affordable = serializers.BooleanField()
+    affordable = serializers.BooleanField(help_text="Enough is available, and the account is not frozen.")
     available_credits = CreditsField(source="available")

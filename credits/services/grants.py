@@ -100,9 +100,12 @@ def granted(account_id: UUID, row: ledger.Row) -> Granted:
 
     :raises UnknownAccount: there is no such user.
     """
-    if row["status"] == "no_account":
-        raise UnknownAccount(account_id)
-    return Granted(row["lot"], is_replay=row["status"] == "replay")
+    match row["status"]:
+        case "ok" | "replay":
+            return Granted(row["lot"], is_replay=row["status"] == "replay")
+        case "no_account":
+            raise UnknownAccount(account_id)
+    raise AssertionError(f"what gives a lot answered {row['status']}")
 
 
 def adjust(
@@ -137,13 +140,15 @@ def adjust(
         plain=("status", "available"),
     )
     match row["status"]:
+        case "ok" | "replay":
+            return Adjusted(row["entry"], is_replay=row["status"] == "replay")
         case "no_account":
             raise UnknownAccount(account_id)
         case "conflict":
             raise IdempotencyConflict("This key was used for another adjustment.")
         case "insufficient":
             raise InsufficientCredits(required=-credits, available=row["available"])
-    return Adjusted(row["entry"], is_replay=row["status"] == "replay")
+    raise AssertionError(f"adjust answered {row['status']}")
 
 
 def claw_back(
@@ -183,12 +188,16 @@ def claw_back(
         parts={"entry": Entry},
     )
     match row["status"]:
+        case "ok" | "replay" | "nothing":
+            pass
         case "no_account":
             raise UnknownAccount(account_id)
         case "unknown_grant":
             raise UnknownGrant(f"Nothing was given for {source}.", source=source)
         case "conflict":
             raise IdempotencyConflict("This key was used for another clawback.")
+        case status:
+            raise AssertionError(f"claw_back answered {status}")
     entry: Entry | None = row["entry"]
     taken = Decimal(0) if entry is None else -entry.delta_credits
     from_lots = sum((entry and entry.lot_credits) or [], Decimal(0))

@@ -7,6 +7,7 @@ CREATE OR REPLACE FUNCTION credits_set_plan(
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
   v_start timestamptz := credits_period_start(p_anchor, p_now);
+  v_end timestamptz := credits_period_start(p_anchor, p_now, 1);
 BEGIN
   IF a.account_id IS NULL THEN
     RETURN 'no_account';
@@ -25,10 +26,10 @@ BEGIN
            ELSE least(x.paid_from, p_paid_from)
          END
    WHERE x.account_id = p_account;
-  IF v_start <> a.period_start_at THEN
+  IF (v_start, v_end) <> (a.period_start_at, a.period_end_at) THEN  -- 28 February to 31 March, or to 28 March
     UPDATE credits_account x
-       SET period_start_at = v_start, period_end_at = credits_period_start(p_anchor, p_now, 1), period_used = credits_used_since(p_account, v_start),
-           next_due_at = least(x.next_due_at, credits_period_start(p_anchor, p_now, 1))
+       SET period_start_at = v_start, period_end_at = v_end, period_used = credits_used_since(p_account, v_start),
+           next_due_at = least(x.next_due_at, v_end)
      WHERE x.account_id = p_account;
   END IF;
   RETURN 'ok';

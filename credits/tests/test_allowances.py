@@ -313,6 +313,18 @@ class TestPlanState:
         assert (state.period_start, state.period_end) == (at(2026, 2, 28), at(2026, 3, 31))
         assert state.next_allowance_at == at(2026, 3, 31)
 
+    def test_ends_its_month_with_the_new_anchors_when_both_begin_alike(self, account_id: UUID) -> None:
+        march = at(2026, 3, 1)
+        for anchor_at, end_at in (
+            (at(2026, 1, 31, 12), at(2026, 3, 31, 12)),
+            (at(2026, 2, 28, 12), at(2026, 3, 28, 12)),
+        ):
+            services.set_plan(
+                account_id=account_id, plan="pro", anchor_at=anchor_at, paid_until=None, source="sub_1", now=march
+            )
+            assert selectors.get_plan_state(account_id=account_id, now=march).period_end == end_at
+            assert selectors.get_balance(account_id=account_id, now=march).period_end == end_at
+
     def test_counts_usage_from_the_new_period_when_the_anchor_moves(
         self, account_id: UUID, give: Give, place: Place, now: datetime
     ) -> None:

@@ -79,6 +79,9 @@ class TestQuote:
         services.grant(account_id=alice.id, kind="purchase", credits=Decimal(1), source="purchase:1", now=clock.now())
         body = alice_client.post(QUOTE, {"operation": "image_generation"}).json()
         assert (body["affordable"], body["available_credits"]) == (True, 1)
+        services.freeze(account_id=alice.id, cause="staff", now=clock.now())
+        body = alice_client.post(QUOTE, {"operation": "image_generation"}).json()
+        assert (body["affordable"], body["available_credits"]) == (False, 1)
 
     @pytest.mark.parametrize(
         ("job", "field"),

@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
-from credits import selectors, services
+from credits import ledger, selectors, services, sql
 from credits.models import Entry, Grant, Hold
 from credits.tests.conftest import Give, Place
 
@@ -57,11 +58,13 @@ class TestBurnOrder:
             "ends in two days": {"expires_at": now + 2 * DAY},
             "paid, ends in a day": {"kind": "purchase", "expires_at": now + DAY},
             "ends in a day": {"expires_at": now + DAY},
-            "first of all": {"priority": 1},
-            "last of all": {"priority": 200, "expires_at": now + DAY},
         }
         for name, changes in lots.items():
             names[give(1, **changes).grant.number] = name
+        for name, priority, expires_at in (("first of all", 1, None), ("last of all", 200, now + DAY)):
+            lot = (account_id, "bonus", name, Decimal(1), priority, expires_at, now, "", "", "", None, "")
+            given = ledger.call("credits_grant_credits", *lot, parts={"lot": Grant})
+            names[given["lot"].number] = name
         hold = place(8, now=now + timedelta(seconds=2))
         receipt = Hold.objects.get(account_id=account_id, number=hold.number)
         assert [names[number] for number in receipt.lot_numbers] == [
@@ -236,3 +239,30 @@ class TestFreeze:
         assert services.thaw(account_id=account_id, cause="staff", now=now)
         assert not services.thaw(account_id=account_id, cause="staff", now=now)
         assert not selectors.is_frozen(account_id=account_id)
+
+
+class TestAnswer:
+    @pytest.mark.parametrize(
+        "function", ["grant_credits", "adjust", "claw_back", "give_back", "charge", "release_hold", "place_hold"]
+    )
+    def test_that_no_service_knows_passes_for_no_success(
+        self, account_id: UUID, give: Give, place: Place, now: datetime, function: str
+    ) -> None:
+        give(5, source="bonus:1")
+        hold_id = place(1).id
+        lot: dict[str, Any] = {"account_id": account_id, "kind": "bonus", "source": "bonus:1", "now": now}
+        keyed: dict[str, Any] = {"account_id": account_id, "idempotency_key": "key", "now": now}
+        one = Decimal(1)
+        ask: dict[str, Callable[[], Any]] = {
+            "grant_credits": lambda: services.grant(**lot, credits=one),
+            "adjust": lambda: services.adjust(**keyed, credits=one, reason="mistake"),
+            "claw_back": lambda: services.claw_back(**lot, credits=one, idempotency_key="key"),
+            "give_back": lambda: services.give_back(**lot, credits=one, new_source="refund_failed:1"),
+            "charge": lambda: services.charge(**keyed, credits=one, operation="storage"),
+            "release_hold": lambda: services.release_hold(hold_id=hold_id, now=now),
+            "place_hold": lambda: place(1),
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(sql.read(function).replace("\nBEGIN\n", "\nBEGIN\n  status := 'odd';\n  RETURN;\n", 1))
+        with pytest.raises(AssertionError, match="answered odd"):
+            ask[function]()

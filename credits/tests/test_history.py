@@ -143,14 +143,14 @@ class TestExport:
 class TestSummary:
     def test_of_everything(self, busy: UUID) -> None:
         assert selectors.summarise_transactions(account_id=busy) == [
-            selectors.TypeSummary("purchase", Decimal(100), 1),
-            selectors.TypeSummary("refund", Decimal(5), 1),
-            selectors.TypeSummary("usage", Decimal(-55), 10),
+            selectors.TypeSummary("purchase", Decimal(100), 1, Decimal(100)),
+            selectors.TypeSummary("refund", Decimal(5), 1, Decimal(5)),
+            selectors.TypeSummary("usage", Decimal(-55), 10, Decimal(0)),
         ]
 
     def test_of_a_span_of_time(self, busy: UUID, now: datetime) -> None:
         found = selectors.summarise_transactions(account_id=busy, date_from=now + 9 * DAY, date_to=now + 30 * DAY)
-        assert found == [selectors.TypeSummary("usage", Decimal(-19), 2)]
+        assert found == [selectors.TypeSummary("usage", Decimal(-19), 2, Decimal(0))]
 
 
 class TestBalanceAt:
@@ -220,6 +220,26 @@ class TestBalance:
         give(1, expires_at=now + 50 * DAY)
         soon = selectors.get_balance(account_id=account_id, now=now + 28 * DAY).expires_soon
         assert [(lot.credits, lot.expires_at) for lot in soon] == [(2, now + 30 * DAY), (3, now + 35 * DAY)]
+
+    def test_tells_what_ends_soon_of_other_plans_and_months(self, account_id: UUID, now: datetime) -> None:
+        """Free's month goes on under a plan that begins; a month that was learned of late ends at a time of its own."""
+        services.give_allowances(account_id=account_id, now=now)
+        plan: dict[str, Any] = {"plan": "enterprise", "anchor_at": now - 31 * DAY, "source": "sub_1"}
+        services.set_plan(account_id=account_id, paid_until=now + 300 * DAY, now=now + DAY, **plan)
+        services.give_allowances(account_id=account_id, now=now + DAY)
+        soon = selectors.get_balance(account_id=account_id, now=now + 26 * DAY).expires_soon
+        assert [lot.credits for lot in soon] == [5000, 10]
+
+    @pytest.mark.parametrize("days", [30, 31, 32])
+    def test_does_not_tell_of_the_month_that_waits_for_its_renewal(
+        self, account_id: UUID, now: datetime, days: int
+    ) -> None:
+        services.set_plan(
+            account_id=account_id, plan="pro", anchor_at=now, paid_until=now + 31 * DAY, source="sub_1", now=now
+        )
+        services.give_allowances(account_id=account_id, now=now)
+        balance = selectors.get_balance(account_id=account_id, now=now + days * DAY)
+        assert (balance.available, balance.expires_soon) == (500, ())
 
     def test_is_low_under_a_fifth_of_the_allowance(self, account_id: UUID, give: Give, now: datetime) -> None:
         give("1.999999")

@@ -1,9 +1,13 @@
 """Who runs low, or loses credits soon, is told once."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from credits import services
 from credits.tests.conftest import Give, Place
@@ -70,3 +74,26 @@ class TestExpiringCredits:
         give("4500", now=now, expires_at=now + timedelta(days=2))
         (subject,) = warn(now)
         assert subject.startswith("4,500 credits expire on ")
+
+    def test_are_told_but_for_the_present_plans_own(self, account_id: UUID, warn: Any) -> None:
+        now = clock.now()
+        services.give_allowances(account_id=account_id, now=now)
+        assert warn(now + timedelta(days=26)) == []
+        year: dict[str, Any] = {"anchor_at": now, "paid_until": now + timedelta(days=365), "source": "sub_1"}
+        services.set_plan(account_id=account_id, plan="pro", now=now + timedelta(days=1), **year)
+        services.give_allowances(account_id=account_id, now=now + timedelta(days=1))
+        (subject,) = warn(now + timedelta(days=27))
+        assert subject.startswith("10 credits expire on ")
+        assert warn(now + timedelta(days=32)) == []
+
+    def test_are_told_to_many_who_are_read_together(self, alice: Any, bob: Any) -> None:
+        now = clock.now()
+        for person in (alice, bob):
+            for days in (1, 2, 3):
+                services.grant(
+                    account_id=person.pk, kind="bonus", credits=Decimal(1), source=f"gift:{days}", now=now,
+                    expires_at=now + timedelta(days=days),
+                )  # fmt: skip
+        with CaptureQueriesContext(connection) as queries:
+            assert services.warn_of_expiring_credits(now=now) == 6
+        assert len([query for query in queries if '"users_user"."email"' in query["sql"]]) == 1

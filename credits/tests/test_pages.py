@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -121,6 +122,25 @@ class TestTransactions:
         page = alices_browser.get("/account/transactions").content.decode()
         assert shown(page, "came-in") == Decimal(str(summary["bonus"]["total"]))
         assert shown(page, "went-out") == Decimal(str(summary["usage"]["total"]))
+
+    def test_sums_what_came_in_apart_from_what_went_out(
+        self, alices_browser: Client, account_id: UUID, give: Give
+    ) -> None:
+        now = clock.now()
+        give(100, now=now - timedelta(days=2))
+        for day, credits in ((2, 7), (2, -3), (0, 10), (0, -4)):
+            services.adjust(
+                account_id=account_id, credits=Decimal(credits), reason="", idempotency_key=f"{day} {credits}",
+                now=now - timedelta(days=day),
+            )  # fmt: skip
+        yesterday = (now - timedelta(days=1)).date().isoformat()
+        for query, came_in, went_out in (
+            ({}, 117, -7),
+            ({"date_from": yesterday}, 10, -4),
+            ({"type": "bonus"}, 100, 0),
+        ):
+            page = alices_browser.get("/account/transactions", query).content.decode()
+            assert (shown(page, "came-in"), shown(page, "went-out")) == (came_in, went_out)
 
     def test_covers_whole_days(self, alices_browser: Client, busy: Callable[[int], None]) -> None:
         busy(3)

@@ -61,11 +61,15 @@ def charge(
         plain=("status", "available"),
     )
     match row["status"]:
+        case "ok" | "replay" | "nothing":
+            pass
         case "no_account":
             raise UnknownAccount(account_id)
         case "conflict":
             raise IdempotencyConflict("This key was used for another charge.")
         case "insufficient":
             raise InsufficientCredits(required=credits, available=row["available"])
+        case status:
+            raise AssertionError(f"charge answered {status}")
     entry: Entry | None = row["entry"]
     return Charged(Decimal(0) if entry is None else -entry.delta_credits, entry, is_replay=row["status"] == "replay")

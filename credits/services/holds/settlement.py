@@ -180,11 +180,12 @@ def _parsed(hold_id: str) -> ids.Numbered:
 def _settled(row: ledger.Row) -> Settled:
     hold: Hold = row["hold"]
     match row["status"]:
+        case "ok" | "replay":
+            return Settled(hold, row.get("entry"), is_replay=row["status"] == "replay")
         case "conflict":
             raise IdempotencyConflict("This key was used for something else.")
         case "unknown":
             raise UnknownHold("There is no such hold.")
-    match row["status"]:
         case "expired":
             raise HoldExpired(
                 "The hold has expired and its credits are back. Withhold the output.", hold_id=hold.public_id
@@ -204,4 +205,4 @@ def _settled(row: ledger.Row) -> Settled:
             raise AlreadyRefunded("A capture is refunded once, and this one was.", refunded=hold.refunded)
         case "above_captured":
             raise RefundAboveCapture("More than was captured cannot be refunded.", captured=hold.captured)
-    return Settled(hold, row.get("entry"), is_replay=row["status"] == "replay")
+    raise AssertionError(f"what settles a hold answered {row['status']}")
