@@ -118,6 +118,11 @@ def subscription_item(subscription: StripeObject) -> SubscriptionItem:
     )
 
 
+def subscription_quantity(subscription: StripeObject) -> int:
+    """Return how many times something is paid for: once, unless somebody set another quantity, or added an item."""
+    return sum(item.get("quantity") or 1 for item in subscription["items"]["data"])
+
+
 def subscription_is_ended(subscription: StripeObject) -> bool:
     return subscription["status"] in ENDED_STATUSES
 
