@@ -273,9 +273,9 @@ def invoice_open_payment_intent_id(invoice: StripeObject) -> str:
 
 
 def invoice_description(invoice: StripeObject) -> str:
-    """Return the invoice's own description, or what its first line says."""
-    lines = invoice["lines"]["data"]
-    return invoice.get("description") or (lines[0].get("description") if lines else "") or ""
+    """Return the invoice's own description, or what its dearest line says: others may be of time given back."""
+    dearest: StripeObject = max(invoice["lines"]["data"], key=lambda line: line["amount"], default={})
+    return invoice.get("description") or dearest.get("description") or ""
 
 
 # --- Refunds and disputes -----------------------------------------------------------------------------------------
