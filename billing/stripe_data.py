@@ -120,6 +120,11 @@ def subscription_item(subscription: StripeObject) -> SubscriptionItem:
     )
 
 
+def subscription_quantity(subscription: StripeObject) -> int:
+    """Return how many times something is paid for: once, unless somebody set another quantity, or added an item."""
+    return sum(item.get("quantity") or 1 for item in subscription["items"]["data"])
+
+
 def subscription_is_ended(subscription: StripeObject) -> bool:
     return subscription["status"] in ENDED_STATUSES
 
@@ -220,9 +225,20 @@ def line_is_proration(line: StripeObject) -> bool:
 
 
 def invoice_period_lines(invoice: StripeObject) -> list[InvoiceLine]:
-    """Return the lines that pay for a period: those that are no proration. A trial's line costs nothing and pays for
-    nothing; one that a coupon makes free still has its price as the line's amount."""
-    return [line for line in invoice_lines(invoice) if not line.is_proration and line.amount_cents > 0]
+    """Return the lines that pay for a period: those that are no proration, and the one of a first period that is cut
+    short. A trial's line costs nothing and pays for nothing; one that a coupon makes free still has its price as the
+    line's amount."""
+    whole = [line for line in invoice_lines(invoice) if not line.is_proration and line.amount_cents > 0]
+    short = invoice_short_first_line(invoice)
+    return [short] if short else whole
+
+
+def invoice_short_first_line(invoice: StripeObject) -> InvoiceLine | None:
+    """Return the line of a first period that ends before its time, where the billing cycle was set to begin; Stripe
+    takes it for a proration."""
+    lines = [line for line in invoice_lines(invoice) if line.amount_cents]
+    is_alone = len(lines) == 1 and lines[0].is_proration and lines[0].amount_cents > 0
+    return lines[0] if is_alone and invoice["billing_reason"] == "subscription_create" else None
 
 
 def invoice_paid_period(invoice: StripeObject) -> tuple[datetime, datetime] | None:
@@ -274,9 +290,9 @@ def invoice_open_payment_intent_id(invoice: StripeObject) -> str:
 
 
 def invoice_description(invoice: StripeObject) -> str:
-    """Return the invoice's own description, or what its first line says."""
-    lines = invoice["lines"]["data"]
-    return invoice.get("description") or (lines[0].get("description") if lines else "") or ""
+    """Return the invoice's own description, or what its dearest line says: others may be of time given back."""
+    dearest: StripeObject = max(invoice["lines"]["data"], key=lambda line: line["amount"], default={})
+    return invoice.get("description") or dearest.get("description") or ""
 
 
 # --- Refunds and disputes -----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from billing.services.gifts import periods_of
 from billing.services.money_back import settle_upgraded
 from billing.services.subscriptions import (
     UnknownPrice,
+    anchor_months,
     apply_plan,
     end_surplus,
     paid_from,
@@ -156,6 +157,7 @@ def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, unti
         if upgrade is not None:  # what went back of the period pays for months again, as far as the upgrade does
             PaidInvoice.objects.filter(pk__in=[one.pk for one in periods_of(recorded)]).update(is_returned=False)
         pay_until(subscription)
+        anchor_months(recorded)
         if upgrade is None:
             given = give_months(customer, recorded, bill.plan, now, until)
         else:

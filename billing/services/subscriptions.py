@@ -11,6 +11,7 @@ from billing.models import Customer, PaidInvoice, Subscription
 from billing.services import letters
 from billing.services.customers import find_or_adopt_customer
 from billing.services.unowed import PROCESSING, give_back_balance, open_payment_status, refund_in_full
+from credits import selectors as credits_selectors
 from credits import services as credits_services
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
@@ -197,8 +198,8 @@ def row_of(
 
 
 def anchor_of(known: Subscription | None, fetched: dict[str, Any]) -> datetime:
-    """Return where the months are counted from. Once something was paid it never moves, not with the interval."""
-    if known is not None and known.paid_until is not None:
+    """Return where the months are counted from. Once something was paid Stripe does not move it, nor the interval."""
+    if known is not None and known.paid_invoices.filter(period_start__isnull=False).exists():
         return known.anchor_at
     return stripe_data.subscription_anchor_at(fetched)
 
@@ -263,6 +264,20 @@ def paid_from(subscription: Subscription) -> datetime | None:
         if begin is None or (start and end and start < begin <= end):
             begin = start
     return begin
+
+
+def anchor_months(invoice: PaidInvoice) -> None:
+    """Count the months from where paid time begins with this invoice, if that is inside a month: staff may add free
+    days to a running plan, or set where its billing cycle begins. One that is cut short begins inside the month that
+    ends with it, or some months before.
+    """
+    begin, end = invoice.period_start, invoice.period_end
+    if begin is None or end is None or paid_from(invoice.subscription) != begin:
+        return
+    row = Subscription.objects.filter(pk=invoice.subscription_id)
+    month = credits_selectors.month_at(anchor_at=end if invoice.upgraded_from == FREE else begin, at=begin)
+    if credits_selectors.month_at(anchor_at=row.get().anchor_at, at=begin).start_at != month.start_at:
+        row.update(anchor_at=month.start_at)
 
 
 def void_renewals(subscription: Subscription) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Sum
 
 from billing import stripe_data
 from billing.models import PaidInvoice, Subscription
-from billing.services.subscriptions import is_entitled, require_plan_of_price
+from billing.services.subscriptions import FREE, is_entitled, paid_from, require_plan_of_price
 from credits import selectors as credits_selectors
 from credits import services as credits_services
 
@@ -74,10 +74,14 @@ def prices_before(invoices: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def find_upgrade(invoice: dict[str, Any], price_before: str) -> Upgrade | None:
-    """Return the upgrade that an invoice bills, if the plan that it changes to gives more.
+    """Return the upgrade that an invoice bills, if the plan that it changes to gives more. A first period that is cut
+    short is one from Free: the month that it begins in is counted from where the billing cycle begins.
 
     :raises UnknownPrice: it bills a price that stands for no plan.
     """
+    short = stripe_data.invoice_short_first_line(invoice)
+    if short is not None:
+        return Upgrade(FREE, require_plan_of_price(short.price_id)[0], changed_at=short.starts_at)
     change = find_change(invoice, price_before)
     if change is None:
         return None
@@ -119,7 +123,8 @@ def give_upgrade(recorded: PaidInvoice, upgrade: Upgrade, now: datetime) -> Deci
 def upgrade_credits(subscription: Subscription, upgrade: Upgrade) -> Decimal:
     """Return `max(0, old x elapsed + new x left - what the month gave)`, rounded up to a whole credit.
 
-    A month whose own invoice is still on its way (a renewal is a draft for an hour) counts as given: it will be.
+    A month whose own invoice is still on its way (a renewal is a draft for an hour) counts as given: it will be. Of one
+    that had begun before anything was paid only that part does.
     """
     month = credits_selectors.month_at(anchor_at=subscription.anchor_at, at=upgrade.changed_at)
     length_seconds = Decimal((month.end_at - month.start_at).total_seconds())
@@ -132,7 +137,10 @@ def upgrade_credits(subscription: Subscription, upgrade: Upgrade) -> Decimal:
     allowance = credits_selectors.allowance_given(
         account_id=subscription.user_id, source=subscription.pk, period_start=month.start_at
     )
-    missing = due - (allowance or old) - (earlier_upgrades or ZERO)
+    begin, coming = paid_from(subscription), old
+    if begin is not None and month.start_at < begin:
+        coming = old * Decimal((begin - month.start_at).total_seconds()) / length_seconds
+    missing = due - (allowance or coming) - (earlier_upgrades or ZERO)
     return max(ZERO, missing.to_integral_value(rounding=ROUND_CEILING))
 
 

@@ -250,6 +250,17 @@ class TestInvoices:
         assert [invoice["amount_paid"] for invoice in rest["invoices"]] == [500]
         assert rest["has_more"] is False
 
+    @pytest.mark.parametrize("wanted", [{"new_plan": "enterprise"}, {"new_plan": "pro", "new_interval": "yearly"}])
+    def test_describe_a_change_by_what_was_bought(
+        self, alice_client: APIClient, subscribe: Subscribe, wanted: dict[str, str]
+    ) -> None:
+        alice_client.post(f"{BASE}subscription/change-plan", {"subscription_id": subscribe(alice_client), **wanted})
+        lines = store.find("invoice")[0]["lines"]["data"]
+        given_back, bought = sorted(lines, key=lambda line: int(line["amount"]))
+        assert given_back["description"].startswith("Unused time")
+        told = alice_client.get(f"{BASE}invoices").json()["invoices"][0]["description"]
+        assert told == bought["description"]
+
     @pytest.mark.parametrize("limit", ["0", "101", "x", "-1"])
     def test_refuses_a_senseless_limit(self, alice_client: APIClient, limit: str) -> None:
         answer = alice_client.get(f"{BASE}invoices", {"limit": limit})

@@ -145,6 +145,20 @@ class TestFinding:
         assert_repairs("subscription_state_mismatch")
         assert credits_selectors.get_plan_state(account_id=alice.pk, now=clock.now()).plan == "free"
 
+    def test_a_plan_that_is_paid_for_several_times_and_leaves_it_to_people(
+        self, alice_client: APIClient, subscribe: Callable[..., str], run_jobs: Callable[[], int]
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        item: Any = {"id": Subscription.objects.get().item_id}
+        gateway.update_subscription(subscription_id, {"items": [{**item, "quantity": 3}]})
+        run_jobs()
+        code, found = run("--repair")
+        assert (code, [one["kind"] for one in found["differences"]]) == (1, ["plan_quantity"])
+        assert found["differences"][0]["object_id"] == subscription_id
+        gateway.update_subscription(subscription_id, {"items": [{**item, "quantity": 1}]})
+        run_jobs()
+        assert run()[0] == 0
+
     def test_a_plan_state_that_is_not_the_subscriptions(
         self, alice: Any, alice_client: APIClient, subscribe: Callable[..., str]
     ) -> None:

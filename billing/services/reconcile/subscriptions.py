@@ -82,6 +82,9 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
     if known.displaced_plan and known.ended_at is None and not fetched.get("pending_update"):
         detail = f"The change to {known.displaced_plan}, {known.displaced_interval}, is no longer scheduled."
         return Difference("scheduled_change_lost", fetched["id"], str(customer.user_id), detail)
+    if known.ended_at is None and (quantity := stripe_data.subscription_quantity(fetched)) != 1:
+        detail = f"{quantity} of a plan are paid for; an account has one, and its credits once."
+        return Difference("plan_quantity", fetched["id"], str(customer.user_id), detail)
     if known.ended_at is None and not known.is_surplus:
         state = credits_selectors.get_plan_state(account_id=customer.user_id, now=now)
         plan = known.plan if is_entitled(known) else "free"
