@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -12,7 +14,7 @@ from django.urls import reverse
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Checkout, CheckoutState, Customer, Purchase, SubscriptionCheckout
-from billing.services.customers import ensure_customer
+from billing.services.customers import ensure_customer, replace_deleted
 from billing.services.settlement import settle_session
 from billing.services.subscriptions import sync_subscription
 from credits import selectors as credits_selectors
@@ -51,9 +53,26 @@ class OpenedCheckout:
     is_replay: bool
 
 
+def again_with_new_customer(open_checkout: Callable[..., OpenedCheckout]) -> Callable[..., OpenedCheckout]:
+    """Open a checkout once more, when Stripe's refusal shows that the user's customer was deleted there by hand."""
+
+    @wraps(open_checkout)
+    def opened(*, user: User, now: datetime, **values: Any) -> OpenedCheckout:
+        try:
+            return open_checkout(user=user, now=now, **values)
+        except gateway.StripeObjectMissing:
+            customer = Customer.objects.filter(user=user).first()
+            if customer is None or replace_deleted(customer_id=customer.pk, now=now) is None:
+                raise
+            return open_checkout(user=user, now=now, **values)
+
+    return opened
+
+
 # --- Credits ------------------------------------------------------------------------------------------------------
 
 
+@again_with_new_customer
 def open_credits_checkout(
     *,
     user: User,
@@ -133,6 +152,7 @@ def describe_purchase(purchase: Purchase) -> str:
 # --- Subscriptions ------------------------------------------------------------------------------------------------
 
 
+@again_with_new_customer
 def open_subscription_checkout(
     *,
     user: User,
