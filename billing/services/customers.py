@@ -49,10 +49,13 @@ def replace_deleted(*, customer_id: str, now: datetime) -> Customer | None:
 
     None when it is not deleted, was replaced before, is nobody's, or was deleted because the user was erased.
 
+    :raises gateway.StripeObjectMissing: Stripe never had it: our key is of another account.
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
     known = Customer.objects.filter(pk=customer_id).select_related("user").first()
-    if known is None or users_selectors.is_erased(user_id=known.user_id) or not is_deleted(customer_id):
+    if known is None or users_selectors.is_erased(user_id=known.user_id):
+        return None
+    if not gateway.retrieve_customer(customer_id).get("deleted"):
         return None
     created = create_customer(known.user, instead_of=f":{customer_id}")
     with transaction.atomic():
@@ -68,14 +71,6 @@ def replace_deleted(*, customer_id: str, now: datetime) -> Customer | None:
         former_id=customer_id,
     )  # fmt: skip
     return Customer.objects.get(pk=created["id"])
-
-
-def is_deleted(customer_id: str) -> bool:
-    """Tell whether Stripe has no such customer any more."""
-    try:
-        return bool(gateway.retrieve_customer(customer_id).get("deleted"))
-    except gateway.StripeObjectMissing:
-        return True
 
 
 def find_or_adopt_customer(*, customer_id: str, now: datetime) -> Customer | None:

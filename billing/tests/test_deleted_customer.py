@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+from django.db import transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import gateway, selectors, services
-from billing.models import Customer, PaidInvoice, Purchase
+from billing.models import Customer, PaidInvoice, Purchase, Subscription
 from billing.sandbox import store
 from billing.sandbox.services import faults
 from billing.tests.conftest import open_credits, open_plan, pay
@@ -127,3 +128,15 @@ def test_leaves_no_copy_when_the_person_is_erased(
     run_jobs(mirror=True)
     for model in selectors.mirrored_models("customer"):
         assert not model._default_manager.filter(customer__id=deleted_id).exists(), model
+
+
+def test_is_not_replaced_when_our_key_is_of_an_account_that_never_had_them(
+    alice: User, alice_client: APIClient, known_id: str
+) -> None:
+    never_there = "cus_of_another_account"
+    with transaction.atomic():
+        Customer.objects.update(id=never_there)
+        Subscription.objects.update(customer_id=never_there)
+    answer = alice_client.post("/api/payment/checkout/credits", {"credits_amount": 100})
+    assert (answer.status_code, answer.json()["code"]) == (502, "stripe_object_missing")
+    assert customer_id_of(alice) == never_there
