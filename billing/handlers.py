@@ -17,6 +17,10 @@ def payment_intent_succeeded(payment_intent_id: str, now: datetime) -> object:
     return services.settle_payment(payment_intent_id=payment_intent_id, now=now)
 
 
+def customer_deleted(customer_id: str, now: datetime) -> object:
+    return services.replace_deleted(customer_id=customer_id, now=now)
+
+
 def subscription_changed(subscription_id: str, now: datetime) -> object:
     return services.sync_subscription(subscription_id=subscription_id, now=now)
 
@@ -51,6 +55,7 @@ HANDLERS: dict[str, Handler] = {
     "checkout.session.async_payment_failed": checkout_session_changed,
     "checkout.session.expired": checkout_session_changed,
     "payment_intent.succeeded": payment_intent_succeeded,
+    "customer.deleted": customer_deleted,
     "customer.subscription.created": subscription_changed,
     "customer.subscription.updated": subscription_changed,
     "customer.subscription.deleted": subscription_changed,

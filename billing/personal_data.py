@@ -14,7 +14,7 @@ from smartspec.users.models import User
 @backoffice.exporters(order=30)
 def stripe_customer(user: User, now: datetime) -> dict[str, Any] | None:
     customer = Customer.objects.filter(user=user).first()
-    return {"id": customer.pk, "created_at": customer.created_at} if customer else None
+    return {name: getattr(customer, name) for name in ("id", "former_ids", "created_at")} if customer else None
 
 
 @backoffice.exporters(order=31)

@@ -15,8 +15,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from djstripe.models import WebhookEventTrigger
 
-from billing import gateway, handlers, services, stripe_data
-from billing.models import Customer, Purchase, Webhook, WebhookRefusal
+from billing import gateway, handlers, selectors, services, stripe_data
+from billing.models import Purchase, Webhook, WebhookRefusal
 from smartspec import clock
 from smartspec.api import problem_response
 from smartspec.logs import get_logger
@@ -124,8 +124,7 @@ def store(event: dict[str, Any], request: HttpRequest, now: datetime) -> None:
 
 def find_user_id(event: dict[str, Any]) -> UUID | None:
     """Return the id of the user that an event is about; None when it does not say, or is about nobody of ours."""
-    customer_id = stripe_data.event_customer_id(event)
-    user_id = Customer.objects.filter(pk=customer_id).values_list("user_id", flat=True).first()
+    user_id = selectors.owner_of_customer(stripe_data.event_customer_id(event))
     if user_id is not None:
         return user_id
     about = stripe_data.event_object(event)

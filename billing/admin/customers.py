@@ -14,4 +14,4 @@ class CustomerAdmin(UserSearchMixin, ReadOnlyAdmin):
     list_display = (customer, person, "created_at")
     list_select_related = ("user",)
     ordering = ("-created_at", "id")
-    fields = ("id", person, "created_at", "state_version")
+    fields = ("id", "former_ids", person, "created_at", "state_version")

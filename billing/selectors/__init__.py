@@ -10,6 +10,7 @@ from billing.selectors.catalogue import (
     price_id_of_plan,
 )
 from billing.selectors.checkouts import CheckoutStatus, find_checkout, find_checkout_by_id, get_checkout_status
+from billing.selectors.customers import find_customer, owner_of_customer
 from billing.selectors.mirror import iterate_mirrored, mirrored_models, used_cards
 from billing.selectors.office import (
     PlanCount,
@@ -99,6 +100,7 @@ __all__ = [
     "ends_with_period",
     "find_checkout",
     "find_checkout_by_id",
+    "find_customer",
     "find_customer_id",
     "find_user_of_stripe_id",
     "get_checkout_status",
@@ -126,6 +128,7 @@ __all__ = [
     "lookup_key_of_plan",
     "mirrored_models",
     "needs_review",
+    "owner_of_customer",
     "plan_of_price",
     "planned_end",
     "portal_return_url",

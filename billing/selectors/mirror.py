@@ -1,6 +1,7 @@
 """dj-stripe's copy of Stripe's objects."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,7 @@ def iterate_mirrored(*, user_id: UUID) -> Iterator[dict[str, Any]]:
     if customer is None:
         return
     told: set[tuple[Any, Any]] = set()
-    for rows in mirrored_of(customer.pk):
+    for rows in chain.from_iterable(map(mirrored_of, customer.all_ids)):
         for pk, data in rows.order_by("pk").values_list("pk", "stripe_data").iterator(chunk_size=100):
             if (rows.model, pk) not in told:
                 told.add((rows.model, pk))

@@ -27,6 +27,7 @@ from billing.models import (
     Webhook,
 )
 from billing.selectors.checkouts import find_checkout
+from billing.selectors.customers import owner_of_customer
 from billing.selectors.webhooks import NOT_DONE, WebhookState, with_state
 from credits import selectors as credits_selectors
 from smartspec.models import JobFailure
@@ -153,7 +154,7 @@ def find_user_of_stripe_id(*, stripe_id: str) -> UUID | None:
 
 
 def _of_customer(customer_id: str) -> UUID | None:
-    return Customer.objects.filter(pk=customer_id).values_list("user_id", flat=True).first()
+    return owner_of_customer(customer_id)
 
 
 def _of_session(session_id: str) -> UUID | None:

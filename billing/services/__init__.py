@@ -20,7 +20,7 @@ from billing.services.checkouts import (
     open_credits_checkout,
     open_subscription_checkout,
 )
-from billing.services.customers import ensure_customer, find_user
+from billing.services.customers import ensure_customer, find_user, replace_deleted
 from billing.services.disputes import settle_dispute
 from billing.services.exclusive import ChangeUnderWay, SubscriptionEnded, SubscriptionNotFound
 from billing.services.forgetting import forget_customer
@@ -136,6 +136,7 @@ __all__ = [
     "refresh_checkout",
     "refund_by_staff",
     "refund_invoice_by_staff",
+    "replace_deleted",
     "replay_webhook",
     "require_waiting",
     "resend_fulfilment",

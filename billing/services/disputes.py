@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing import gateway, stripe_data
-from billing.models import Customer, Dispute, PaidInvoice, Purchase
+from billing import gateway, selectors, stripe_data
+from billing.models import Dispute, PaidInvoice, Purchase
 from billing.services import letters
 from billing.services.gifts import Payment, lock_payment
 from billing.services.money_back import settle_money_back
@@ -74,8 +74,7 @@ def find_user_id(payment: Payment | None, fetched: dict[str, Any]) -> UUID | Non
     if payment is not None:
         return payment.subscription.user_id
     charge = gateway.retrieve_charge(stripe_data.charge_id(fetched))
-    customer = Customer.objects.filter(pk=stripe_data.object_id(charge.get("customer"))).first()
-    return None if customer is None else customer.user_id
+    return selectors.owner_of_customer(stripe_data.object_id(charge.get("customer")))
 
 
 def freeze_or_thaw(dispute: Dispute, now: datetime) -> None:

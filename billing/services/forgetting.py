@@ -67,10 +67,11 @@ def mask_webhooks(user: User, customer: Customer | None) -> None:
 def delete_mirrored(user: User, customer: Customer | None) -> None:
     """Delete dj-stripe's rows of the customer, and any other that names them."""
     if customer is not None:
-        for cards in selectors.used_cards(customer.pk):
-            cards.delete()
+        for customer_id in customer.all_ids:
+            for cards in selectors.used_cards(customer_id):
+                cards.delete()
         for model in selectors.mirrored_models("customer"):
-            model._default_manager.filter(customer__id=customer.pk).delete()
+            model._default_manager.filter(customer__id__in=customer.all_ids).delete()
     for name in ("stripe_data", "data"):
         for model in selectors.mirrored_models(name):
             texts = model._default_manager.annotate(as_text=Cast(name, TextField()))
@@ -78,6 +79,8 @@ def delete_mirrored(user: User, customer: Customer | None) -> None:
 
 
 def naming(field: str, user: User, customer: Customer | None) -> Q:
-    """Return the condition that a text names the person's address or customer id."""
+    """Return the condition that a text names the person's address or a customer id of theirs."""
     named = mentions(field, user.email)
-    return named if customer is None else named | mentions(field, customer.pk)
+    for customer_id in customer.all_ids if customer else []:
+        named |= mentions(field, customer_id)
+    return named

@@ -8,7 +8,8 @@ from django.db.models import Exists, OuterRef
 from djstripe.enums import APIKeyType
 from djstripe.models import APIKey, Event, PaymentMethod, WebhookEventTrigger
 
-from billing.models import Customer, Webhook, WebhookRefusal
+from billing import selectors
+from billing.models import Webhook, WebhookRefusal
 from billing.selectors.webhooks import NOT_DONE
 from smartspec.logs import get_logger
 from smartspec.users import selectors as users_selectors
@@ -42,7 +43,7 @@ def is_of_somebody_erased(trigger_id: int) -> bool:
     webhook = Webhook.objects.filter(pk=trigger_id).first()
     if webhook is None:
         return False
-    owner_id = Customer.objects.filter(pk=webhook.customer_id).values_list("user_id", flat=True).first()
+    owner_id = selectors.owner_of_customer(webhook.customer_id)
     return any(users_selectors.is_erased(user_id=user_id) for user_id in (webhook.user_id, owner_id))
 
 

@@ -20,7 +20,6 @@ STRIPE_INTERVALS = {Interval.MONTHLY: "month", Interval.YEARLY: "year"}
 MIRRORED_EVENTS = (
     "charge.succeeded",
     "customer.created",
-    "customer.deleted",
     "customer.subscription.paused",
     "customer.subscription.resumed",
     "customer.updated",

@@ -117,7 +117,3 @@ def first_then(fetched: dict[str, Any] | None, retrieve: Callable[[], dict[str, 
     """Return a function that hands out what was listed, and from then on what Stripe says now."""
     listed = [fetched] if fetched is not None else []
     return lambda: listed.pop() if listed else retrieve()
-
-
-def find_customer(customer_id: str) -> Customer | None:
-    return Customer.objects.filter(pk=customer_id).first()

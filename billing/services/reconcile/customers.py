@@ -1,11 +1,12 @@
-"""Customers at Stripe that are nobody's here, and those whom we had Stripe forget and who are known here again."""
+"""Customers at Stripe that are nobody's here; those whom we had Stripe forget and who are known here again; and those
+that were deleted by hand."""
 
 from datetime import datetime
 from typing import Any
 
 from billing import gateway, stripe_data
 from billing.models import Customer
-from billing.services.customers import find_or_adopt_customer, find_user
+from billing.services.customers import find_or_adopt_customer, find_user, replace_deleted
 from billing.services.reconcile.comparing import Checks, Difference, Window, compare
 from smartspec.users import selectors as users_selectors
 from smartspec.users import services as users_services
@@ -35,9 +36,19 @@ def look_at_customer(fetched: dict[str, Any]) -> Difference | None:
 
 
 def check_erasures(window: Window, now: datetime) -> Checks:
-    """People whom we had Stripe forget and who were not erased here: a backup from before it was restored."""
+    """People whom we had Stripe forget and who were not erased here: a backup from before it was restored. And people
+    whose customer was deleted by hand, who cannot pay until they have another."""
     for event in gateway.list_deletions(window.created()):
         deleted = stripe_data.event_object(event)
+        customer = Customer.objects.filter(pk=deleted["id"]).first()
+        if customer is not None and stripe_data.ERASED not in stripe_data.metadata(deleted):
+            if window.user_id in (None, customer.user_id):
+                yield compare(
+                    customer.pk,
+                    lambda customer_id=customer.pk: look_at_deleted(customer_id),  # type: ignore[misc]
+                    lambda customer_id=customer.pk: replace_deleted(customer_id=customer_id, now=now),  # type: ignore[misc]
+                )
+            continue
         user = find_forgotten(deleted)
         if user is None or window.user_id not in (None, user.pk):
             continue
@@ -46,6 +57,13 @@ def check_erasures(window: Window, now: datetime) -> Checks:
             lambda deleted=deleted, user=user: look_at_forgotten(deleted, user),  # type: ignore[misc]
             lambda user=user: users_services.request_erasure(user=user, now=now),  # type: ignore[misc]
         )
+
+
+def look_at_deleted(customer_id: str) -> Difference | None:
+    customer = Customer.objects.filter(pk=customer_id).first()
+    if customer is None or users_selectors.is_erased(user_id=customer.user_id):
+        return None
+    return Difference("customer_deleted", customer_id, str(customer.user_id), "Deleted at Stripe by hand.")
 
 
 def find_forgotten(deleted: dict[str, Any]) -> User | None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from billing import gateway, stripe_data
+from billing import gateway, selectors, stripe_data
 from billing.models import Dispute
 from billing.services.disputes import settle_dispute
 from billing.services.reconcile.comparing import (
@@ -12,7 +12,6 @@ from billing.services.reconcile.comparing import (
     Finding,
     Window,
     compare,
-    find_customer,
     first_then,
     in_pages,
 )
@@ -37,7 +36,7 @@ def look_at_dispute(fetched: dict[str, Any]) -> Difference | None:
     known = Dispute.objects.filter(pk=fetched["id"]).first()
     if known is None:
         charge = gateway.retrieve_charge(stripe_data.charge_id(fetched))
-        customer = find_customer(stripe_data.object_id(charge.get("customer")))
+        customer = selectors.find_customer(stripe_data.object_id(charge.get("customer")))
         user_id = str(customer.user_id) if customer else find_payer(fetched)
         return Difference("dispute_not_applied", fetched["id"], user_id, "Unknown here.") if user_id else None
     is_reinstated = stripe_data.dispute_is_reinstated(fetched)

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from billing import gateway, stripe_data
+from billing import gateway, selectors, stripe_data
 from billing.models import PaidInvoice, Subscription
 from billing.services.invoices import record_invoice
-from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, find_customer
+from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare
 from billing.services.reconcile.payments import is_back, missing_gifts
 from billing.services.unowed import give_back_void
 
@@ -31,7 +31,7 @@ def compare_invoice(invoice: dict[str, Any], now: datetime) -> Finding | None:
 
 def look_at_invoice(invoice: dict[str, Any]) -> Difference | None:
     subscription_id = stripe_data.invoice_subscription_id(invoice)
-    customer = find_customer(stripe_data.object_id(invoice["customer"]))
+    customer = selectors.find_customer(stripe_data.object_id(invoice["customer"]))
     if not subscription_id or customer is None:
         return None
     recorded = PaidInvoice.objects.filter(pk=invoice["id"]).select_related("subscription").first()

@@ -13,7 +13,6 @@ from billing.services.reconcile.comparing import (
     Finding,
     Window,
     compare,
-    find_customer,
     first_then,
     in_pages,
 )
@@ -66,7 +65,7 @@ def compare_subscription(subscription_id: str, fetched: dict[str, Any] | None, n
 
 def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference | None:
     known = Subscription.objects.filter(pk=fetched["id"]).select_related("customer").first()
-    customer = known.customer if known else find_customer(stripe_data.object_id(fetched["customer"]))
+    customer = known.customer if known else selectors.find_customer(stripe_data.object_id(fetched["customer"]))
     if customer is None:
         return look_at_unknown_subscription(fetched)
 
