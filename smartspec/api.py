@@ -67,6 +67,27 @@ class StrictIntegerField(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class StrictCharField(serializers.CharField):
+    """A JSON string; numbers are refused instead of being converted."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data.strip() if self.trim_whitespace else data
+
+
+class StrictUUIDField(serializers.UUIDField):
+    """A UUID as we write it: numbers, braces and `urn:uuid:` are refused."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        found: UUID = super().to_internal_value(data)
+        if str(found) != data.lower():
+            self.fail("invalid", value=data)
+        return found
+
+
 class UtcDateTimeField(serializers.DateTimeField):
     """A moment, ISO 8601 in UTC with `Z`; input without an offset is refused."""
 
