@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -25,9 +26,10 @@ from smartspec.errors import DomainError
 from smartspec.exact_json import ExactJSONParser as ExactJSONParser
 from smartspec.exact_json import ExactJSONRenderer as ExactJSONRenderer
 from smartspec.logs import get_logger
+from smartspec.users import keys
 from smartspec.users.authentication import BearerSessionAuthentication as BearerSessionAuthentication
 from smartspec.users.authentication import ServiceKeyAuthentication as ServiceKeyAuthentication
-from smartspec.users.models import User
+from smartspec.users.models import ApiKey, User
 from smartspec.users.permissions import HasScope as HasScope
 from smartspec.users.permissions import IsUser as IsUser
 from smartspec.users.permissions import IsUserSession as IsUserSession
@@ -203,7 +205,16 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class ProblemSchema(AutoSchema):
-    """OpenAPI: every operation may answer with a problem."""
+    """OpenAPI: every operation may answer with a problem, and names the ways in by which it lets somebody in."""
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        session = SimpleNamespace(method=self.method, user=User(), auth=None)
+        key = SimpleNamespace(method=self.method, user=User(), auth=ApiKey(scopes=list(keys.SERVICE_SCOPES)))
+        lets_in = {
+            name: all(permission.has_permission(caller, self.view) for permission in self.view.get_permissions())
+            for name, caller in (("session", session), ("key", key))
+        }
+        return [way for way in super().get_auth() if all(lets_in.get(name, True) for name in way)]
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)

@@ -7,6 +7,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from credits.models import Plan
+from credits.prices import MAXIMUM_QUANTITY
 from smartspec.api import CreditsField, StrictCharField, StrictIntegerField, UtcDateTimeField
 
 
@@ -21,7 +22,9 @@ class JobSerializer(serializers.Serializer[Any]):
     model_id = StrictCharField(required=False, allow_null=True, allow_blank=True, max_length=200)
     quality = StrictCharField(required=False, allow_null=True, max_length=40)
     duration_seconds = SecondsField(required=False, allow_null=True)
-    quantity = StrictIntegerField(required=False, allow_null=True, help_text="1 unless given.")
+    quantity = StrictIntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MAXIMUM_QUANTITY, help_text="1 unless given."
+    )
 
 
 class MajorUnitsField(CreditsField):
