@@ -32,8 +32,8 @@ def optional_fields() -> Iterator[tuple[str, str, Any]]:
     document = openapi.as_json_schema(openapi.read_document())
     for path, item in document["paths"].items():
         content = item.get("post", {}).get("requestBody", {}).get("content", {})
-        if "/auth/app/" not in path and content:
-            body = content["application/json"]["schema"]
+        body = content.get("application/json", {}).get("schema", {})
+        if "/auth/app/" not in path and "$ref" in body:
             schema = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]
             for name in schema["properties"].keys() - set(schema.get("required", [])):
                 field = schema["properties"][name]
