@@ -208,13 +208,17 @@ class ProblemSchema(AutoSchema):
     """OpenAPI: every operation may answer with a problem, and names the ways in by which it lets somebody in."""
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        session = SimpleNamespace(method=self.method, user=User(), auth=None)
-        key = SimpleNamespace(method=self.method, user=User(), auth=ApiKey(scopes=list(keys.SERVICE_SCOPES)))
-        lets_in = {
-            name: all(permission.has_permission(caller, self.view) for permission in self.view.get_permissions())
-            for name, caller in (("session", session), ("key", key))
+        callers: dict[str, Any] = {
+            "session": SimpleNamespace(method=self.method, user=User(), auth=None),
+            "key": SimpleNamespace(method=self.method, user=User(), auth=ApiKey(scopes=list(keys.SERVICE_SCOPES))),
         }
-        return [way for way in super().get_auth() if all(lets_in.get(name, True) for name in way)]
+        permissions = self.view.get_permissions()
+        shut = {
+            name
+            for name, caller in callers.items()
+            if not all(permission.has_permission(caller, self.view) for permission in permissions)
+        }
+        return [way for way in super().get_auth() if shut.isdisjoint(way)]
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)

@@ -75,7 +75,7 @@ class TestDocument:
 
     def test_names_no_way_in_that_is_shut(self) -> None:
         paths = read_document()["paths"]
-        ways = {
+        ways: dict[tuple[str, str], list[dict[str, list[str]]]] = {
             ("delete", "/api/me"): [{"session": []}],
             ("post", "/api/keys"): [{"session": []}],
             ("get", "/api/keys"): [{"session": []}, {"key": []}],
