@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from billing import pricing, return_urls, selectors
 from billing.models import CheckoutState, Interval
-from smartspec.api import CreditsField, StrictIntegerField, UtcDateTimeField
+from smartspec.api import CreditsField, StrictCharField, StrictIntegerField, UtcDateTimeField
 
 PLANS = ("free", *selectors.PAID_PLANS)
 
@@ -19,7 +19,7 @@ class MajorUnitsField(CreditsField):
         return super().to_representation(Decimal(value) / 100)
 
 
-class ReturnUrlField(serializers.CharField):
+class ReturnUrlField(StrictCharField):
     """An address on the allow-list; an app scheme (`smartspec://…`) is one."""
 
     def __init__(self, **options: Any) -> None:
@@ -29,9 +29,7 @@ class ReturnUrlField(serializers.CharField):
         )
 
     def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        url: str = super().to_internal_value(data)
+        url = super().to_internal_value(data)
         if not return_urls.is_allowed(url):
             self.fail("not_allowed")
         return url
@@ -44,16 +42,6 @@ class StrictBooleanField(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
         return data
-
-
-class StrictCharField(serializers.CharField):
-    """A JSON string; numbers are refused instead of being converted."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        text: str = super().to_internal_value(data)
-        return text
 
 
 # --- Catalogue ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from media import kinds, links
 from media.models import Asset
-from smartspec.api import CreditsField, StrictIntegerField, UtcDateTimeField
+from smartspec.api import CreditsField, StrictCharField, StrictIntegerField, StrictUUIDField, UtcDateTimeField
 
 PAGE_LIMIT = 100
 LARGEST_PAGE = 10**12
@@ -35,12 +35,12 @@ class AssetQuerySerializer(serializers.Serializer[Any]):
 
 
 class UploadOrderSerializer(serializers.Serializer[Any]):
-    user_id = serializers.UUIDField(required=False, allow_null=True, help_text="Whose file; needed from a worker.")
-    filename = serializers.CharField(max_length=255)
+    user_id = StrictUUIDField(required=False, allow_null=True, help_text="Whose file; needed from a worker.")
+    filename = StrictCharField(max_length=255)
     content_type = serializers.RegexField(r"^[a-z0-9.+-]+/[a-z0-9.+-]+\Z", max_length=100)
     size_bytes = StrictIntegerField(min_value=1, max_value=LARGEST_SIZE_BYTES)
     kind = serializers.ChoiceField(choices=kinds.Kind.choices)
-    reference_id = serializers.CharField(
+    reference_id = StrictCharField(
         required=False, allow_null=True, allow_blank=True, max_length=255, help_text="The job, in your own words."
     )
 
@@ -56,7 +56,7 @@ def is_control(character: str) -> bool:
 
 
 class CompletionSerializer(serializers.Serializer[Any]):
-    user_id = serializers.UUIDField(required=False, allow_null=True, help_text="A worker may name whose file it is.")
+    user_id = StrictUUIDField(required=False, allow_null=True, help_text="A worker may name whose file it is.")
 
 
 class AssetSerializer(serializers.Serializer[Any]):

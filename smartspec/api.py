@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -25,9 +26,10 @@ from smartspec.errors import DomainError
 from smartspec.exact_json import ExactJSONParser as ExactJSONParser
 from smartspec.exact_json import ExactJSONRenderer as ExactJSONRenderer
 from smartspec.logs import get_logger
+from smartspec.users import keys
 from smartspec.users.authentication import BearerSessionAuthentication as BearerSessionAuthentication
 from smartspec.users.authentication import ServiceKeyAuthentication as ServiceKeyAuthentication
-from smartspec.users.models import User
+from smartspec.users.models import ApiKey, User
 from smartspec.users.permissions import HasScope as HasScope
 from smartspec.users.permissions import IsUser as IsUser
 from smartspec.users.permissions import IsUserSession as IsUserSession
@@ -65,6 +67,27 @@ class StrictIntegerField(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class StrictCharField(serializers.CharField):
+    """A JSON string; numbers are refused instead of being converted."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data.strip() if self.trim_whitespace else data
+
+
+class StrictUUIDField(serializers.UUIDField):
+    """A UUID as we write it: numbers, braces and `urn:uuid:` are refused."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        found: UUID = super().to_internal_value(data)
+        if str(found) != data.lower():
+            self.fail("invalid", value=data)
+        return found
 
 
 class UtcDateTimeField(serializers.DateTimeField):
@@ -182,7 +205,20 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class ProblemSchema(AutoSchema):
-    """OpenAPI: every operation may answer with a problem."""
+    """OpenAPI: every operation may answer with a problem, and names the ways in by which it lets somebody in."""
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        callers: dict[str, Any] = {
+            "session": SimpleNamespace(method=self.method, user=User(), auth=None),
+            "key": SimpleNamespace(method=self.method, user=User(), auth=ApiKey(scopes=list(keys.SERVICE_SCOPES))),
+        }
+        permissions = self.view.get_permissions()
+        shut = {
+            name
+            for name, caller in callers.items()
+            if not all(permission.has_permission(caller, self.view) for permission in permissions)
+        }
+        return [way for way in super().get_auth() if shut.isdisjoint(way)]
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)

@@ -14,5 +14,6 @@ class Utf8Middleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.encoding = "utf-8"
+        if request.encoding is not None:
+            request.encoding = "utf-8"
         return self.get_response(request)

@@ -469,6 +469,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "smartspec.users.openapi.add_account_endpoints",
+        "billing.openapi.add_webhook",
     ],
 }
 

@@ -21,6 +21,7 @@ from billing.tests.conftest import open_credits, pay
 from credits.models import Grant
 from smartspec import clock
 from smartspec.tasks import rescue_stalled_jobs
+from smartspec.tests import openapi
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +59,17 @@ def nothing_is_kept() -> bool:
 def purchase_grants(user: Any) -> list[tuple[str, Decimal]]:
     grants = Grant.objects.filter(account_id=user.pk, source__startswith="purchase:").order_by("number")
     return [(grant.kind, grant.credits) for grant in grants]
+
+
+class TestDocument:
+    def test_tells_of_the_webhook_and_its_answers(self) -> None:
+        document = openapi.read_document()
+        assert document["paths"][URL]["post"]["security"] == [{"stripe": []}]
+        assert document["components"]["securitySchemes"]["stripe"]["name"] == "Stripe-Signature"
+        answer = post(json.dumps(an_event()).encode())
+        assert openapi.check(document, URL, "post", answer, 200) == {"received": True}
+        refused = post(json.dumps(an_event()).encode(), header="")
+        assert openapi.check(document, URL, "post", refused, 400)["code"] == "signature_invalid"
 
 
 class TestRefusal:

@@ -11,7 +11,7 @@ from credits.serializers.holds import (
     HoldOrderSerializer,
     PlacedHoldSerializer,
 )
-from smartspec.api import ProblemSerializer
+from smartspec.api import ProblemSerializer, StrictCharField
 
 BATCH_LIMIT = 100
 
@@ -26,7 +26,7 @@ class HoldBatchSerializer(serializers.Serializer[Any]):
 
 
 class BatchCaptureOrderSerializer(CaptureOrderSerializer):
-    id = serializers.CharField(max_length=100)
+    id = StrictCharField(max_length=100)
 
 
 @extend_schema_field(BatchCaptureOrderSerializer(many=True))

@@ -7,7 +7,8 @@ from django.conf import settings
 from rest_framework import serializers
 
 from credits.models import Plan
-from smartspec.api import CreditsField, StrictIntegerField, UtcDateTimeField
+from credits.prices import MAXIMUM_QUANTITY
+from smartspec.api import CreditsField, StrictCharField, StrictIntegerField, UtcDateTimeField
 
 
 class SecondsField(CreditsField):
@@ -17,11 +18,13 @@ class SecondsField(CreditsField):
 class JobSerializer(serializers.Serializer[Any]):
     """A job. Which operations and qualities there are, and what an operation needs, the price list knows."""
 
-    operation = serializers.CharField(max_length=40)
-    model_id = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=200)
-    quality = serializers.CharField(required=False, allow_null=True, max_length=40)
+    operation = StrictCharField(max_length=40)
+    model_id = StrictCharField(required=False, allow_null=True, allow_blank=True, max_length=200)
+    quality = StrictCharField(required=False, allow_null=True, max_length=40)
     duration_seconds = SecondsField(required=False, allow_null=True)
-    quantity = StrictIntegerField(required=False, allow_null=True, help_text="1 unless given.")
+    quantity = StrictIntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MAXIMUM_QUANTITY, help_text="1 unless given."
+    )
 
 
 class MajorUnitsField(CreditsField):

@@ -10,7 +10,7 @@ from credits.models import Hold
 from credits.serializers.catalogue import JobSerializer
 from credits.serializers.transactions import EntrySerializer
 from credits.services.holds.lifetime import MAXIMUM_TTL_SECONDS
-from smartspec.api import CreditsField, StrictIntegerField, UtcDateTimeField
+from smartspec.api import CreditsField, StrictCharField, StrictIntegerField, StrictUUIDField, UtcDateTimeField
 
 SMALLEST_CREDITS = Decimal("0.000001")
 ALL_STATUSES = "all"
@@ -46,8 +46,8 @@ class HoldListSerializer(serializers.Serializer[Any]):
 
 
 class HoldOrderSerializer(JobSerializer):
-    user_id = serializers.UUIDField(help_text="Whose credits.")
-    reference_id = serializers.CharField(max_length=255, help_text="The job, in the worker's own words.")
+    user_id = StrictUUIDField(help_text="Whose credits.")
+    reference_id = StrictCharField(max_length=255, help_text="The job, in the worker's own words.")
     ttl_seconds = StrictIntegerField(
         required=False, allow_null=True, min_value=1, max_value=MAXIMUM_TTL_SECONDS, help_text="900 unless given."
     )
@@ -58,7 +58,7 @@ class CaptureOrderSerializer(serializers.Serializer[Any]):
 
 
 class ReleaseOrderSerializer(serializers.Serializer[Any]):
-    reason = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=500)
+    reason = StrictCharField(required=False, allow_null=True, allow_blank=True, max_length=500)
 
 
 class ExtendOrderSerializer(serializers.Serializer[Any]):
@@ -67,7 +67,7 @@ class ExtendOrderSerializer(serializers.Serializer[Any]):
 
 class RefundOrderSerializer(serializers.Serializer[Any]):
     credits = CreditsField(required=False, allow_null=True, min_value=SMALLEST_CREDITS)
-    reason = serializers.CharField(max_length=500)
+    reason = StrictCharField(max_length=500)
 
 
 class PlacedHoldSerializer(serializers.Serializer[Any]):

@@ -12,6 +12,7 @@ from credits import services
 from credits.models import Entry, Hold
 from smartspec import clock
 from smartspec.testing import SetClock
+from smartspec.users import services as users_services
 
 HOLDS = "/api/credits/holds"
 BATCH = "/api/credits/holds/batch"
@@ -107,6 +108,12 @@ class TestHolding:
         answer = place()
         assert answer.status_code == 403
         assert answer.json()["code"] == "account_frozen"
+
+    def test_knows_nobody_who_was_erased(self, alice: Any, place: Place, run_jobs: Callable[[], int]) -> None:
+        users_services.request_erasure(user=alice, now=clock.now())
+        run_jobs()
+        answer = place()
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_account")
 
     def test_takes_null_for_what_may_be_left_out(self, place: Place) -> None:
         optional = ("model_id", "quality", "duration_seconds", "quantity", "ttl_seconds")

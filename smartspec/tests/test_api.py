@@ -12,9 +12,14 @@ from rest_framework.test import APIClient
 from smartspec.api import Endpoint
 from smartspec.tests import openapi
 from smartspec.tests.conftest import Ids
-from smartspec.tests.test_every_door import METHODS, addresses, fill
+from smartspec.tests.test_every_door import METHODS, addresses, fill, service
 
 QUOTE = "/api/credits/quote"
+
+
+@pytest.fixture
+def service_client(db: None) -> APIClient:
+    return service("media:write")
 
 
 def post(client: APIClient, body: str | bytes) -> tuple[int, str]:
@@ -27,8 +32,8 @@ def optional_fields() -> Iterator[tuple[str, str, Any]]:
     document = openapi.as_json_schema(openapi.read_document())
     for path, item in document["paths"].items():
         content = item.get("post", {}).get("requestBody", {}).get("content", {})
-        if "/auth/app/" not in path and content:
-            body = content["application/json"]["schema"]
+        body = content.get("application/json", {}).get("schema", {})
+        if "/auth/app/" not in path and "$ref" in body:
             schema = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]
             for name in schema["properties"].keys() - set(schema.get("required", [])):
                 field = schema["properties"][name]
@@ -103,6 +108,53 @@ class TestBody:
             assert answer.status_code in (200, 201), (path, answer.json())
         body = {"plan": "pro", "interval": None, **no_addresses}
         assert bob_client.post("/api/payment/checkout/subscription", body).status_code == 200
+
+
+@pytest.mark.django_db
+class TestTypes:
+    def test_of_text_are_not_made_of_numbers(
+        self, ids: Ids, alice_client: APIClient, worker_client: APIClient, service_client: APIClient
+    ) -> None:
+        job = {"operation": "image_generation", "model_id": "m", "quality": "hd"}
+        hold = {**job, "user_id": ids["user_id"][0], "reference_id": "job"}
+        file = {
+            "filename": "x.png",
+            "content_type": "image/png",
+            "size_bytes": 1,
+            "kind": "image",
+            "reference_id": "job",
+        }
+        calls: list[tuple[APIClient, str, dict[str, Any]]] = [
+            (alice_client, QUOTE, job),
+            (worker_client, "/api/credits/holds", hold),
+            (worker_client, f"/api/credits/holds/{ids['hold_id'][1]}/release", {"reason": "x"}),
+            (worker_client, f"/api/credits/holds/{ids['hold_id'][0]}/refund", {"reason": "x"}),
+            (service_client, "/api/media/assets", {**file, "user_id": ids["user_id"][0]}),
+            (alice_client, "/api/keys", {"name": "mine", "scopes": ["read"]}),
+            (alice_client, "/api/auth/web-session", {"next": "/account"}),
+            (alice_client, "/api/payment/subscription/cancel", {"subscription_id": "x"}),
+            (alice_client, "/api/payment/checkout/credits", {"credits_amount": 100, "success_url": "x"}),
+        ]
+        for client, path, body in calls:
+            for name in (name for name, value in body.items() if isinstance(value, str)):
+                answer = client.post(path, {**body, name: 5}, headers={"Idempotency-Key": name})
+                assert answer.status_code == 400, (path, name, answer.json())
+                assert answer.json()["errors"][0]["attr"] == name, path
+        batch = worker_client.post("/api/credits/holds/batch/capture", {"captures": [{"id": 5}]})
+        assert batch.json()["results"][0]["status"] == 400
+
+    @pytest.mark.parametrize("form", ["{%s}", "urn:uuid:%s", "urn:%s", "%s ", "uuid:%s"])
+    def test_of_ids_are_as_we_write_them(
+        self, form: str, ids: Ids, worker_client: APIClient, service_client: APIClient
+    ) -> None:
+        user_id = ids["user_id"][0]
+        for written in (form % user_id, form % user_id.replace("-", "")):
+            order = {"operation": "image_generation", "user_id": written, "reference_id": "job"}
+            answer = worker_client.post("/api/credits/holds", order, headers={"Idempotency-Key": "k"})
+            assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, "user_id")
+            file = {"filename": "x.png", "content_type": "image/png", "size_bytes": 1, "kind": "image"}
+            answer = service_client.post("/api/media/assets", {**file, "user_id": written})
+            assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, "user_id")
 
 
 @pytest.mark.django_db

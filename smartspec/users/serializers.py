@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from smartspec import clock
-from smartspec.api import UtcDateTimeField
+from smartspec.api import StrictCharField, UtcDateTimeField
 from smartspec.users import keys
 
 
@@ -39,7 +39,7 @@ class IssuedKeySerializer(KeySerializer):
 
 
 class NewKeySerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=100)
+    name = StrictCharField(max_length=100)
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=keys.USER_SCOPES), allow_empty=False, max_length=len(keys.USER_SCOPES)
     )

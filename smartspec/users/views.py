@@ -1,8 +1,10 @@
 """/api/me, /api/keys and the link from the app to the account pages."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
+from allauth.headless.account.views import ManageEmailView
+from allauth.headless.base.response import AuthenticationResponse
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import reverse
@@ -107,6 +109,15 @@ class WebSessionView(Endpoint):
         token = services.create_web_session_link(user=caller(request), next_path=next_path, now=clock.now())
         path = reverse("open_web_session", kwargs={"token": token})
         return Response({"url": f"{settings.SITE_URL}{path}"})
+
+
+class EmailView(ManageEmailView):
+    """allauth's own, that says 401 to nobody: to them it would say that no verification is under way."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return AuthenticationResponse(request)
+        return super().dispatch(request, *args, **kwargs)
 
 
 def no_such_address(request: HttpRequest) -> HttpResponse:

@@ -24,6 +24,7 @@ from credits.services.checks import (
 from credits.services.holds.lifetime import DEFAULT_TTL_SECONDS, checked_ttl
 from credits.services.holds.refusals import FeatureNotInPlan
 from smartspec.errors import DomainError
+from smartspec.users import selectors as users_selectors
 
 PRIORITY_FEATURE = "priority_queue"
 PLACED = ("status", "number", "credits", "high_priority", "expires_at", "available")
@@ -204,6 +205,8 @@ def _placed(account_id: UUID, request: HoldRequest, item: _Prepared, row: ledger
         case "conflict":
             raise IdempotencyConflict("This key was used for another hold.")
         case "frozen":
+            if users_selectors.is_erased(user_id=account_id):
+                raise UnknownAccount(account_id)
             raise AccountFrozen
         case "not_in_plan":
             name = request.operation.replace("_", " ")

@@ -154,6 +154,22 @@ class TestLogIn:
         assert client_with(token).get("/api/me").status_code == 401
 
 
+class TestAnotherAddress:
+    def test_is_asked_for_by_somebody(self, worker_client: APIClient) -> None:
+        for client in (APIClient(), worker_client, client_with("0" * 32)):
+            answer = client.post(f"{AUTH}/account/email", {"email": "new@smartspec.test"})
+            assert (answer.status_code, answer["Content-Type"]) in (
+                (401, "application/problem+json"),
+                (410, "application/problem+json"),  # a session that has ended
+            )
+            assert answer.status_code == 410 or "WWW-Authenticate" in answer
+
+    def test_is_sent_a_code(self, alice_client: APIClient, mailoutbox: list[Any]) -> None:
+        assert alice_client.post(f"{AUTH}/account/email", {"email": "new@smartspec.test"}).status_code == 200
+        assert mailoutbox[0].to == ["new@smartspec.test"]
+        assert alice_client.get(f"{AUTH}/account/email").json()["data"][-1]["email"] == "new@smartspec.test"
+
+
 class TestWithoutMailServer:
     @pytest.fixture(autouse=True)
     def away(self, settings: Any) -> None:

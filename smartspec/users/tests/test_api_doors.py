@@ -73,6 +73,24 @@ class TestDocument:
         assert {"/api/me", "/api/keys", "/api/keys/{key_id}", "/api/auth/web-session"} <= set(document["paths"])
         assert document["paths"]["/api/me"]["get"]["security"] == [{"session": []}, {"key": []}]
 
+    def test_names_no_way_in_that_is_shut(self) -> None:
+        paths = read_document()["paths"]
+        ways: dict[tuple[str, str], list[dict[str, list[str]]]] = {
+            ("delete", "/api/me"): [{"session": []}],
+            ("post", "/api/keys"): [{"session": []}],
+            ("get", "/api/keys"): [{"session": []}, {"key": []}],
+            ("post", "/api/payment/subscription/cancel"): [{"session": []}],
+            ("get", "/api/payment/subscription"): [{"session": []}, {"key": []}],
+            ("post", "/api/credits/quote"): [{"session": []}, {"key": []}],
+            ("post", "/api/credits/holds"): [{"key": []}],
+            ("get", "/api/credits/holds"): [{"session": []}, {"key": []}],
+            ("post", "/api/credits/holds/{hold_id}/capture"): [{"key": []}],
+            ("post", "/api/media/assets"): [{"session": []}, {"key": []}],
+            ("delete", "/api/media/assets/{asset_id}"): [{"session": []}, {"key": []}],
+        }
+        assert {call: paths[call[1]][call[0]]["security"] for call in ways} == ways
+        assert "security" not in paths["/api/credits/plans"]["get"]
+
     def test_describes_allauths_endpoints_and_not_those_that_are_shut(self, client: Client) -> None:
         document = client.get("/api/schema", {"format": "json"}).json()
         log_in = document["paths"]["/api/auth/app/v1/auth/login"]["post"]
