@@ -12,6 +12,7 @@ from django.db.models.functions import TruncDate
 from credits import sources
 from credits.models import Account, Grant
 from credits.selectors.accounts import EXPIRES_SOON, LOW_BALANCE_SHARE
+from smartspec.paging import in_pages
 from smartspec.users.models import SentMail
 
 LOW_BALANCE_MAIL = "low_balance"
@@ -38,7 +39,7 @@ def iterate_low_accounts(*, now: datetime, is_empty: bool) -> Iterator[Account]:
     )
     low = {"available": 0} if is_empty else {"available__lt": F("plan__monthly_credits") * LOW_BALANCE_SHARE}
     accounts = Account.objects.filter(period_used__gt=0, period_end_at__gt=now, user__is_active=True, **low)
-    return accounts.exclude(Exists(told)).select_related("user", "plan").order_by("pk").iterator(chunk_size=500)
+    return in_pages(accounts.exclude(Exists(told)).select_related("user", "plan"))
 
 
 def iterate_expiring_lots(*, now: datetime) -> Iterator[ExpiringLots]:
@@ -50,6 +51,7 @@ def iterate_expiring_lots(*, now: datetime) -> Iterator[ExpiringLots]:
         .values("account_id", "day")
         .annotate(credits=Sum("remaining"), last=Max("expires_at"))
         .order_by("account_id", "day")
+        .values_list("account_id", "day", "credits", "last", named=True)
     )
-    for row in lots.iterator(chunk_size=500):
-        yield ExpiringLots(row["account_id"], row["day"], row["credits"], row["last"])
+    for row in in_pages(lots):
+        yield ExpiringLots(*row)

@@ -7,7 +7,7 @@ import pytest
 
 from credits import services
 from credits.tests.conftest import Give, Place
-from smartspec import clock
+from smartspec import clock, paging
 
 pytestmark = pytest.mark.django_db
 
@@ -70,3 +70,10 @@ class TestExpiringCredits:
         give("4500", now=now, expires_at=now + timedelta(days=2))
         (subject,) = warn(now)
         assert subject.startswith("4,500 credits expire on ")
+
+    def test_are_told_of_page_by_page(self, give: Give, warn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(paging, "PAGE_ROWS", 1)
+        now = clock.now()
+        for day in (1, 2, 3):
+            give(str(day), now=now, expires_at=now + timedelta(days=day))
+        assert len(warn(now)) == 3
