@@ -148,10 +148,9 @@ def balance_at(request: HttpRequest, user: User) -> dict[str, Any] | None:
 def read_moment(text: str) -> datetime | None:
     """Return a moment written as people or browsers write it, in UTC; None for anything else."""
     try:
-        moment = datetime.fromisoformat(text)
+        return clock.read_moment(text)
     except ValueError:
         return None
-    return moment.replace(tzinfo=clock.now().tzinfo) if moment.tzinfo is None else moment
 
 
 # --- Actions ------------------------------------------------------------------------------------------------------
