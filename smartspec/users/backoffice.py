@@ -6,16 +6,16 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from django.utils.safestring import SafeString
 
 from smartspec import backoffice
 from smartspec.admin import badge
 from smartspec.backoffice import Action, ActionForm, ActionLink, Document, Fact, Hit, Line, Panel, Preview
 from smartspec.users import keys, selectors, services
-from smartspec.users.models import ApiKey, StaffAction, User
+from smartspec.users.models import StaffAction, User
 from smartspec.users.services import Staff
 
 ROWS_SHOWN = 20
+KEY_COLOURS = {"live": "success", "revoked": "danger", "expired": "warning"}
 
 
 # --- Finding ------------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def api_keys(user: User, now: datetime) -> list[Panel]:
             key.prefix,
             key.name,
             ", ".join(key.scopes),
-            key_state(key, now),
+            badge(state := selectors.key_state(key=key, now=now), KEY_COLOURS[state]),
             f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
             "" if key.revoked_at else ActionLink("revoke-key", str(key.pk), "Revoke …"),
         )
@@ -91,13 +91,6 @@ def api_keys(user: User, now: datetime) -> list[Panel]:
     ]
     columns = ("Key", "Name", "May", "State", "Last used", "")
     return [Panel("API keys", columns, rows, empty="They have made none.")]
-
-
-def key_state(key: ApiKey, now: datetime) -> SafeString:
-    if key.revoked_at is not None:
-        return badge("revoked", "danger")
-    is_expired = key.expires_at is not None and key.expires_at <= now
-    return badge("expired", "warning") if is_expired else badge("live", "success")
 
 
 @backoffice.timeline(right="users.view_staffaction", order=80)

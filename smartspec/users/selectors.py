@@ -98,6 +98,13 @@ def find_service_key(*, prefix_or_name: str) -> ApiKey | None:
     return matching[0] if len(matching) == 1 else None
 
 
+def key_state(*, key: ApiKey, now: datetime) -> str:
+    """Return whether a key is live, expired or revoked."""
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= now else "live"
+
+
 # --- Erasure ------------------------------------------------------------------------------------------------------
 
 
