@@ -13,7 +13,7 @@ from credits import services
 from credits.models import Plan
 from credits.templatetags.ledger_words import FEATURES, feature_name
 from smartspec import clock
-from smartspec.admin import EditedAdmin, ReasonedModelForm, column, credits_column
+from smartspec.admin import EditedAdmin, ReasonedModelForm, column, credits_column, money_column
 from smartspec.users import services as users_services
 
 
@@ -36,10 +36,8 @@ class PlanAdmin(EditedAdmin):
     form = PlanForm
     change_form_before_template = "admin/plan_prices.html"  # what Stripe says of its prices
     monthly = credits_column("monthly_credits", "Monthly credits")
-    price_monthly = column(
-        lambda plan: f"${plan.price_monthly_cents / 100:,.2f}", "Price a month", "price_monthly_cents"
-    )
-    price_yearly = column(lambda plan: f"${plan.price_yearly_cents / 100:,.2f}", "Price a year", "price_yearly_cents")
+    price_monthly = money_column("price_monthly_cents", "Price a month")
+    price_yearly = money_column("price_yearly_cents", "Price a year")
     feature_list = column(lambda plan: ", ".join(map(feature_name, plan.features)), "Features")
     storage = column(lambda plan: f"{plan.max_storage_mb:,} MB", "Storage", "max_storage_mb")
     list_display = ("display_name", "slug", monthly, price_monthly, price_yearly, feature_list, storage)
