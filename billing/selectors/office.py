@@ -217,11 +217,6 @@ FINDERS: dict[str, Callable[[str], UUID | None]] = {
 # --- One person ---------------------------------------------------------------------------------------------------
 
 
-def find_customer_id(*, user_id: UUID) -> str:
-    """Return who a user is at Stripe; empty: nobody yet."""
-    return Customer.objects.filter(user_id=user_id).values_list("pk", flat=True).first() or ""
-
-
 def list_purchases(*, user_id: UUID, limit: int, until: datetime | None = None) -> list[Purchase]:
     """Return a user's newest purchases, with their refunds and disputes, newest first."""
     purchases = Purchase.objects.filter(user_id=user_id).select_related("package")

@@ -10,6 +10,7 @@ from django.urls import reverse
 from smartspec import backoffice
 from smartspec.admin import badge
 from smartspec.backoffice import Action, ActionForm, ActionLink, Document, Fact, Hit, Line, Panel, Preview
+from smartspec.templatetags.backoffice import in_words
 from smartspec.users import keys, selectors, services
 from smartspec.users.models import StaffAction, User
 from smartspec.users.services import Staff
@@ -35,8 +36,7 @@ def people_by_id(term: str) -> list[Hit]:
 def people_by_mail_and_name(term: str) -> list[Hit]:
     """The start of an e-mail address, or of words of a name; a whole address means one person alone."""
     found = selectors.find_people(term=term)
-    exact = [user for user in found if user.email == term.lower()]
-    return [Hit(user.pk, "e-mail" if user.email.startswith(term.lower()) else "name") for user in exact or found]
+    return [Hit(user.pk, "e-mail" if user.email.startswith(term.lower()) else "name") for user in found]
 
 
 @backoffice.searches(order=30)
@@ -99,7 +99,7 @@ def staff_actions(user: User, until: datetime, limit: int) -> Iterable[Line]:
     for done in selectors.list_staff_actions(user=user, until=until, limit=limit):
         yield Line(
             at=done.created_at,
-            title=f"{words(done.action)} by {done.actor.email}",
+            title=f"{in_words(done.action)} by {done.actor.email}",
             detail=f"{done.get_reason_display()}: {done.note}{changes_text(done)}",
             url=reverse("admin:users_staffaction_change", args=[done.pk]),
             tone="primary",
@@ -111,17 +111,13 @@ def mails(user: User, until: datetime, limit: int) -> Iterable[Line]:
     """What they were told by mail."""
     for mail in selectors.list_mails(user=user, until=until, limit=limit):
         state = selectors.mail_state(mail)
-        yield Line(at=mail.sent_at, title=f"Mail: {words(mail.template)}", detail="" if state == "yes" else state)
-
-
-def words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+        yield Line(at=mail.sent_at, title=f"Mail: {in_words(mail.template)}", detail="" if state == "yes" else state)
 
 
 def changes_text(done: StaffAction) -> str:
     """Write what is different: " (balance 100 → 150)"."""
     names = [name for name in done.after if name in done.before and done.before[name] != done.after[name]]
-    texts = [f"{words(name).lower()} {as_text(done.before[name])} → {as_text(done.after[name])}" for name in names]
+    texts = [f"{in_words(name).lower()} {as_text(done.before[name])} → {as_text(done.after[name])}" for name in names]
     return f" ({', '.join(texts)})" if texts else ""
 
 
