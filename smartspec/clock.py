@@ -5,7 +5,7 @@ reads how far, for all processes alike. In production there is no such thing.
 """
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
@@ -20,6 +20,15 @@ _offset_read_at = float("-inf")  # by the monotonic clock
 def now() -> datetime:
     """Return the present moment, aware, in UTC."""
     return timezone.now() + read_offset()
+
+
+def read_moment(text: str) -> datetime:
+    """Return the moment that people write in ISO 8601: a day is its start, and without a zone it is UTC.
+
+    :raises ValueError: it is none.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def read_offset() -> timedelta:

@@ -1,10 +1,22 @@
-"""What `manage.py` commands share: long help texts, whole numbers as arguments, a line that shows progress."""
+"""What `manage.py` commands share: long help texts, arguments (numbers, moments, people), a line of progress."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter, OutputWrapper
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    DjangoHelpFormatter,
+    OutputWrapper,
+)
+from django.db.models import Q
+
+from smartspec import clock
+from smartspec.users.models import User
 
 
 class ParagraphsKept(DjangoHelpFormatter):
@@ -30,6 +42,29 @@ def number_from(least: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def moment(text: str) -> datetime:
+    """Read an argument that is a day (its start) or a moment, in UTC unless it says otherwise."""
+    try:
+        return clock.read_moment(text)
+    except ValueError:
+        raise ArgumentTypeError("give a day such as 2027-01-31, or a moment such as 2027-01-31T12:00:00Z") from None
+
+
+def find_user_id(given: str) -> UUID:
+    """Return the id of the user named by id or e-mail address.
+
+    :raises CommandError: there is no such user.
+    """
+    try:
+        named = Q(pk=UUID(given))
+    except ValueError:
+        named = Q(email__iexact=given)
+    user = User.objects.filter(named).first()
+    if user is None:
+        raise CommandError(f"There is no user “{given}”.", returncode=2)
+    return user.pk
 
 
 def progress_on(stream: OutputWrapper) -> Callable[[str], None]:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from smartspec.exact_json import ExactJSONRenderer
+from smartspec.paging import in_pages
 
 ROWS_PER_CHUNK = 200
 # What a spreadsheet takes for the start of a formula, also behind white space that it drops.
@@ -49,8 +50,10 @@ WRITERS: dict[str, tuple[Callable[[Iterable[Row], list[str]], Iterator[str]], st
 
 
 def pick(rows: QuerySet[Any], *names: str) -> Iterator[Row]:
-    """Yield rows of a table with the columns of these names."""
-    yield from rows.values(*names).iterator(chunk_size=ROWS_PER_CHUNK)
+    """Yield rows of a table, in their order, with the columns of these names."""
+    columns = {name: rows.model._meta.get_field(name).attname for name in names}
+    for row in in_pages(rows.only(*names)):
+        yield {name: getattr(row, column) for name, column in columns.items()}
 
 
 def write_document(parts: Iterable[tuple[str, Any]]) -> Iterator[str]:

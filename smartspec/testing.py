@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,8 @@ from django.test import TransactionTestCase
 from django.utils import timezone
 from psycopg import sql
 from rest_framework.test import APIClient
+
+from smartspec.bench.server import free_port
 
 PASSWORD = "correct horse battery staple"
 
@@ -362,13 +363,6 @@ class Product:
         return subprocess.run(
             command, cwd=settings.BASE_DIR, env=self.environment, capture_output=True, text=True, check=False
         )
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

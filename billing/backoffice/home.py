@@ -9,6 +9,7 @@ from billing import selectors
 from billing.models import Dispute
 from smartspec import backoffice
 from smartspec.backoffice import Figure, Task
+from smartspec.templatetags.amounts import in_whole_units
 
 MONTH = timedelta(days=30)
 DUE_SOON = timedelta(days=3)
@@ -18,7 +19,7 @@ DISPUTES_TOLD = 3
 def money(cents: int, currency: str = settings.STRIPE_CURRENCY) -> str:
     """Write money as people do: $1,234.50."""
     sign = "-" if cents < 0 else ""
-    amount = f"{abs(cents) / 100:,.2f}"
+    amount = f"{in_whole_units(abs(cents), currency):,}"
     return f"{sign}${amount}" if currency == "usd" else f"{sign}{amount} {currency.upper()}"
 
 

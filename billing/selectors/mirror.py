@@ -11,6 +11,7 @@ from djstripe import models as djstripe_models
 
 from billing import stripe_data
 from billing.models import Customer
+from smartspec.paging import in_pages
 
 OUR_OWN = (djstripe_models.Account, djstripe_models.AccountV2)
 
@@ -31,10 +32,10 @@ def iterate_mirrored(*, user_id: UUID) -> Iterator[dict[str, Any]]:
         return
     told: set[tuple[Any, Any]] = set()
     for rows in chain.from_iterable(map(mirrored_of, customer.all_ids)):
-        for pk, data in rows.order_by("pk").values_list("pk", "stripe_data").iterator(chunk_size=100):
-            if (rows.model, pk) not in told:
-                told.add((rows.model, pk))
-                yield stripe_data.without_secrets(data)
+        for copy in in_pages(rows.values_list("pk", "stripe_data", named=True)):
+            if (rows.model, copy.pk) not in told:
+                told.add((rows.model, copy.pk))
+                yield stripe_data.without_secrets(copy.stripe_data)
 
 
 def mirrored_of(customer_id: str) -> Iterator[QuerySet[Any]]:

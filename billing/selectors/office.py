@@ -15,7 +15,6 @@ from djstripe import models as djstripe_models
 from billing import gateway, stripe_data
 from billing.models import (
     CheckoutState,
-    Customer,
     Dispute,
     PaidInvoice,
     PlanChange,
@@ -216,11 +215,6 @@ FINDERS: dict[str, Callable[[str], UUID | None]] = {
 
 
 # --- One person ---------------------------------------------------------------------------------------------------
-
-
-def find_customer_id(*, user_id: UUID) -> str:
-    """Return who a user is at Stripe; empty: nobody yet."""
-    return Customer.objects.filter(user_id=user_id).values_list("pk", flat=True).first() or ""
 
 
 def list_purchases(*, user_id: UUID, limit: int, until: datetime | None = None) -> list[Purchase]:

@@ -63,7 +63,7 @@ def list_payment_methods(*, user_id: UUID) -> list[PaymentMethod]:
 
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
-    customer_id = find_customer_id(user_id)
+    customer_id = find_customer_id(user_id=user_id)
     if customer_id is None:
         return []
     default_id = default_payment_method_id(user_id, customer_id)
@@ -97,7 +97,7 @@ def list_invoices(*, user_id: UUID, limit: int, starting_after: str = "") -> tup
     :raises InvoiceNotFound: `starting_after` is no invoice of this user.
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
-    customer_id = find_customer_id(user_id)
+    customer_id = find_customer_id(user_id=user_id)
     values: dict[str, Any] = {"customer": customer_id, "limit": limit}
     if starting_after:
         require_own_invoice(starting_after, customer_id)
@@ -160,5 +160,6 @@ def portal_return_url(*, return_url: str) -> str:
     return f"{settings.SITE_URL}{reverse('pay-back')}?{urlencode({'to': return_url})}"
 
 
-def find_customer_id(user_id: UUID) -> str | None:
+def find_customer_id(*, user_id: UUID) -> str | None:
+    """Return who a user is at Stripe, or None while they are nobody there."""
     return Customer.objects.filter(user_id=user_id).values_list("pk", flat=True).first()

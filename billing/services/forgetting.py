@@ -14,6 +14,7 @@ from billing.services.cancellations import cancel_subscription
 from billing.services.checkouts import end_open_checkouts
 from smartspec.logs import get_logger
 from smartspec.mentions import mentions
+from smartspec.paging import in_pages
 from smartspec.users.models import User
 
 log = get_logger(__name__)
@@ -57,7 +58,7 @@ def delete_at_stripe(customer: Customer) -> None:
 def mask_webhooks(user: User, customer: Customer | None) -> None:
     """Take the person out of stored webhooks: those known to be about them, and any that names them."""
     about = Q(webhook__user=user) | naming("body", user, customer)
-    for trigger in djstripe_models.WebhookEventTrigger.objects.filter(about).iterator(chunk_size=100):
+    for trigger in in_pages(djstripe_models.WebhookEventTrigger.objects.filter(about)):
         event = trigger.json_body
         trigger.body = json.dumps(stripe_data.without_person(event)) if isinstance(event, dict) else ""
         trigger.exception, trigger.traceback = trigger.exception and stripe_data.MASK, ""

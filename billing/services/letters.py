@@ -10,6 +10,7 @@ from billing import selectors
 from billing.models import Dispute, PaidInvoice, Purchase, Refund, Subscription
 from credits import selectors as credits_selectors
 from smartspec import mail
+from smartspec.paging import in_pages
 
 # A card is looked at this long before it has to pay; one look a day cannot miss it.
 LOOK_AHEAD = timedelta(days=10)
@@ -137,7 +138,7 @@ def warn_of_expiring_cards(*, now: datetime) -> int:
         current_period_end__gt=now,
         current_period_end__lte=now + LOOK_AHEAD,
     )
-    return sum(warn_of_expiring_card(subscription, now=now) for subscription in soon.select_related("user").iterator())
+    return sum(warn_of_expiring_card(subscription, now=now) for subscription in in_pages(soon.select_related("user")))
 
 
 def warn_of_expiring_card(subscription: Subscription, *, now: datetime) -> bool:

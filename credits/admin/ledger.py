@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from credits.backoffice.account import ADJUSTMENT_COLOURS
 from credits.models import Account, Adjustment, Entry, Grant, Hold, UsageDay
 from smartspec.admin import (
     CompositeKeyAdmin,
@@ -34,7 +35,6 @@ ENTRY_COLOURS = {
     "expiry": "warning",
     "clawback": "danger",
 }
-ADJUSTMENT_COLOURS = {"awaiting": "warning", "done": "success", "rejected": "danger"}
 HOLD_COLOURS = {"open": "info", "captured": "success", "released": "", "expired": "warning"}
 
 

@@ -11,28 +11,15 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from credits import services
 from credits.models import Plan
+from credits.templatetags.ledger_words import FEATURES, feature_name
 from smartspec import clock
-from smartspec.admin import EditedAdmin, ReasonedModelForm, column, credits_column
+from smartspec.admin import EditedAdmin, ReasonedModelForm, column, credits_column, money_column
 from smartspec.users import services as users_services
-
-FEATURES = (
-    ("basic_support", "Community support"),
-    ("image_generation", "Image generation"),
-    ("video_generation", "Video generation"),
-    ("audio_generation", "Audio generation"),
-    ("priority_queue", "Priority queue"),
-    ("api_access", "API access"),
-    ("email_support", "E-mail support"),
-    ("custom_models", "Custom models"),
-    ("sla", "Service level agreement"),
-    ("dedicated_support", "Dedicated support"),
-    ("audit_logs", "Audit logs"),
-)
 
 
 class PlanForm(ReasonedModelForm):
     features = forms.MultipleChoiceField(
-        choices=FEATURES, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
+        choices=list(FEATURES.items()), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
 
     def clean_monthly_credits(self) -> Decimal:
@@ -49,11 +36,9 @@ class PlanAdmin(EditedAdmin):
     form = PlanForm
     change_form_before_template = "admin/plan_prices.html"  # what Stripe says of its prices
     monthly = credits_column("monthly_credits", "Monthly credits")
-    price_monthly = column(
-        lambda plan: f"${plan.price_monthly_cents / 100:,.2f}", "Price a month", "price_monthly_cents"
-    )
-    price_yearly = column(lambda plan: f"${plan.price_yearly_cents / 100:,.2f}", "Price a year", "price_yearly_cents")
-    feature_list = column(lambda plan: ", ".join(dict(FEATURES).get(name, name) for name in plan.features), "Features")
+    price_monthly = money_column("price_monthly_cents", "Price a month")
+    price_yearly = money_column("price_yearly_cents", "Price a year")
+    feature_list = column(lambda plan: ", ".join(map(feature_name, plan.features)), "Features")
     storage = column(lambda plan: f"{plan.max_storage_mb:,} MB", "Storage", "max_storage_mb")
     list_display = ("display_name", "slug", monthly, price_monthly, price_yearly, feature_list, storage)
     ordering = ("position", "slug")

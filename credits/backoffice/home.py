@@ -5,17 +5,12 @@ from datetime import datetime
 from django.urls import reverse
 
 from credits import selectors
+from credits.templatetags.ledger_words import operation_name
 from smartspec import backoffice
 from smartspec.admin import plain_credits
 from smartspec.backoffice import Chart, Figure, Task
 
 USAGE_DAYS = 30
-SHOWN_AS = {
-    "image_generation": "Images",
-    "video_generation": "Videos",
-    "audio_generation": "Audio",
-    "storage": "Storage",
-}
 
 
 @backoffice.figures(right="credits.view_entry", order=30)
@@ -56,7 +51,7 @@ def standing(now: datetime) -> list[Figure]:
 def usage(now: datetime) -> list[Chart]:
     """What was spent, by operation."""
     dates, series = selectors.usage_of_days(now=now, days=USAGE_DAYS)
-    shown = {SHOWN_AS.get(name, name): values for name, values in series.items()}
+    shown = {operation_name(name): values for name, values in series.items()}
     return [Chart("Credits spent by operation, last 30 days", [f"{day:%d %b}" for day in dates], shown)]
 
 

@@ -12,12 +12,12 @@ from django.db.models import Q
 from credits import catalogue, sources
 from credits.models import Account, Entry, Grant, Hold
 from credits.periods import Period, period_at
+from smartspec.paging import in_pages
 
 RENEWAL_GRACE = timedelta(hours=72)  # a paid plan's lot waits this long past its period for the renewal invoice
 EXPIRES_SOON = timedelta(days=7)
 LOW_BALANCE_SHARE = Decimal("0.2")
 ZERO = Decimal(0)
-PAGE_ROWS = 500
 ACCOUNT_FIELDS = [field.attname for field in Account._meta.concrete_fields]
 FIND = f"""
 SELECT person.created_at, {", ".join(f"account.{field.column}" for field in Account._meta.concrete_fields)}
@@ -331,11 +331,6 @@ def iterate_grants(
         grants = grants.filter(effective_at__gte=since)
     if account_id is not None:
         grants = grants.filter(account_id=account_id)
-    grants = grants.order_by("account_id", "number")
-    page = grants
-    while rows := list(page.values_list("account_id", "kind", "source", "credits", "number")[:PAGE_ROWS]):
-        for row in rows:
-            yield GrantSummary(*row[:4])
-        # A cursor of the server's would not survive a PgBouncer, and without one Django reads all of them at once.
-        account, number = rows[-1][0], rows[-1][4]
-        page = grants.filter(account_id__gte=account).exclude(account_id=account, number__lte=number)
+    columns = ("account_id", "kind", "source", "credits", "number")
+    for row in in_pages(grants.order_by("account_id", "number").values_list(*columns, named=True)):
+        yield GrantSummary(row.account_id, row.kind, row.source, row.credits)

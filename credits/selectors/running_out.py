@@ -12,9 +12,9 @@ from django.db.models.functions import Concat, TruncDate
 from credits import sources
 from credits.models import Account, Grant
 from credits.selectors.accounts import EXPIRES_SOON, LOW_BALANCE_SHARE, RENEWAL_GRACE
+from smartspec.paging import PAGE_ROWS, in_pages
 from smartspec.users.models import SentMail, User
 
-PAGE_ROWS = 500
 LOW_BALANCE_MAIL = "low_balance"
 CREDITS_EXPIRE_MAIL = "credits_expire"
 
@@ -39,7 +39,7 @@ def iterate_low_accounts(*, now: datetime, is_empty: bool) -> Iterator[Account]:
     )
     low = {"available": 0} if is_empty else {"available__lt": F("plan__monthly_credits") * LOW_BALANCE_SHARE}
     accounts = Account.objects.filter(period_used__gt=0, period_end_at__gt=now, user__is_active=True, **low)
-    return accounts.exclude(Exists(told)).select_related("user", "plan").order_by("pk").iterator(chunk_size=PAGE_ROWS)
+    return in_pages(accounts.exclude(Exists(told)).select_related("user", "plan"))
 
 
 def iterate_expiring_lots(*, now: datetime) -> Iterator[ExpiringLots]:
@@ -57,9 +57,10 @@ def iterate_expiring_lots(*, now: datetime) -> Iterator[ExpiringLots]:
         .values("account_id", "day")
         .annotate(credits=Sum("remaining"), last=Max("expires_at"))
         .order_by("account_id", "day")
+        .values_list("account_id", "day", "credits", "last", named=True)
     )
-    rows = lots.iterator(chunk_size=PAGE_ROWS)
+    rows = in_pages(lots)
     while page := list(islice(rows, PAGE_ROWS)):
-        people = User.objects.in_bulk({row["account_id"] for row in page})
+        people = User.objects.in_bulk({row.account_id for row in page})
         for row in page:
-            yield ExpiringLots(people[row["account_id"]], row["day"], row["credits"], row["last"])
+            yield ExpiringLots(people[row.account_id], row.day, row.credits, row.last)

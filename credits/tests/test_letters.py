@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from credits import services
 from credits.tests.conftest import Give, Place
-from smartspec import clock
+from smartspec import clock, paging
 
 pytestmark = pytest.mark.django_db
 
@@ -97,3 +97,10 @@ class TestExpiringCredits:
         with CaptureQueriesContext(connection) as queries:
             assert services.warn_of_expiring_credits(now=now) == 6
         assert len([query for query in queries if '"users_user"."email"' in query["sql"]]) == 1
+
+    def test_are_told_of_page_by_page(self, give: Give, warn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(paging, "PAGE_ROWS", 1)
+        now = clock.now()
+        for day in (1, 2, 3):
+            give(str(day), now=now, expires_at=now + timedelta(days=day))
+        assert len(warn(now)) == 3

@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from smartspec.templatetags.amounts import in_whole_units
+
 
 def follow(row: Any, path: str) -> Any:
     """Return what a dotted path leads to from a row, or None where it ends early."""
@@ -59,12 +61,12 @@ def credits_column(field: str, title: str, *, is_signed: bool = False) -> Callab
 
 
 def money_column(field: str, title: str) -> Callable[[Any], Any]:
-    """Return a column of money: cents in `field`, the currency in the row's `currency` or else dollars."""
+    """Return a column of money: the minor unit in `field`, in the row's `currency`, or else in ours."""
 
     def show(row: Any) -> str | None:
         cents = getattr(row, field)
-        currency = getattr(row, "currency", settings.STRIPE_CURRENCY).upper()
-        return None if cents is None else f"{cents / 100:,.2f}\N{NO-BREAK SPACE}{currency}"
+        currency = getattr(row, "currency", settings.STRIPE_CURRENCY)
+        return None if cents is None else f"{in_whole_units(cents, currency):,}\N{NO-BREAK SPACE}{currency.upper()}"
 
     return column(show, title, field)
 

@@ -15,8 +15,8 @@ from django.utils.text import capfirst
 
 from smartspec import exports
 from smartspec.exports import Row
+from smartspec.paging import in_pages
 
-ROWS_AT_ONCE = 500
 CHECKBOX = "action_checkbox"
 
 
@@ -53,12 +53,8 @@ class CsvExportMixin:
         return StreamingHttpResponse(file, content_type="text/csv; charset=utf-8", headers=headers)
 
     def export_rows(self, rows: Any, columns: list[Any], titles: list[str]) -> Iterator[Row]:
-        rows = rows.order_by("pk")
-        chunk = list(rows[:ROWS_AT_ONCE])
-        while chunk:
-            for row in chunk:
-                yield dict(zip(titles, (self.export_cell(column, row) for column in columns), strict=True))
-            chunk = list(rows.filter(pk__gt=chunk[-1].pk)[:ROWS_AT_ONCE]) if len(chunk) == ROWS_AT_ONCE else []
+        for row in in_pages(rows.order_by("pk")):
+            yield dict(zip(titles, (self.export_cell(column, row) for column in columns), strict=True))
 
     def export_cell(self, column: Any, row: Any) -> str | Decimal:
         """Return what a column shows of a row: a number as a number, a time in UTC, anything else as text."""

@@ -34,9 +34,7 @@ def find_user_ids(term: str) -> list[UUID]:
     try:
         return [UUID(term)]
     except ValueError:
-        pass
-    found = selectors.find_people(term=term)
-    return [user.pk for user in found if user.email == term.lower()] or [user.pk for user in found]
+        return [user.pk for user in selectors.find_people(term=term)]
 
 
 class BoundedPaginator(Paginator):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from smartspec import clock
 from smartspec.admin import plain_credits
 from smartspec.backoffice import places
 from smartspec.backoffice.words import Line
@@ -25,11 +26,9 @@ FIRST_MOMENT, LAST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC), datetime(2999, 12,
 def read_moment(text: str) -> datetime | None:
     """Return a moment written as people or browsers write it, in UTC where it names no zone; None for anything else."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = clock.read_moment(text)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
     return moment if FIRST_MOMENT <= moment <= LAST_MOMENT else None
 
 

@@ -40,14 +40,18 @@ def grammatical_number(value: Decimal | int | str) -> int:
         return 2
 
 
+def in_whole_units(amount: int, currency: str) -> Decimal:
+    """Return cents as dollars, with both places; a yen has no cents."""
+    return Decimal(amount).scaleb(0 if currency.lower() in WITHOUT_MINOR_UNIT else -2)
+
+
 @register.filter
 def money(amount: int, currency: str = "usd") -> str:
     """`{{ 1233|money:"usd" }}`: $12.33; whole amounts without cents. `amount` is in the currency's minor unit."""
-    places = 0 if currency.lower() in WITHOUT_MINOR_UNIT else 2
-    number = Decimal(abs(amount)).scaleb(-places)
+    number = in_whole_units(abs(amount), currency)
     if number == number.to_integral_value():
-        places = 0
-    text = formats.number_format(f"{number:.{places}f}", use_l10n=True, force_grouping=True)
+        number = number.to_integral_value()
+    text = formats.number_format(f"{number:f}", use_l10n=True, force_grouping=True)
     symbol = SYMBOLS.get(currency.lower())
     text = f"{symbol}{text}" if symbol else f"{text} {currency.upper()}"
     return f"{MINUS}{text}" if amount < 0 else text

@@ -7,5 +7,5 @@ register = template.Library()
 
 @register.filter
 def in_words(name: str) -> str:
-    """Write the name of a place as a person would: "staff_actions" is "Staff actions"."""
+    """Write a name that programs use as a person would: "staff_actions" is "Staff actions"."""
     return name.replace("_", " ").capitalize()

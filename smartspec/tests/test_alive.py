@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from smartspec import alive
-from smartspec.testing import free_port
+from smartspec.bench.server import free_port
 
 
 class TestWebServer:

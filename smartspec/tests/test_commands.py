@@ -1,10 +1,15 @@
 """Every command of ours explains itself, and says by its exit code that it was called wrongly."""
 
+from argparse import ArgumentTypeError
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, get_commands, load_command_class
+
+from smartspec import commands
+from smartspec.users.models import User
 
 OURS = sorted(
     (name, str(app))
@@ -27,6 +32,12 @@ class TestEveryCommand:
         for action in ours:
             assert action.help or action in choices, action.dest
 
+    def test_takes_no_number_without_its_least(self, name: str, app: str) -> None:
+        parser = load_command_class(app, name).create_parser("manage.py", name)
+        from_django = load_command_class("django.core", "check").create_parser("", "")._actions
+        known = {action.dest for action in from_django}
+        assert not [action.dest for action in parser._actions if action.type is int and action.dest not in known]
+
     def test_refuses_an_option_that_it_does_not_have(self, name: str, app: str) -> None:
         parser = load_command_class(app, name).create_parser("manage.py", name)
         parser.called_from_command_line = True
@@ -43,3 +54,27 @@ def test_the_list_is_of_all_commands() -> None:
         if not path.stem.startswith("_")
     }
     assert files == {name for name, _ in OURS}
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2027-01-31", datetime(2027, 1, 31, tzinfo=UTC)),
+        ("2027-01-31 12:00", datetime(2027, 1, 31, 12, tzinfo=UTC)),
+        ("2027-01-31T12:00:00+07:00", datetime(2027, 1, 31, 5, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_utc_unless_it_says_otherwise(text: str, at: datetime) -> None:
+    assert commands.moment(text) == at
+
+
+@pytest.mark.parametrize("text", ["soon", "2027-02-31", ""])
+def test_a_moment_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="give a day such as"):
+        commands.moment(text)
+
+
+def test_a_person_is_named_by_id_or_address_of_any_case(alice: User) -> None:
+    assert {commands.find_user_id(named) for named in (str(alice.pk), "ALICE@smartspec.test")} == {alice.pk}
+    with pytest.raises(CommandError, match="There is no user “bob"):
+        commands.find_user_id("bob@smartspec.test")

@@ -12,8 +12,8 @@ import pytest
 import requests
 from django.conf import settings
 
+from smartspec.bench.server import free_port
 from smartspec.server import ANSWER_TIMEOUTS
-from smartspec.testing import free_port
 
 THREADS, TIMEOUT_SECONDS = 2, 2
 SLOW_HEADERS = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "

@@ -18,7 +18,8 @@ import yaml
 from django.conf import settings
 
 from smartspec import checks
-from smartspec.testing import copy_database, ensure_template, free_port, maintenance_connection
+from smartspec.bench.server import free_port
+from smartspec.testing import copy_database, ensure_template, maintenance_connection
 from smartspec.tests.test_production import GIVEN
 
 BASE_DIR = Path(settings.BASE_DIR)

@@ -28,6 +28,7 @@ from smartspec.admin import (
 from smartspec.admin.actions import RowAction, RowActionsMixin, staff_of
 from smartspec.backoffice import ReasonForm
 from smartspec.users import selectors, services
+from smartspec.users.backoffice import KEY_COLOURS
 from smartspec.users.models import ApiKey, SentMail, StaffAction, User
 
 # Staff come in by the product's own log-in, which counts attempts; who is no staff gets 403.
@@ -155,9 +156,7 @@ class ApiKeyAdmin(RowActionsMixin, UserSearchMixin, ReadOnlyAdmin):
     search_fields = ("prefix", "name")
     person = user_column()
     scope_list = column(lambda key: ", ".join(key.scopes), "Scopes")
-    state = badge_column(
-        lambda key: key_state(key), "State", {"live": "success", "revoked": "danger", "expired": "warning"}
-    )
+    state = badge_column(lambda key: selectors.key_state(key=key, now=clock.now()), "State", KEY_COLOURS)
     list_display = (
         "prefix",
         "name",
@@ -246,9 +245,3 @@ def names_of_rights(group: Group) -> list[str]:
 
 def is_superuser(request: HttpRequest) -> bool:
     return bool(getattr(request.user, "is_superuser", False))
-
-
-def key_state(key: ApiKey) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= clock.now() else "live"

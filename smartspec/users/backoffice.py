@@ -6,16 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from django.utils.safestring import SafeString
 
 from smartspec import backoffice
 from smartspec.admin import badge
 from smartspec.backoffice import Action, ActionForm, ActionLink, Document, Fact, Hit, Line, Panel, Preview
+from smartspec.templatetags.backoffice import in_words
 from smartspec.users import keys, selectors, services
-from smartspec.users.models import ApiKey, StaffAction, User
+from smartspec.users.models import StaffAction, User
 from smartspec.users.services import Staff
 
 ROWS_SHOWN = 20
+KEY_COLOURS = {"live": "success", "revoked": "danger", "expired": "warning"}
 
 
 # --- Finding ------------------------------------------------------------------------------------------------------
@@ -35,8 +36,7 @@ def people_by_id(term: str) -> list[Hit]:
 def people_by_mail_and_name(term: str) -> list[Hit]:
     """The start of an e-mail address, or of words of a name; a whole address means one person alone."""
     found = selectors.find_people(term=term)
-    exact = [user for user in found if user.email == term.lower()]
-    return [Hit(user.pk, "e-mail" if user.email.startswith(term.lower()) else "name") for user in exact or found]
+    return [Hit(user.pk, "e-mail" if user.email.startswith(term.lower()) else "name") for user in found]
 
 
 @backoffice.searches(order=30)
@@ -83,7 +83,7 @@ def api_keys(user: User, now: datetime) -> list[Panel]:
             key.prefix,
             key.name,
             ", ".join(key.scopes),
-            key_state(key, now),
+            badge(state := selectors.key_state(key=key, now=now), KEY_COLOURS[state]),
             f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
             "" if key.revoked_at else ActionLink("revoke-key", str(key.pk), "Revoke …"),
         )
@@ -93,20 +93,13 @@ def api_keys(user: User, now: datetime) -> list[Panel]:
     return [Panel("API keys", columns, rows, empty="They have made none.")]
 
 
-def key_state(key: ApiKey, now: datetime) -> SafeString:
-    if key.revoked_at is not None:
-        return badge("revoked", "danger")
-    is_expired = key.expires_at is not None and key.expires_at <= now
-    return badge("expired", "warning") if is_expired else badge("live", "success")
-
-
 @backoffice.timeline(right="users.view_staffaction", order=80)
 def staff_actions(user: User, until: datetime, limit: int) -> Iterable[Line]:
     """What staff did."""
     for done in selectors.list_staff_actions(user=user, until=until, limit=limit):
         yield Line(
             at=done.created_at,
-            title=f"{words(done.action)} by {done.actor.email}",
+            title=f"{in_words(done.action)} by {done.actor.email}",
             detail=f"{done.get_reason_display()}: {done.note}{changes_text(done)}",
             url=reverse("admin:users_staffaction_change", args=[done.pk]),
             tone="primary",
@@ -118,17 +111,13 @@ def mails(user: User, until: datetime, limit: int) -> Iterable[Line]:
     """What they were told by mail."""
     for mail in selectors.list_mails(user=user, until=until, limit=limit):
         state = selectors.mail_state(mail)
-        yield Line(at=mail.sent_at, title=f"Mail: {words(mail.template)}", detail="" if state == "yes" else state)
-
-
-def words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+        yield Line(at=mail.sent_at, title=f"Mail: {in_words(mail.template)}", detail="" if state == "yes" else state)
 
 
 def changes_text(done: StaffAction) -> str:
     """Write what is different: " (balance 100 → 150)"."""
     names = [name for name in done.after if name in done.before and done.before[name] != done.after[name]]
-    texts = [f"{words(name).lower()} {as_text(done.before[name])} → {as_text(done.after[name])}" for name in names]
+    texts = [f"{in_words(name).lower()} {as_text(done.before[name])} → {as_text(done.after[name])}" for name in names]
     return f" ({', '.join(texts)})" if texts else ""
 
 

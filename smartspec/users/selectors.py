@@ -98,6 +98,13 @@ def find_service_key(*, prefix_or_name: str) -> ApiKey | None:
     return matching[0] if len(matching) == 1 else None
 
 
+def key_state(*, key: ApiKey, now: datetime) -> str:
+    """Return whether a key is live, expired or revoked."""
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= now else "live"
+
+
 # --- Erasure ------------------------------------------------------------------------------------------------------
 
 
@@ -118,9 +125,14 @@ PEOPLE_MATCHED = 100
 
 
 def find_people(*, term: str) -> list[User]:
-    """Return the people whom a term means, at most 100: the start of an e-mail address, or of the words of a name."""
+    """Return the people whom a term means, at most 100: by the start of an e-mail address, or of the words of a name.
+
+    A whole address means one person alone.
+    """
     start = term.lower()
     found = list(User.objects.filter(email__startswith=start).order_by("email")[:PEOPLE_MATCHED])
+    if exact := [user for user in found if user.email == start]:
+        return exact
     words = re.findall(r"\w+", start)
     if words and len(found) < PEOPLE_MATCHED:
         names = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand
 
 from smartspec import clock
+from smartspec.commands import number_from
 
 if TYPE_CHECKING:
     from billing.bench.pages import Measured
@@ -27,8 +28,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--users", type=int, default=100_000, metavar="N", help="people (5,000 or more)")
-        parser.add_argument("--rounds", type=int, default=20, metavar="N", help="how often each page is asked for")
+        parser.add_argument(
+            "--users", type=number_from(5000), default=100_000, metavar="N", help="people (5,000 or more)"
+        )
+        parser.add_argument(
+            "--rounds", type=number_from(1), default=20, metavar="N", help="how often each page is asked for"
+        )
 
     def handle(self, *args: Any, users: int, rounds: int, **options: Any) -> None:
         from billing.bench import pages  # it needs what only development installs

@@ -2,16 +2,14 @@
 
 import json
 import sys
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing import services
 from smartspec import clock
+from smartspec.commands import find_user_id, moment
 from smartspec.errors import DomainError
-from smartspec.users.models import User
 
 LISTED_IN_JSON = 1000
 PROGRESS_EVERY = 1000
@@ -71,24 +69,3 @@ class Command(BaseCommand):
             )
         if progress.remaining:
             sys.exit(1)
-
-
-def moment(given: str) -> datetime:
-    """Read a date or a time; without a zone it is UTC."""
-    read = datetime.fromisoformat(given)
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
-
-
-def find_user_id(given: str) -> UUID:
-    """Return the id of the user named by id or e-mail address.
-
-    :raises CommandError: there is no such user.
-    """
-    try:
-        found = User.objects.filter(pk=UUID(given))
-    except ValueError:
-        found = User.objects.filter(email__iexact=given)
-    user = found.first()
-    if user is None:
-        raise CommandError(f"There is no user {given}.", returncode=2)
-    return user.pk

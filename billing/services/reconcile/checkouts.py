@@ -8,7 +8,7 @@ from django.db.models import Q
 from billing import gateway, stripe_data
 from billing.models import CheckoutState, Purchase, Subscription, SubscriptionCheckout
 from billing.services.customers import find_user
-from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then, in_pages
+from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then
 from billing.services.reconcile.payments import is_back, missing_gifts
 from billing.services.settlement import (
     FORWARD,
@@ -18,6 +18,7 @@ from billing.services.settlement import (
     restore_grants,
     settle_session,
 )
+from smartspec.paging import in_pages
 
 
 def check_sessions(window: Window, now: datetime) -> Checks:

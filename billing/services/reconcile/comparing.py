@@ -3,18 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
-
-from django.db.models import Model, QuerySet
 
 from billing import gateway
 from billing.models import Customer
 from smartspec.errors import DomainError
-
-AnyRow = TypeVar("AnyRow", bound=Model)
-
-PAGE_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -79,17 +73,6 @@ class Progress:
 
 
 Checks = Iterator[Finding | None]
-
-
-def in_pages(rows: QuerySet[AnyRow]) -> Iterator[AnyRow]:
-    """Yield rows in the order of their keys, some hundred at a time.
-
-    A cursor of the server's would not survive a PgBouncer, and without one Django reads all of them at once.
-    """
-    last: Any = None
-    while page := list((rows if last is None else rows.filter(pk__gt=last)).order_by("pk")[:PAGE_ROWS]):
-        yield from page
-        last = page[-1].pk
 
 
 def compare(

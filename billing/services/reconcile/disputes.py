@@ -13,9 +13,9 @@ from billing.services.reconcile.comparing import (
     Window,
     compare,
     first_then,
-    in_pages,
 )
 from billing.services.reconcile.payments import find_payer, list_by_payment
+from smartspec.paging import in_pages
 
 
 def check_disputes(window: Window, now: datetime) -> Checks:

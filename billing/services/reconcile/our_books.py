@@ -6,9 +6,10 @@ from datetime import datetime
 from billing import gateway
 from billing.models import CheckoutState, PaidInvoice, Purchase
 from billing.services.reconcile.checkouts import look_at_session
-from billing.services.reconcile.comparing import Checks, Difference, Window, compare, in_pages
+from billing.services.reconcile.comparing import Checks, Difference, Window, compare
 from billing.services.settlement import find_by_id
 from credits import selectors as credits_selectors
+from smartspec.paging import in_pages
 
 
 def check_our_payments(window: Window, now: datetime) -> Checks:

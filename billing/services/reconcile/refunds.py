@@ -8,9 +8,10 @@ from django.db.models import Q
 
 from billing import gateway
 from billing.models import Refund
-from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then, in_pages
+from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare, first_then
 from billing.services.reconcile.payments import find_payer, list_by_payment
 from billing.services.refunds import send_refund, settle_refund
+from smartspec.paging import in_pages
 
 REFUNDS_CHANGE_FOR = timedelta(days=45)  # a refund that succeeded may still fail while the bank tries
 

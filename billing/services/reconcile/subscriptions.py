@@ -14,12 +14,12 @@ from billing.services.reconcile.comparing import (
     Window,
     compare,
     first_then,
-    in_pages,
 )
 from billing.services.reconcile.invoices import compare_invoice
 from billing.services.scheduling import put_back_change
 from billing.services.subscriptions import apply_plan_of, fetch_pending_change, is_entitled, row_of, sync_subscription
 from credits import selectors as credits_selectors
+from smartspec.paging import in_pages
 
 ALLOWANCE_LATE = timedelta(hours=2)  # the hourly task gives it
 

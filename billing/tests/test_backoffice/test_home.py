@@ -1,14 +1,18 @@
 """The home page of the back-office."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from billing.backoffice.home import money
 from billing.tests.test_admin import client_of, live
 from billing.tests.test_backoffice.desk import ROLES, staff_client, text_of
 from credits import services as credits_services
 from smartspec import clock
+from smartspec.admin import money_column
 from smartspec.testing import make_user
 from smartspec.users.models import User
 
@@ -46,3 +50,18 @@ class TestHome:
             support.get("/admin/")
         ledger = ("credits_entry", "credits_hold", "credits_grant", "credits_usageday", "credits_account")
         assert not [query["sql"] for query in queries if any(f'"{table}"' in query["sql"] for table in ledger)]
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "written", "in_a_list"),
+    [
+        (123_450, "usd", "$1,234.50", "1,234.50\N{NO-BREAK SPACE}USD"),
+        (-450, "eur", "-4.50 EUR", "-4.50\N{NO-BREAK SPACE}EUR"),
+        (1000, "jpy", "1,000 JPY", "1,000\N{NO-BREAK SPACE}JPY"),  # a yen has no cents
+    ],
+)
+def test_money_is_written_in_whole_units_of_its_currency(
+    amount: int, currency: str, written: str, in_a_list: str
+) -> None:
+    assert money(amount, currency) == written
+    assert money_column("cents", "Paid")(SimpleNamespace(cents=amount, currency=currency)) == in_a_list

@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from credits import selectors, services
-from credits.management.commands.verify_ledger import find_account
 from credits.prices import plain
 from smartspec import clock
+from smartspec.commands import find_user_id
 from smartspec.errors import DomainError
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         if not options["reason"].strip():
             raise CommandError("--reason is empty: say what the person reads in their history.")
         now = clock.now()
-        account_id = find_account(options["account"])
+        account_id = find_user_id(options["account"])
         before = selectors.get_balance(account_id=account_id, now=now).available
         try:
             credits = Decimal(options["credits"])

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from smartspec import clock
+from smartspec.commands import number_from
 
 MUST_RATIO = 2  # a search that finds much counts up to 10,000 matches, which a short history does not have
 
@@ -20,8 +21,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--entries", type=int, default=1_000_000, metavar="N", help="of the long history")
-        parser.add_argument("--rounds", type=int, default=15, metavar="N", help="how often each page is asked for")
+        parser.add_argument(
+            "--entries", type=number_from(1), default=1_000_000, metavar="N", help="of the long history"
+        )
+        parser.add_argument(
+            "--rounds", type=number_from(1), default=15, metavar="N", help="how often each page is asked for"
+        )
 
     def handle(self, *args: Any, entries: int, rounds: int, **options: Any) -> None:
         from credits.bench import histories  # it needs what only development installs

@@ -14,7 +14,7 @@ from credits.bench import report, runner
 from credits.bench.plan import GROUPS
 from smartspec import clock
 from smartspec.bench import chart
-from smartspec.commands import ExplainedCommand
+from smartspec.commands import ExplainedCommand, number_from
 
 SVG = Path("docs/ledger-throughput.svg")
 JSON = "bench-ledger.json"  # in the data folder
@@ -56,8 +56,10 @@ class Command(ExplainedCommand):
     help = HELP
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--rounds", type=int, help=f"how many; {runner.FULL.rounds} unless given")
-        parser.add_argument("--seconds", type=int, help=f"of each step in a round; {runner.FULL.seconds} unless given")
+        parser.add_argument("--rounds", type=number_from(1), help=f"how many; {runner.FULL.rounds} unless given")
+        parser.add_argument(
+            "--seconds", type=number_from(1), help=f"of each step in a round; {runner.FULL.seconds} unless given"
+        )
         parser.add_argument("--only", help="comma-separated groups")
         parser.add_argument(
             "--json",

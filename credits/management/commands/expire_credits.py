@@ -4,6 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from credits import services
 from smartspec import clock
+from smartspec.commands import number_from
 
 
 class Command(BaseCommand):
@@ -11,7 +12,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="count, change nothing")
-        parser.add_argument("--limit", type=int, help="accounts at most; all of them unless given")
+        parser.add_argument("--limit", type=number_from(1), help="accounts at most; all of them unless given")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -9,7 +9,7 @@ from credits import selectors
 from credits.prices import plain
 from smartspec import clock
 from smartspec.api import plain_number
-from smartspec.commands import ExplainedCommand
+from smartspec.commands import ExplainedCommand, progress_on
 
 PARTS = ("granted", "used", "expired", "clawed_back", "corrected", "outstanding")
 MONEY = ("paid", "used", "expired", "clawed_back", "corrected", "deferred")
@@ -53,18 +53,16 @@ class Command(ExplainedCommand):
         last = parsed_day(options["last"]) or today
         if last < first:
             raise CommandError(f"The report would end ({last}) before it begins ({first}).")
+        show = progress_on(self.stderr)
         report = selectors.report_ledger(
-            since=start_of(first), until=min(start_of(last + timedelta(days=1)), now), progress=self.progress
+            since=start_of(first),
+            until=min(start_of(last + timedelta(days=1)), now),
+            progress=lambda accounts: show(f"{accounts} accounts"),
         )
-        if self.stderr.isatty():
-            self.stderr.write("")
+        show("")
         {"table": self.write_table, "csv": self.write_csv, "json": self.write_json}[options["format"]](
             report, first, last
         )
-
-    def progress(self, accounts: int) -> None:
-        if self.stderr.isatty():
-            self.stderr.write(f"\r{accounts} accounts", ending="")
 
     def write_table(self, report: selectors.LedgerReport, first: date, last: date) -> None:
         self.stdout.write(f"Credits, {first} to {last} (UTC)\n")

@@ -1,13 +1,11 @@
 import json
 import sys
 from typing import Any
-from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Q
+from django.core.management.base import BaseCommand, CommandParser
 
 from credits import selectors
-from smartspec.users.models import User
+from smartspec.commands import find_user_id, progress_on
 
 
 class Command(BaseCommand):
@@ -21,8 +19,9 @@ class Command(BaseCommand):
         first: dict[str, selectors.Fault] = {}
         counts: dict[str, int] = {}
         accounts = 0
+        show = progress_on(self.stderr)
         batches = (
-            [(1, selectors.verify_account(account_id=find_account(options["account"])))]
+            [(1, selectors.verify_account(account_id=find_user_id(options["account"])))]
             if options["account"]
             else selectors.verify_ledger()
         )
@@ -31,8 +30,8 @@ class Command(BaseCommand):
             for fault in faults:
                 first.setdefault(fault.fault, fault)
                 counts[fault.fault] = counts.get(fault.fault, 0) + 1
-            if self.stderr.isatty() and not options["json"]:
-                self.stderr.write(f"\r{accounts} accounts", ending="")
+            show(f"{accounts} accounts")
+        show("")
         if options["json"]:
             found = [
                 {
@@ -52,15 +51,3 @@ class Command(BaseCommand):
             self.stdout.write(f"{accounts} accounts verified, {sum(counts.values())} faults.")
         if first:
             sys.exit(1)
-
-
-def find_account(given: str) -> UUID:
-    """Return the id of the user named by id or e-mail address."""
-    try:
-        named = Q(pk=UUID(given))
-    except ValueError:
-        named = Q(email__iexact=given)
-    user = User.objects.filter(named).first()
-    if user is None:
-        raise CommandError(f"There is no user “{given}”.")
-    return user.pk

@@ -18,7 +18,7 @@ from django.conf import settings
 
 from media.storage import R2Client
 from media.storage.boto import R2Storage
-from smartspec.testing import free_port
+from smartspec.bench.server import free_port
 
 R2 = pytest.param("r2", marks=pytest.mark.r2_live)
 STRICT = ["stand_in", R2]  # moto checks no signatures, and less of what R2 insists on

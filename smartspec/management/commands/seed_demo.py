@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from smartspec.commands import number_from
 from smartspec.users.models import User
 
 DEMO_PEOPLE: dict[str, dict[str, Any]] = {
@@ -34,7 +35,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--users", type=int, help="also make so many people in every state (takes minutes)")
+        parser.add_argument(
+            "--users", type=number_from(1), help="also make so many people in every state (takes minutes)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.PRODUCTION:

@@ -20,6 +20,7 @@ from billing.sandbox import store, year
 from billing.sandbox.errors import StripeError
 from billing.sandbox.services import acting, faults, moving
 from smartspec import clock
+from smartspec.commands import number_from
 
 NOT_PREPARED = (
     "This database is not prepared yet. Run the product once (make run), or manage.py migrate and"
@@ -44,10 +45,10 @@ class Command(BaseCommand):
         ):
             self.add_target(verbs.add_parser(verb, help=what))
         refund = self.add_target(verbs.add_parser("refund", help="refund the newest payment, whole or in part"))
-        refund.add_argument("--amount", type=int, metavar="CENTS", help="a part of it")
+        refund.add_argument("--amount", type=number_from(1), metavar="CENTS", help="a part of it")
         refund.add_argument("--fail", action="store_true", help="the bank sends the refund back")
         dispute = self.add_target(verbs.add_parser("dispute", help="play the bank that disputes the newest payment"))
-        dispute.add_argument("--amount", type=int, metavar="CENTS", help="a part of it")
+        dispute.add_argument("--amount", type=number_from(1), metavar="CENTS", help="a part of it")
         dispute.add_argument(
             "--step", choices=("open", "inquire", "escalate", "win", "lose"), default="open", help="default: open"
         )
@@ -68,8 +69,8 @@ class Command(BaseCommand):
         webhooks = verbs.add_parser("webhooks", help="duplicate, reorder, delay or drop webhooks, list or clear that")
         webhooks.add_argument("action", choices=("duplicate", "reorder", "delay", "drop", "list", "clear"))
         webhooks.add_argument("--type", default="*", help="only events of this type; invoice.* is many")
-        webhooks.add_argument("--count", type=int, help="only the next so many")
-        webhooks.add_argument("--seconds", type=int, default=faults.DELAY_SECONDS, help="how late (delay)")
+        webhooks.add_argument("--count", type=number_from(1), help="only the next so many")
+        webhooks.add_argument("--seconds", type=number_from(1), default=faults.DELAY_SECONDS, help="how late (delay)")
 
     def add_target(self, parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         parser.add_argument("target", help="an id (cs_, in_, pi_, ch_, cus_, re_, du_) or a customer's e-mail address")

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.sandbox import crowd
+from smartspec.commands import number_from
 
 INTERRUPTED = 130  # as shells answer after Ctrl-C
 
@@ -17,7 +18,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--users", type=int, default=100, help="how many (default: 100)")
+        parser.add_argument("--users", type=number_from(1), default=100, help="how many (default: 100)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.STRIPE_SANDBOX:

@@ -1,13 +1,11 @@
 """manage.py create_service_key --name worker-1 --scopes credits:spend media:write [--expires 2027-01-31]"""
 
-from argparse import ArgumentTypeError
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.dateparse import parse_date, parse_datetime
 
 from smartspec import clock
+from smartspec.commands import moment
 from smartspec.users import keys, services
 
 
@@ -19,7 +17,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scopes", required=True, nargs="+", help=f"what it may do: {', '.join(keys.SERVICE_SCOPES)}"
         )
-        parser.add_argument("--expires", type=moment, help="a day (its start in UTC) or a moment in ISO 8601")
+        parser.add_argument(
+            "--expires", type=moment, help="a day (its start) or a moment in ISO 8601, UTC unless it says otherwise"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         scopes = [scope for text in options["scopes"] for scope in text.split(",") if scope]
@@ -40,17 +40,3 @@ class Command(BaseCommand):
             f"Key {issued.key.prefix} for {issued.key.name} may {', '.join(issued.key.scopes)}. "
             "Keep it now: it is not shown again. Send it as Authorization: Api-Key <key>."
         )
-
-
-def moment(text: str) -> datetime:
-    """Return the moment of `2027-01-31` or `2027-01-31T12:00:00Z`."""
-    try:
-        day = parse_date(text)
-        if day is not None:
-            return datetime(day.year, day.month, day.day, tzinfo=UTC)
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise ArgumentTypeError("give a day such as 2027-01-31, or a moment such as 2027-01-31T12:00:00Z")
-    return found
