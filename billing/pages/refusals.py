@@ -32,7 +32,6 @@ SENTENCES = {
         "This change cannot be scheduled. Cancel at the end of the paid period and subscribe again then."
     ),
     "idempotency_conflict": gettext_lazy("This page was out of date. Please look at it once more."),
-    "checkout_expired": gettext_lazy("This page was out of date. Please look at it once more."),
     "sync_contended": gettext_lazy("Your subscription is changing right now. Please try again in a moment."),
 }
 # What Stripe says about a card: https://docs.stripe.com/declines/codes has the full list.

@@ -36,14 +36,6 @@ class IdempotencyConflict(DomainError):
     title = "Idempotency conflict"
 
 
-class CheckoutExpired(DomainError):
-    """The checkout that this Idempotency-Key opened has expired: with time, or by a later one for a plan."""
-
-    code = "checkout_expired"
-    status = 409
-    title = "Checkout expired"
-
-
 class AlreadySubscribed(DomainError):
     """The user has a subscription that is not ended."""
 
@@ -92,7 +84,6 @@ def open_credits_checkout(
 ) -> OpenedCheckout:
     """This will open a hosted checkout for `credits_amount` credits (a package's, or a custom amount).
 
-    :raises CheckoutExpired: the checkout that the key opened has expired.
     :raises IdempotencyConflict: the key was used with another body.
     :raises credits_services.AccountFrozen: the account is frozen.
     :raises gateway.StripeUnavailable: Stripe cannot be reached; the same key may be used again.
@@ -101,7 +92,7 @@ def open_credits_checkout(
     request_hash = hash_request(request)
     purchase = find_by_key(Purchase, user, idempotency_key, request_hash)
     if purchase is not None and purchase.session_id:
-        return answer_again(purchase)
+        return OpenedCheckout(purchase.session_id, purchase.session_url, is_replay=True)
     require_not_frozen(user)
     customer = ensure_customer(user=user, now=now)
     if purchase is None:
@@ -175,7 +166,6 @@ def open_subscription_checkout(
     """This will open a hosted checkout for a plan, and expire the user's other open ones.
 
     :raises AlreadySubscribed: the user has a subscription that is not ended.
-    :raises CheckoutExpired: the checkout that the key opened has expired.
     :raises IdempotencyConflict: the key was used with another body.
     :raises credits_services.AccountFrozen: the account is frozen.
     :raises gateway.PaymentsNotConfigured: the plan has no price on this server.
@@ -185,7 +175,7 @@ def open_subscription_checkout(
     request_hash = hash_request(request)
     checkout = find_by_key(SubscriptionCheckout, user, idempotency_key, request_hash)
     if checkout is not None and checkout.session_id:
-        return answer_again(checkout)
+        return OpenedCheckout(checkout.session_id, checkout.session_url, is_replay=True)
     require_not_frozen(user)
     price_id = selectors.price_id_of_plan(plan=plan, interval=interval)
     customer = ensure_customer(user=user, now=now)
@@ -278,7 +268,7 @@ def open_session(checkout: Purchase | SubscriptionCheckout, values: dict[str, An
     When Stripe refuses, the row gives up its key, so that the key may succeed later.
     """
     if checkout.session_id:
-        return answer_again(checkout)
+        return OpenedCheckout(checkout.session_id, checkout.session_url, is_replay=True)
     try:
         # The row's id as Stripe's key: two requests that found the same row get the same session.
         session = gateway.create_checkout_session(values=values, idempotency_key=f"checkout:{checkout.pk}")
@@ -296,16 +286,6 @@ def open_session(checkout: Purchase | SubscriptionCheckout, values: dict[str, An
     if is_first:
         log.info("Checkout opened", user_id=str(checkout.user_id), session_id=session_id, checkout_id=str(checkout.pk))
     return OpenedCheckout(session_id, session_url, is_replay=not is_first)
-
-
-def answer_again(checkout: Purchase | SubscriptionCheckout) -> OpenedCheckout:
-    """Return the first answer to an Idempotency-Key.
-
-    :raises CheckoutExpired: nobody can pay there any more.
-    """
-    if checkout.state == CheckoutState.EXPIRED:
-        raise CheckoutExpired("This checkout has expired. Open another one with a new Idempotency-Key.")
-    return OpenedCheckout(checkout.session_id or "", checkout.session_url, is_replay=True)
 
 
 def hash_request(request: dict[str, Any]) -> str:
