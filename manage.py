@@ -15,7 +15,15 @@ def main() -> None:
         import smartspec.settings  # noqa: F401
     except ImproperlyConfigured as error:
         sys.exit(f"Cannot start: {error}")
-    execute_from_command_line(sys.argv)
+    from django.db import OperationalError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) is not None:  # the database's own answer
+            raise
+        sys.stderr.write(f"The database cannot be reached: {error}\nmanage.py doctor says more.\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -341,3 +341,10 @@ def test_says_in_words_what_differs(alice: Any, alice_client: APIClient) -> None
         call_command("reconcile_stripe", stdout=output)
     assert f"differs: paid_not_granted {session_id} of {alice.pk}: The purchase is open." in output.getvalue()
     assert "1 differences remain." in output.getvalue()
+
+
+@pytest.mark.parametrize("span", [["--since", "2999-01-01"], ["--since", "2026-03-02", "--until", "2026-03-01"]])
+def test_refuses_a_span_in_which_there_is_nothing(span: list[str]) -> None:
+    with pytest.raises(CommandError, match="nothing to compare") as refusal:
+        call_command("reconcile_stripe", *span)
+    assert refusal.value.returncode == 2

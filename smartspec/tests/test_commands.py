@@ -1,5 +1,8 @@
 """Every command of ours explains itself, and says by its exit code that it was called wrongly."""
 
+import os
+import subprocess
+import sys
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,3 +81,19 @@ def test_a_person_is_named_by_id_or_address_of_any_case(alice: User) -> None:
     assert {commands.find_user_id(named) for named in (str(alice.pk), "ALICE@smartspec.test")} == {alice.pk}
     with pytest.raises(CommandError, match="There is no user “bob"):
         commands.find_user_id("bob@smartspec.test")
+
+
+@pytest.mark.parametrize("name", ["verify_ledger", "reconcile_stripe", "bill_storage"])
+def test_a_database_that_is_away_is_one_sentence_and_no_finding(name: str) -> None:
+    away = os.environ | {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none", "DATABASE_DIRECT_URL": ""}
+    done = subprocess.run(
+        [sys.executable, "manage.py", name, "--skip-checks"],
+        cwd=settings.BASE_DIR,
+        env=away,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("The database cannot be reached: ")
+    assert "Traceback" not in done.stderr

@@ -31,6 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        now = clock.now()
+        if options["since"] and options["since"] >= (options["until"] or now):
+            raise CommandError("--since does not come before --until: there is nothing to compare.", returncode=2)
         listed: list[dict[str, Any]] = []
         counts: dict[str, int] = {}
 
@@ -50,7 +53,7 @@ class Command(BaseCommand):
 
         try:
             progress = services.reconcile(
-                now=clock.now(),
+                now=now,
                 since=options["since"],
                 until=options["until"],
                 user_id=find_user_id(options["user"]) if options["user"] else None,

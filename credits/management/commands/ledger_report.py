@@ -56,7 +56,7 @@ class Command(ExplainedCommand):
         show = progress_on(self.stderr)
         report = selectors.report_ledger(
             since=start_of(first),
-            until=min(start_of(last + timedelta(days=1)), now),
+            until=now if last >= today else start_of(last + timedelta(days=1)),
             progress=lambda accounts: show(f"{accounts} accounts"),
         )
         show("")
