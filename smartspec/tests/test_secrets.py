@@ -31,7 +31,7 @@ SECRETS = {
 # What looks like one and opens nothing: placeholders of the documents, and what tests make up.
 DOCUMENTED = {
     "a test Stripe key": {"sk_test_000000000000000000000000", "sk_test_outsideprogram0000000000"},
-    "a password in a URL": {"password", "pass", "database-secret", "8000", r"1420\\"},
+    "a password in a URL": {"password", "pass", "pw", "database-secret", "8000", r"1420\\"},
 }
 # Made up, and joined only here: this file is searched as well.
 HEXADECIMAL, LETTERS = "0123456789abcdef", "Xk4vT9mQ2rLw7ZpB"
