@@ -137,10 +137,11 @@ def upgrade_credits(subscription: Subscription, upgrade: Upgrade) -> Decimal:
     allowance = credits_selectors.allowance_given(
         account_id=subscription.user_id, source=subscription.pk, period_start=month.start_at
     )
-    begin, coming = paid_from(subscription), old
-    if begin is not None and month.start_at < begin:
-        coming = old * Decimal((begin - month.start_at).total_seconds()) / length_seconds
-    missing = due - (allowance or coming) - (earlier_upgrades or ZERO)
+    if not allowance:
+        begin, allowance = paid_from(subscription), Decimal(old)
+        if begin is not None and month.start_at < begin:
+            allowance = old * Decimal((begin - month.start_at).total_seconds()) / length_seconds
+    missing = due - allowance - (earlier_upgrades or ZERO)
     return max(ZERO, missing.to_integral_value(rounding=ROUND_CEILING))
 
 

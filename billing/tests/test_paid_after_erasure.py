@@ -59,7 +59,7 @@ class TestPaid:
 
     def test_can_be_spent_by_nobody(self, settle: Settle, alice: User) -> None:
         settle("succeed")
-        with pytest.raises(credits_services.AccountFrozen):
+        with pytest.raises(credits_services.UnknownAccount):
             credits_services.place_hold(
                 account_id=alice.pk,
                 operation="image_generation",

@@ -164,10 +164,11 @@ class TestAnotherAddress:
             )
             assert answer.status_code == 410 or "WWW-Authenticate" in answer
 
-    def test_is_sent_a_code(self, alice_client: APIClient, mailoutbox: list[Any]) -> None:
-        assert alice_client.post(f"{AUTH}/account/email", {"email": "new@smartspec.test"}).status_code == 200
+    def test_is_sent_a_code(self, alice: User, mailoutbox: list[Any]) -> None:
+        client = client_with(log_in(alice.email, PASSWORD))
+        assert client.post(f"{AUTH}/account/email", {"email": "new@smartspec.test"}).status_code == 200
         assert mailoutbox[0].to == ["new@smartspec.test"]
-        assert alice_client.get(f"{AUTH}/account/email").json()["data"][-1]["email"] == "new@smartspec.test"
+        assert client.get(f"{AUTH}/account/email").json()["data"][-1]["email"] == "new@smartspec.test"
 
 
 class TestWithoutMailServer:
