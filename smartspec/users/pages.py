@@ -34,19 +34,14 @@ def open_web_session(request: HttpRequest, token: str) -> HttpResponse:
     try:
         owner = services.read_web_session_link(token=token, now=clock.now())
         if request.method == "GET" and request.user.is_authenticated and request.user.pk != owner.pk:
-            response = render(request, "users/change_person.html", {"owner": owner})
-            response["Referrer-Policy"] = "no-referrer"
-            return response
+            return render(request, "users/change_person.html", {"owner": owner})
         link = services.use_web_session_link(token=token, now=clock.now())
     except services.LinkUsedUp as error:
-        response = render(request, "users/link_used_up.html", status=error.status)
-    else:
-        if request.user.is_authenticated and request.user.pk != link.user.pk:
-            logout(request)
-        # allauth's own log-in, with all of its stages, so that whoever has a second factor is asked for it.
-        response = perform_login(request, Login(user=link.user, redirect_url=link.next_path))
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+        return render(request, "users/link_used_up.html", status=error.status)
+    if request.user.is_authenticated and request.user.pk != link.user.pk:
+        logout(request)
+    # allauth's own log-in, with all of its stages, so that whoever has a second factor is asked for it.
+    return perform_login(request, Login(user=link.user, redirect_url=link.next_path))
 
 
 class DevicesPage(ListUserSessionsView):
@@ -74,12 +69,9 @@ def verify_address(request: HttpRequest, token: str) -> HttpResponse:
     try:
         address = services.read_verification(token=token)
     except services.LinkUsedUp as error:
-        response = render(request, "users/link_used_up.html", {"is_verification": True}, status=error.status)
-    else:
-        is_done = request.method == "POST" and verify_email(request, address)
-        response = render(request, "users/verify_address.html", {"address": address, "is_done": is_done})
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+        return render(request, "users/link_used_up.html", {"is_verification": True}, status=error.status)
+    is_done = request.method == "POST" and verify_email(request, address)
+    return render(request, "users/verify_address.html", {"address": address, "is_done": is_done})
 
 
 @button_of("account")

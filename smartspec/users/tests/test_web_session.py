@@ -27,7 +27,7 @@ class TestWebSession:
         assert (answer.status_code, answer["Location"]) == (302, "/account")
         assert client.session["_auth_user_id"] == str(alice.pk)
         assert "no-store" in answer["Cache-Control"]
-        assert answer["Referrer-Policy"] == "no-referrer"
+        assert answer["Referrer-Policy"] == "same-origin"
 
     def test_opens_the_page_that_was_asked_for(self, alice_client: APIClient, client: Client) -> None:
         assert client.get(ask_for_link(alice_client, next="/account/plans"))["Location"] == "/account/plans"
