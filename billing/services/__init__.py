@@ -15,7 +15,6 @@ from billing.services.cards import (
 )
 from billing.services.checkouts import (
     AlreadySubscribed,
-    IdempotencyConflict,
     OpenedCheckout,
     open_credits_checkout,
     open_subscription_checkout,
@@ -25,6 +24,7 @@ from billing.services.disputes import settle_dispute
 from billing.services.exclusive import ChangeUnderWay, SubscriptionEnded, SubscriptionNotFound
 from billing.services.forgetting import forget_customer
 from billing.services.invoices import record_invoice
+from billing.services.keys import IdempotencyConflict
 from billing.services.letters import warn_of_expiring_cards
 from billing.services.mirror import clear_old_webhooks, mirror_event
 from billing.services.money_back import settle_later_allowances

@@ -8,10 +8,9 @@ from typing import Any
 from billing import selectors
 from billing.models import PlanChange, Subscription
 from billing.services.cancellations import cancel_subscription, end_subscription
-from billing.services.checkouts import hash_request
 from billing.services.exclusive import SubscriptionEnded, changing
-from billing.services.plan_changes import DONE, FREE, SCHEDULED, claim, find_by_key
-from smartspec.errors import DomainError
+from billing.services.keys import claim_key, find_by_key, hash_request, key_back_on_refusal
+from billing.services.plan_changes import DONE, FREE, SCHEDULED
 from smartspec.users.models import User
 
 
@@ -40,14 +39,14 @@ def cancel_subscription_once(
     key = f"cancel:{hashlib.sha256(idempotency_key.encode()).hexdigest()}"
     request_hash = hash_request({"subscription_id": subscription_id, "at_period_end": at_period_end})
     try:
-        change = find_by_key(user, key, request_hash)
+        change = find_by_key(PlanChange, user, key, request_hash)
         if change is not None and change.answer is not None:
             return replay(change)
         with changing(user=user, subscription_id=subscription_id, now=now) as subscription:
-            change = find_by_key(user, key, request_hash)
+            change = find_by_key(PlanChange, user, key, request_hash)
             if change is not None and change.answer is not None:
                 return replay(change)
-            change = change or claim(
+            change = change or claim_key(
                 PlanChange(
                     user=user,
                     subscription=subscription,
@@ -60,7 +59,7 @@ def cancel_subscription_once(
             )
             return carry_out_once(change, subscription, at_period_end=at_period_end, now=now)
     except SubscriptionEnded:
-        change = find_by_key(user, key, request_hash)
+        change = find_by_key(PlanChange, user, key, request_hash)
         if change is None:
             raise
         return replay(change)  # another request with this key has ended it meanwhile, or died before it could say so
@@ -68,11 +67,8 @@ def cancel_subscription_once(
 
 def carry_out_once(change: PlanChange, subscription: Subscription, *, at_period_end: bool, now: datetime) -> Cancelled:
     """End the subscription of a claimed key and keep the answer; a refusal gives the key back."""
-    try:
+    with key_back_on_refusal(change):
         cancelled = outcome(end_subscription(subscription, at_period_end=at_period_end, now=now))
-    except DomainError:
-        PlanChange.objects.filter(pk=change.pk, answer__isnull=True).update(idempotency_key=None)
-        raise
     answer = asdict(cancelled) | {"current_period_end": cancelled.current_period_end.isoformat()}
     PlanChange.objects.filter(pk=change.pk).update(answer=answer | {"status": SCHEDULED if at_period_end else DONE})
     return cancelled

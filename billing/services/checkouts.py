@@ -1,20 +1,18 @@
 """Opening a hosted checkout: a row first, then the session at Stripe, so that nothing unknown to us can be paid."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Checkout, CheckoutState, Customer, Purchase, SubscriptionCheckout
 from billing.services.customers import ensure_customer, replace_deleted
+from billing.services.keys import claim_key, find_by_key, hash_request
 from billing.services.settlement import settle_session
 from billing.services.subscriptions import sync_subscription
 from credits import selectors as credits_selectors
@@ -24,16 +22,6 @@ from smartspec.logs import get_logger
 from smartspec.users.models import User
 
 log = get_logger(__name__)
-
-AnyCheckout = TypeVar("AnyCheckout", bound=Checkout)
-
-
-class IdempotencyConflict(DomainError):
-    """The same Idempotency-Key came with another body."""
-
-    code = "idempotency_conflict"
-    status = 409
-    title = "Idempotency conflict"
 
 
 class AlreadySubscribed(DomainError):
@@ -286,41 +274,6 @@ def open_session(checkout: Purchase | SubscriptionCheckout, values: dict[str, An
     if is_first:
         log.info("Checkout opened", user_id=str(checkout.user_id), session_id=session_id, checkout_id=str(checkout.pk))
     return OpenedCheckout(session_id, session_url, is_replay=not is_first)
-
-
-def hash_request(request: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-
-
-def find_by_key(
-    model: type[AnyCheckout], user: User, idempotency_key: str | None, request_hash: str
-) -> AnyCheckout | None:
-    """Return the row that this key has made.
-
-    :raises IdempotencyConflict: it was made for another body.
-    """
-    if idempotency_key is None:
-        return None
-    found: AnyCheckout | None = model._default_manager.filter(user=user, idempotency_key=idempotency_key).first()
-    if found is not None and found.request_hash != request_hash:
-        raise IdempotencyConflict("This Idempotency-Key was used for another request. Use a new one.")
-    return found
-
-
-def claim_key(checkout: AnyCheckout) -> AnyCheckout:
-    """Insert the row; when another request with the same key came first, return that one's.
-
-    :raises IdempotencyConflict: that one asked for something else.
-    """
-    try:
-        with transaction.atomic():
-            checkout.save(force_insert=True)
-    except IntegrityError:
-        if checkout.idempotency_key is None:
-            raise
-        found = find_by_key(type(checkout), checkout.user, checkout.idempotency_key, checkout.request_hash)
-        return found or claim_key(checkout)  # none: Stripe refused that one meanwhile, and the key is free again
-    return checkout
 
 
 def require_not_frozen(user: User) -> None:

@@ -1,21 +1,18 @@
 """Changing a plan: upwards now, and what would owe money back at the end of the paid period."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
 
 from billing import gateway, selectors, stripe_data
 from billing.models import Interval, PlanChange, Subscription
 from billing.services.cancellations import end_with_period, go_on
-from billing.services.checkouts import IdempotencyConflict
 from billing.services.exclusive import changing, find_current, resync
 from billing.services.invoices import record_invoice
+from billing.services.keys import claim_key, find_by_key, hash_request, key_back_on_refusal
 from billing.services.scheduling import displace_schedule, put_back_if_possible, release_schedule, schedule
 from billing.services.subscriptions import is_entitled
 from billing.services.unowed import PROCESSING, open_payment_status
@@ -107,25 +104,23 @@ def change_plan(
     :raises IdempotencyConflict: the key was used with another body.
     :raises gateway.CardRefused: the card was refused; the plan is as it was.
     """
-    request_hash = hashlib.sha256(
-        json.dumps([subscription_id, new_plan, new_interval, preview], sort_keys=True).encode()
-    ).hexdigest()
     if preview:
         subscription = find_current(user, subscription_id, now)
         interval = new_interval or subscription.interval
         require_change(subscription, new_plan, interval)
         return preview_change(subscription, new_plan, interval, now)
-    answered = find_by_key(user, idempotency_key, request_hash)
+    request_hash = hash_request([subscription_id, new_plan, new_interval, preview])
+    answered = find_by_key(PlanChange, user, idempotency_key, request_hash)
     if answered is not None and answered.answer is not None:
         return read_answer(answered)
     with changing(user=user, subscription_id=subscription_id, now=now) as subscription:
-        change = find_by_key(user, idempotency_key, request_hash)
+        change = find_by_key(PlanChange, user, idempotency_key, request_hash)
         if change is not None and change.answer is not None:
             return read_answer(change)
         interval = new_interval or subscription.interval
         if change is None:
             require_change(subscription, new_plan, interval)
-            change = claim(
+            change = claim_key(
                 PlanChange(
                     user=user,
                     subscription=subscription,
@@ -141,12 +136,8 @@ def change_plan(
 
 def carry_out_once(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
     """Carry a claimed change out and keep the answer for its key; a refusal gives the key back."""
-    try:
+    with key_back_on_refusal(change):
         answer = carry_out(change, subscription, now)
-    except DomainError:
-        # Only effects are remembered: the key may succeed later.
-        PlanChange.objects.filter(pk=change.pk, answer__isnull=True).update(idempotency_key=None)
-        raise
     PlanChange.objects.filter(pk=change.pk).update(answer=write_answer(answer))
     log.info(
         "Plan change", user_id=str(change.user_id), subscription_id=subscription.pk, plan=change.plan,
@@ -197,9 +188,7 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
         updated = gateway.update_subscription(
             subscription.pk,
             {
-                "items": [
-                    {"id": subscription.item_id, "price": new_price_id(change.plan, change.interval), "quantity": 1}
-                ],
+                "items": items_on(subscription, change.plan, change.interval),
                 # The moment that counts is Stripe's: a customer on a test clock lives at another time than we do.
                 "proration_behavior": "always_invoice",
                 "payment_behavior": "pending_if_incomplete",
@@ -307,7 +296,7 @@ def preview_change(subscription: Subscription, new_plan: str, interval: str, now
             "customer": subscription.customer_id,
             "subscription": subscription.pk,
             "subscription_details": {
-                "items": [{"id": subscription.item_id, "price": new_price_id(new_plan, interval), "quantity": 1}],
+                "items": items_on(subscription, new_plan, interval),
                 "proration_behavior": "always_invoice",
             },
         }
@@ -327,8 +316,10 @@ def preview_change(subscription: Subscription, new_plan: str, interval: str, now
 # --- What they share ----------------------------------------------------------------------------------------------
 
 
-def new_price_id(plan: str, interval: str) -> str:
-    return selectors.price_id_of_plan(plan=plan, interval=interval)
+def items_on(subscription: Subscription, plan: str, interval: str) -> list[dict[str, Any]]:
+    """Return the one item of a subscription as it is on another price; a plan is had once."""
+    price_id = selectors.price_id_of_plan(plan=plan, interval=interval)
+    return [{"id": subscription.item_id, "price": price_id, "quantity": 1}]
 
 
 def scheduled_answer(subscription: Subscription) -> PlanChangeAnswer:
@@ -341,29 +332,6 @@ def scheduled_answer(subscription: Subscription) -> PlanChangeAnswer:
         currency=settings.STRIPE_CURRENCY,
         credits_granted=Decimal(0),
     )
-
-
-def find_by_key(user: User, idempotency_key: str | None, request_hash: str) -> PlanChange | None:
-    """:raises IdempotencyConflict: the key was used with another body."""
-    if idempotency_key is None:
-        return None
-    found = PlanChange.objects.filter(user=user, idempotency_key=idempotency_key).first()
-    if found is not None and found.request_hash != request_hash:
-        raise IdempotencyConflict("This Idempotency-Key was used for another request. Use a new one.")
-    return found
-
-
-def claim(change: PlanChange) -> PlanChange:
-    """Insert the row; when another request with the same key came first, return that one's."""
-    try:
-        with transaction.atomic():
-            change.save(force_insert=True)
-    except IntegrityError:
-        found = find_by_key(change.user, change.idempotency_key, change.request_hash)
-        if found is None:
-            raise
-        return found
-    return change
 
 
 def write_answer(answer: PlanChangeAnswer) -> dict[str, Any]:
