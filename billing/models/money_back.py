@@ -43,6 +43,10 @@ class Refund(MoneyBack):
         FAILED = "failed", "failed"
         CANCELED = "canceled", "canceled"
 
+    UNSETTLED: ClassVar = (Status.PENDING, Status.REQUIRES_ACTION)
+    RETURNING: ClassVar = (*UNSETTLED, Status.SUCCEEDED)  # the money is gone, or on its way to the customer
+    VOID: ClassVar = (Status.REFUSED, Status.FAILED, Status.CANCELED)  # the money stays
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     refund_id = models.CharField(max_length=255, null=True, unique=True, help_text="Stripe's refund, re_…")
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.REQUESTED)

@@ -31,8 +31,6 @@ from billing.selectors.webhooks import NOT_DONE, WebhookState, with_state
 from credits import selectors as credits_selectors
 from smartspec.models import JobFailure
 
-SENT_BACK = ("requested", "pending", "requires_action", "succeeded")  # states of refunds whose money goes back
-
 # --- Figures ------------------------------------------------------------------------------------------------------
 
 
@@ -61,7 +59,7 @@ def revenue_since(*, since: datetime) -> Revenue:
     """Return what was paid and sent back since a moment."""
     paid = total(Purchase.objects.filter(fulfilled_at__gte=since), "paid_cents")
     paid += total(PaidInvoice.objects.filter(paid_at__gte=since), "paid_cents")
-    gone = Refund.objects.filter(created_at__gte=since, status__in=("pending", "requires_action", "succeeded"))
+    gone = Refund.objects.filter(created_at__gte=since, status__in=Refund.RETURNING)
     returned = total(gone, "amount_cents")
     returned += total(
         Dispute.objects.filter(created_at__gte=since, status=stripe_data.LOST_DISPUTE_STATUS), "amount_cents"
@@ -109,7 +107,7 @@ def needs_review(purchase: Purchase) -> bool:
 
 def sent_back_cents(payment: Purchase | PaidInvoice) -> int:
     """Return what went back of a payment, is on its way, or was lost to its bank. Refunds and disputes are at hand."""
-    refunded = sum(refund.amount_cents for refund in payment.refunds.all() if refund.status in SENT_BACK)
+    refunded = sum(refund.amount_cents for refund in payment.refunds.all() if refund.status not in Refund.VOID)
     lost = [dispute for dispute in payment.disputes.all() if dispute.status == stripe_data.LOST_DISPUTE_STATUS]
     return refunded + sum(dispute.amount_cents for dispute in lost)
 

@@ -96,7 +96,7 @@ def tell_given_back(subscription: Subscription, refund: dict[str, Any], *, now: 
 
 def tell_refund(refund: Refund, *, now: datetime) -> None:
     """That money is on its way back, and which credits went with it."""
-    if refund.status not in ("pending", "succeeded") or refund.refund_id is None:
+    if refund.status not in (Refund.Status.PENDING, Refund.Status.SUCCEEDED) or refund.refund_id is None:
         return
     taken = [row.taken_credits - row.returned_credits for row in refund.clawbacks.all()]
     mail.send_mail_once(

@@ -40,7 +40,7 @@ def list_causes(payment: Payment) -> list[Cause]:
 def is_effective(cause: Cause) -> bool:
     """Tell whether the money is gone, or on its way to the customer."""
     if isinstance(cause, Refund):
-        return cause.status in ("pending", "requires_action", "succeeded")
+        return cause.status in Refund.RETURNING
     if cause.status in stripe_data.INQUIRY_STATUSES or cause.status == "won":
         return False
     return not cause.is_reinstated

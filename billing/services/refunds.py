@@ -10,8 +10,8 @@ from django.db.models import Sum
 from billing import gateway, stripe_data
 from billing.models import CheckoutState, PaidInvoice, Purchase, Refund
 from billing.services import letters
-from billing.services.checkouts import IdempotencyConflict
 from billing.services.gifts import Payment, lock_payment, payer_id
+from billing.services.keys import IdempotencyConflict
 from billing.services.money_back import settle_money_back
 from billing.services.settlement import find_payment
 from smartspec.errors import DomainError
@@ -188,7 +188,7 @@ def checked_amount(payment: Payment, amount_cents: int | None) -> int:
 
 def left_to_refund_cents(payment: Payment, *, without: Refund | None = None) -> int:
     """Return what is left of a payment; `without` one of its refunds, what was left for that one to take."""
-    gone = payment.refunds.exclude(status__in=("refused", "failed", "canceled"))
+    gone = payment.refunds.exclude(status__in=Refund.VOID)
     if without is not None:
         gone = gone.exclude(pk=without.pk)
     return (payment.paid_cents or 0) - (gone.aggregate(total=Sum("amount_cents"))["total"] or 0)

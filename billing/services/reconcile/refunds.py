@@ -27,8 +27,8 @@ def check_refunds(window: Window, now: datetime) -> Checks:
             lambda pk=refund.pk: look_at_request(pk),  # type: ignore[misc]
             lambda refund=refund: send_refund(refund=refund, now=now),  # type: ignore[misc]
         )
-    recent = Q(status="succeeded", created_at__gte=(window.since or now) - REFUNDS_CHANGE_FOR)
-    unsettled = window.older(Refund.objects.filter(recent | Q(status__in=("pending", "requires_action"))))
+    recent = Q(status=Refund.Status.SUCCEEDED, created_at__gte=(window.since or now) - REFUNDS_CHANGE_FOR)
+    unsettled = window.older(Refund.objects.filter(recent | Q(status__in=Refund.UNSETTLED)))
     for refund in in_pages(unsettled):
         yield compare_refund(refund.refund_id, None, now)
 
