@@ -1,6 +1,5 @@
 """Several at once, in real transactions: each thing happens once."""
 
-import threading
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -21,32 +20,11 @@ from billing.tests.conftest import open_credits, open_plan, pay
 from credits import selectors as credits_selectors
 from credits.models import Grant
 from smartspec import clock, jobs
+from smartspec.tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 6
-
-
-def at_once(operation: Callable[[], Any], threads: int = THREADS) -> list[Any]:
-    """Run the operation in several threads that start together; return what each returned or raised."""
-    results: list[Any] = []
-    barrier = threading.Barrier(threads)
-
-    def run() -> None:
-        try:
-            barrier.wait()
-            results.append(operation())
-        except Exception as error:
-            results.append(error)
-        finally:
-            connection.close()
-
-    workers = [threading.Thread(target=run) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return results
 
 
 def purchased(user: Any) -> list[Decimal]:
@@ -75,14 +53,14 @@ class TestFulfilment:
     def test_by_many_at_once_gives_once(self, alice: Any, alice_client: APIClient) -> None:
         session_id = open_credits(alice_client, 100)
         pay(session_id)
-        results = at_once(lambda: services.settle_session(session_id=session_id, now=clock.now()))
+        results = at_once(THREADS, lambda _: services.settle_session(session_id=session_id, now=clock.now()))
         assert [result.state for result in results] == ["fulfilled"] * THREADS
         assert purchased(alice) == [100, 5]
 
     def test_of_a_subscription_by_many_at_once_gives_once(self, alice: Any, alice_client: APIClient) -> None:
         session_id = open_plan(alice_client)
         pay(session_id)
-        results = at_once(lambda: services.settle_session(session_id=session_id, now=clock.now()))
+        results = at_once(THREADS, lambda _: services.settle_session(session_id=session_id, now=clock.now()))
         assert [getattr(result, "state", result) for result in results] == ["fulfilled"] * THREADS
         assert Grant.objects.filter(account_id=alice.pk, source__startswith="allowance:sub_").count() == 1
         assert Subscription.objects.count() == PaidInvoice.objects.count() == 1
@@ -122,7 +100,7 @@ class TestCheckouts:
         self, path: str, body: dict[str, Any], alice_client: APIClient
     ) -> None:
         headers = {"Idempotency-Key": "key"}
-        answers = at_once(lambda: alice_client.post(f"/api/payment/checkout/{path}", body, headers=headers))
+        answers = at_once(THREADS, lambda _: alice_client.post(f"/api/payment/checkout/{path}", body, headers=headers))
         assert len({answer.json()["session_id"] for answer in answers}) == 1
         replayed = [answer.headers.get("Idempotent-Replayed") for answer in answers]
         assert sorted(map(str, replayed)) == ["None", *["true"] * (THREADS - 1)]
@@ -162,7 +140,7 @@ class TestTwoSubscriptions:
         for session_id in (first, second):
             assert pay(session_id).status == "complete"
         sessions = iter([first, second] * 3)
-        results = at_once(lambda: services.settle_session(session_id=next(sessions), now=clock.now()))
+        results = at_once(THREADS, lambda _: services.settle_session(session_id=next(sessions), now=clock.now()))
         assert not [result for result in results if isinstance(result, Exception)]
         kept, surplus = Subscription.objects.order_by("is_surplus")
         assert (kept.is_surplus, kept.status, surplus.is_surplus, surplus.status) == (False, "active", True, "canceled")
@@ -193,7 +171,7 @@ class TestPlanChanges:
 
     def test_two_alike_at_once_are_billed_and_give_once(self, alice: Any, alice_client: APIClient) -> None:
         subscription_id = self.subscribe(alice_client)
-        results = at_once(lambda: self.change(alice, subscription_id, "enterprise", "monthly"), threads=2)
+        results = at_once(2, lambda _: self.change(alice, subscription_id, "enterprise", "monthly"))
         assert "done" in results
         # The other one is told to wait, or that nothing is left to change.
         others = {getattr(one, "code", one) for one in results if one != "done"}
@@ -205,7 +183,7 @@ class TestPlanChanges:
     def test_two_different_at_once_end_as_stripe_has_it(self, alice: Any, alice_client: APIClient) -> None:
         subscription_id = self.subscribe(alice_client)
         wanted = [("enterprise", "monthly"), ("pro", "yearly")]
-        results = at_once(lambda: self.change(alice, subscription_id, *wanted.pop()), threads=2)
+        results = at_once(2, lambda _: self.change(alice, subscription_id, *wanted.pop()))
         assert "done" in results
         services.sync_subscription(subscription_id=subscription_id, now=clock.now())
         item = store.get("subscription", subscription_id)["items"]["data"][0]
@@ -216,7 +194,7 @@ class TestPlanChanges:
 
     def test_two_downgrades_at_once_are_scheduled_once(self, alice: Any, alice_client: APIClient) -> None:
         subscription_id = self.subscribe(alice_client, "enterprise")
-        results = at_once(lambda: self.change(alice, subscription_id, "pro", "monthly"))
+        results = at_once(THREADS, lambda _: self.change(alice, subscription_id, "pro", "monthly"))
         assert "scheduled" in results
         assert all(one == "scheduled" or getattr(one, "code", "") == "change_under_way" for one in results), results
         self.expect_scheduled(subscription_id, "pro")
@@ -235,7 +213,7 @@ class TestPlanChanges:
                 else services.reactivate_subscription(**named)
             ),
         ] * 3
-        results = at_once(lambda: operations.pop()())
+        results = at_once(THREADS, lambda _: operations.pop()())
         refused = [getattr(one, "code", repr(one)) for one in results if isinstance(one, Exception)]
         assert set(refused) <= {"change_under_way"}, results
         assert len(refused) < len(results)
@@ -257,18 +235,19 @@ class TestPlanChanges:
 
 class TestCheckout:
     def test_with_one_key_at_once_is_one_session(self, alice: Any) -> None:
-        def buy() -> str:
+        def buy(_: int) -> str:
             return services.open_credits_checkout(
                 user=alice, credits_amount=100, now=clock.now(), idempotency_key="k"
             ).session_id
 
-        assert len(set(at_once(buy))) == 1
+        assert len(set(at_once(THREADS, buy))) == 1
         assert Purchase.objects.count() == Customer.objects.count() == 1
         assert len(list(store.find("checkout.session"))) == 1
 
     def test_without_a_key_is_a_session_each_for_one_customer(self, alice: Any) -> None:
         results = at_once(
-            lambda: services.open_credits_checkout(user=alice, credits_amount=100, now=clock.now()).session_id
+            THREADS,
+            lambda _: services.open_credits_checkout(user=alice, credits_amount=100, now=clock.now()).session_id,
         )
         assert len(set(results)) == THREADS
         assert Customer.objects.count() == 1

@@ -14,9 +14,9 @@ from django.db import IntegrityError, connection, transaction
 from credits import selectors, services
 from credits.backoffice.actions import ApproveAdjustment
 from credits.models import Adjustment, Entry
-from credits.tests.test_races import at_once
 from smartspec.backoffice import ActionForm
 from smartspec.testing import make_user
+from smartspec.tests.threads import at_once
 from smartspec.users import services as users_services
 from smartspec.users.models import StaffAction, User
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,26 +13,9 @@ from django.db import connection, connections
 from credits import selectors, services
 from credits.models import Entry, Grant, Hold
 from credits.tests.conftest import Give, Place
-from smartspec.errors import DomainError
+from smartspec.tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-Answer = TypeVar("Answer")
-
-
-def at_once(count: int, run: Callable[[int], Answer]) -> list[Answer | DomainError]:
-    """Run a function in `count` threads and return what each answered or refused."""
-
-    def one(n: int) -> Answer | DomainError:
-        try:
-            return run(n)
-        except DomainError as refusal:
-            return refusal
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
 
 
 class TestRace:

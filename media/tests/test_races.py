@@ -13,12 +13,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from credits import selectors as credits_selectors
-from credits.tests.test_races import at_once
 from media import services
 from media.models import Asset, StorageAccount, StorageDay
 from media.services import accounts
 from media.storage import R2Client
 from media.tests.conftest import GIGABYTE, MEGABYTE, PNG, Announce, Store, ledger_lines, put
+from smartspec.tests.threads import at_once
 from smartspec.users import services as users_services
 
 pytestmark = pytest.mark.django_db(transaction=True)

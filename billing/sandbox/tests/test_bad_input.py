@@ -4,7 +4,6 @@ https://docs.stripe.com/api/errors and https://docs.stripe.com/error-codes
 """
 
 import re
-import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +11,6 @@ from urllib.parse import urlencode
 import pytest
 import stripe
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 
 from billing.sandbox import store
@@ -23,6 +21,7 @@ from billing.sandbox.models import StoredObject
 from billing.sandbox.seed import seed
 from billing.sandbox.services import checkout
 from smartspec import clock
+from smartspec.tests.threads import at_once
 
 Open = Callable[..., stripe.checkout.Session]
 Card = Callable[..., checkout.CardFields]
@@ -151,38 +150,18 @@ class TestTwoAtOnce:
         )
         return client, made
 
-    def at_once(self, *operations: Callable[[], Any]) -> list[Any]:
-        results: list[Any] = []
-        barrier = threading.Barrier(len(operations))
-
-        def run(operation: Callable[[], Any]) -> None:
-            try:
-                barrier.wait()
-                results.append(operation())
-            except stripe.StripeError as error:
-                results.append(error)
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=run, args=(operation,)) for operation in operations]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return results
-
     def test_changes_of_one_subscription_are_one_after_the_other(self) -> None:
         client, made = self.subscribe()
         item = made["items"].data[0].id
         change: Any = {"items": [{"id": item, "price": ENTERPRISE}], "proration_behavior": "always_invoice"}
-        results = self.at_once(*[lambda: client.v1.subscriptions.update(made.id, change)] * 2)
+        results = at_once(2, lambda _: client.v1.subscriptions.update(made.id, change), refusal=stripe.StripeError)
         assert [one["items"].data[0].price.id for one in results] == [ENTERPRISE, ENTERPRISE]
         assert len(store.find("invoice", subscription=made.id)) == 2  # the first month, and the change once
 
     def test_one_of_two_schedules_is_refused(self) -> None:
         client, made = self.subscribe()
         create = client.v1.subscription_schedules.create
-        results = self.at_once(*[lambda: create({"from_subscription": made.id})] * 2)
+        results = at_once(2, lambda _: create({"from_subscription": made.id}), refusal=stripe.StripeError)
         (refused,) = [one for one in results if isinstance(one, stripe.StripeError)]
         assert "already attached to a schedule" in str(refused.user_message)
         (schedule,) = store.find("subscription_schedule")
@@ -190,7 +169,7 @@ class TestTwoAtOnce:
 
     def test_one_of_two_ends_finds_it_ended(self) -> None:
         client, made = self.subscribe()
-        results = self.at_once(*[lambda: client.v1.subscriptions.cancel(made.id)] * 2)
+        results = at_once(2, lambda _: client.v1.subscriptions.cancel(made.id), refusal=stripe.StripeError)
         (refused,) = [one for one in results if isinstance(one, stripe.StripeError)]
         assert (refused.http_status, refused.code) == (404, "resource_missing")
         assert len(store.find("event", name="customer.subscription.deleted")) == 1

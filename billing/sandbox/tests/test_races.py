@@ -4,13 +4,10 @@ https://docs.stripe.com/api/idempotent_requests
 """
 
 import json
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from billing.sandbox import store
 from billing.sandbox.api import dispatch
@@ -19,6 +16,7 @@ from billing.sandbox.seed import seed
 from billing.sandbox.services import checkout
 from billing.sandbox.tests.whole_life import CARD
 from smartspec import clock
+from smartspec.tests.threads import at_once
 
 PACKAGE = (
     "mode=payment&success_url=https://example.com&customer_email=a@example.com&line_items[0][quantity]=1"
@@ -39,34 +37,16 @@ def post(path: str, body: str, **headers: str) -> dict[str, Any]:
     return parsed
 
 
-def at_once(function: Callable[[], Any], count: int = 4) -> list[Any]:
-    """Run the function in so many threads that start together, and return what each returned or raised."""
-    results: list[Any] = []
-    barrier = threading.Barrier(count)
-
-    def run() -> None:
-        barrier.wait()
-        try:
-            results.append(function())
-        except StripeError as error:
-            results.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
 @pytest.mark.django_db(transaction=True)
 class TestRaces:
     def test_a_session_is_paid_once(self) -> None:
         seed(clock.now(), f"{settings.SITE_URL}/api/webhooks/stripe")
         session = post("checkout/sessions", PACKAGE)
-        outcomes = at_once(lambda: checkout.pay_with_card(session_id=session["id"], card=CARD, now=clock.now()))
+        outcomes = at_once(
+            4,
+            lambda _: checkout.pay_with_card(session_id=session["id"], card=CARD, now=clock.now()),
+            refusal=StripeError,
+        )
         paid = [outcome for outcome in outcomes if isinstance(outcome, checkout.PaymentOutcome)]
         assert [outcome.status for outcome in paid] == ["complete"]
         assert store.rows("charge").count() == 1
@@ -82,12 +62,18 @@ class TestRaces:
         waiting = [post("checkout/sessions", f"{PACKAGE}&allow_promotion_codes=true")["id"] for _ in range(4)]
         for session_id in waiting:
             checkout.apply_promotion_code(session_id, "last", now=clock.now())
-        outcomes = at_once(lambda: checkout.pay_with_card(session_id=waiting.pop(), card=CARD, now=clock.now()))
+        outcomes = at_once(
+            4,
+            lambda _: checkout.pay_with_card(session_id=waiting.pop(), card=CARD, now=clock.now()),
+            refusal=StripeError,
+        )
         assert sorted(outcome.status for outcome in outcomes) == ["complete", "invalid", "invalid", "invalid"]
         assert [charge["amount"] for charge in store.find("charge")] == [450]
         assert store.get("promotion_code", last["id"])["times_redeemed"] == 1
 
     def test_an_idempotency_key_has_one_effect(self) -> None:
-        answers = at_once(lambda: post("customers", "email=a@example.com", **{"Idempotency-Key": "k1"}))
+        answers = at_once(
+            4, lambda _: post("customers", "email=a@example.com", **{"Idempotency-Key": "k1"}), refusal=StripeError
+        )
         assert len({answer["id"] for answer in answers}) == 1
         assert store.rows("customer").count() == 1

@@ -1,12 +1,10 @@
 """Fixtures for people: plans, and allauth's endpoints as the desktop app calls them."""
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
 from rest_framework.test import APIClient
 
 from smartspec.users.models import User
@@ -28,26 +26,6 @@ def put_on_pro(settings: Any) -> Iterator[Callable[[User], None]]:
 def alice_on_pro(alice: User, put_on_pro: Callable[[User], None]) -> User:
     put_on_pro(alice)
     return alice
-
-
-def run_in_threads(count: int, action: Callable[[], Any]) -> list[Any]:
-    """Run an action in so many threads at once and return what each returned."""
-    results: list[Any] = []
-    barrier = threading.Barrier(count)
-
-    def run() -> None:
-        barrier.wait()
-        try:
-            results.append(action())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def log_in(email: str, password: str) -> str:

@@ -10,10 +10,11 @@ from rest_framework.test import APIClient
 
 from smartspec import clock
 from smartspec.testing import PASSWORD, make_user
+from smartspec.tests.threads import at_once
 from smartspec.users import services
 from smartspec.users.models import LogInPlace, User
 from smartspec.users.services.places import network_of
-from smartspec.users.tests.conftest import AUTH, client_with, run_in_threads
+from smartspec.users.tests.conftest import AUTH, client_with
 
 pytestmark = pytest.mark.django_db
 
@@ -98,4 +99,4 @@ def test_two_log_ins_at_once_from_a_new_place_are_told_once() -> None:
     alice, now = make_user("alice@smartspec.test"), clock.now()
     services.note_log_in_place(user=alice, address=HOME, now=now)
     log_in = partial(services.note_log_in_place, user=alice, address=ELSEWHERE, now=now)
-    assert sorted(run_in_threads(4, log_in)) == [False, False, False, True]
+    assert sorted(at_once(4, lambda _: log_in())) == [False, False, False, True]

@@ -8,9 +8,9 @@ from rest_framework.test import APIClient
 
 from smartspec import clock
 from smartspec.testing import make_client, make_user
+from smartspec.tests.threads import at_once
 from smartspec.users import services, throttling
 from smartspec.users.models import RateCount, User
-from smartspec.users.tests.conftest import run_in_threads
 from smartspec.users.throttling import Rate, count_call
 
 
@@ -49,14 +49,12 @@ class TestCounting:
 class TestRace:
     def test_a_limit_holds_when_all_call_at_once(self, now: datetime) -> None:
         rate = Rate.parse("20/m")
-        answers = run_in_threads(12, lambda: [count_call(key="x", rate=rate, now=now) for _ in range(10)])
+        answers = at_once(12, lambda _: [count_call(key="x", rate=rate, now=now) for _ in range(10)])
         assert sum(sum(answer) for answer in answers) == 20
 
     def test_blocks_of_several_processes_never_pass_it(self, now: datetime) -> None:
         rate = Rate.parse("20000/m")
-        taken = run_in_threads(
-            12, lambda: [throttling.take_calls(key="x", rate=rate, now=now, calls=999) for _ in range(3)]
-        )
+        taken = at_once(12, lambda _: [throttling.take_calls(key="x", rate=rate, now=now, calls=999) for _ in range(3)])
         assert sum(sum(calls) for calls in taken) == 20_000
 
     def test_over_the_api_it_is_429_and_says_when_to_come_back(self, settings: Any) -> None:
@@ -68,7 +66,7 @@ class TestRace:
             client = clients.pop()
             return [client.get("/api/keys") for _ in range(5)]
 
-        answers = [answer for some in run_in_threads(6, call_five_times) for answer in some]
+        answers = [answer for some in at_once(6, lambda _: call_five_times()) for answer in some]
         assert sum(answer.status_code == 200 for answer in answers) == 10
         refused = next(answer for answer in answers if answer.status_code == 429)
         assert refused["Content-Type"] == "application/problem+json"
@@ -87,18 +85,18 @@ class TestRace:
                 return False
             return True
 
-        assert sorted(run_in_threads(8, click)) == [False] * 7 + [True]
+        assert sorted(at_once(8, lambda _: click())) == [False] * 7 + [True]
 
     def test_of_many_guesses_at_one_password_five_at_most_are_looked_at(self) -> None:
         guess = {"email": make_user("alice@smartspec.test").email, "password": "wrong"}
-        answers = run_in_threads(9, lambda: APIClient().post("/api/auth/app/v1/auth/login", guess).status_code)
+        answers = at_once(9, lambda _: APIClient().post("/api/auth/app/v1/auth/login", guess).status_code)
         # On a busy machine allauth waits no longer than a second for its lock, and then refuses.
         assert 1 <= answers.count(400) <= 5
         assert answers.count(429) == 9 - answers.count(400)
 
     def test_of_many_sign_ups_with_one_address_one_makes_an_account(self) -> None:
         person = {"email": "carol@smartspec.test", "password": "correct horse battery staple"}
-        answers = run_in_threads(6, lambda: APIClient().post("/api/auth/app/v1/auth/signup", person).status_code)
+        answers = at_once(6, lambda _: APIClient().post("/api/auth/app/v1/auth/signup", person).status_code)
         assert answers.count(200) == 1
         assert set(answers) <= {200, 400, 429}
         assert User.objects.count() == 1
