@@ -1,19 +1,21 @@
-"""What every body is, whatever it says of itself: UTF-8."""
+"""What every request is, whatever it says of itself: UTF-8."""
 
-from collections.abc import Callable
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.utils.http import parse_header_parameters
 
 
-class Utf8Middleware:
-    """Reads forms as UTF-8. Django would believe the charset that a form names: utf-7 knows halves of letters, which no
-    password can be made of.
+class Utf8Request(WSGIRequest):
+    """A request read as UTF-8. Django would believe the charset that it names, before any middleware: utf-7 knows
+    halves of letters, which no password can be made of, and rot13 is no text's, so that nobody could answer at all.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.encoding is not None:
-            request.encoding = "utf-8"
-        return self.get_response(request)
+
+class Utf8Handler(WSGIHandler):
+    """Django's own, for such requests."""
+
+    request_class = Utf8Request

@@ -216,7 +216,6 @@ MIDDLEWARE = [
     "smartspec.compression.PageGZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "smartspec.answers.AnswerMiddleware",
-    "smartspec.bodies.Utf8Middleware",
     "corsheaders.middleware.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
     "smartspec.admin.PolicyMiddleware",

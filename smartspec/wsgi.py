@@ -3,11 +3,14 @@
 import os
 from io import StringIO
 
+import django
 from django.core.management import call_command
-from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartspec.settings")
+django.setup(set_prefix=False)
 
-application = get_wsgi_application()
+from smartspec.bodies import Utf8Handler  # noqa: E402 - Django's handler wants the settings
+
+application = Utf8Handler()
 call_command("check", tags=["security"], stdout=StringIO())
 call_command("check", databases=["default"], tags=["database"], stdout=StringIO())
