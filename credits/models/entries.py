@@ -1,6 +1,7 @@
 """Entries: the immutable lines of the ledger, and their counters."""
 
 from decimal import Decimal
+from typing import ClassVar
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
@@ -53,6 +54,15 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name_plural = "entries"
+        indexes: ClassVar[list[models.Index]] = [
+            # What came in of the types that go both ways; all others' totals tell it.
+            models.Index(
+                name="entry_came_in",
+                fields=("account", "entry_type", "type_number"),
+                include=("delta_credits",),
+                condition=Q(entry_type__in=["adjustment", "clawback"], delta_credits__gt=0),
+            )
+        ]
         constraints = (
             models.UniqueConstraint(fields=["account", "entry_type", "type_number"], name="credits_entry_type_number"),
             models.CheckConstraint(

@@ -104,10 +104,11 @@ def summarise_transactions(
         cursor.execute(
             """
             SELECT t.entry_type, sums.total, s.high - s.low,
-                   -- The others are of one sign (credits_entry_sign_fits_type); of these an account has few.
+                   -- The others are of one sign (credits_entry_sign_fits_type). These have an index of their own.
                    CASE WHEN t.entry_type NOT IN ('adjustment', 'clawback') THEN greatest(sums.total, 0) ELSE (
                      SELECT coalesce(sum(e.delta_credits), 0) FROM credits_entry e
                       WHERE e.account_id = t.account_id AND e.entry_type = t.entry_type
+                        AND e.entry_type IN ('adjustment', 'clawback')
                         AND e.type_number > s.low AND e.type_number <= s.high AND e.delta_credits > 0) END
               FROM credits_entrytotal t
              CROSS JOIN LATERAL (SELECT
