@@ -7,7 +7,6 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal
 
-from django.db import transaction
 from django.db.models import F, Q
 
 from billing.sandbox.models import WebhookFault
@@ -46,7 +45,6 @@ def list_faults() -> list[WebhookFault]:
     return list(WebhookFault.objects.exclude(remaining=0).order_by("pk"))
 
 
-@transaction.atomic
 def plan_delivery(event_type: str) -> Plan:
     """This will say how the next delivery of this type goes, and count it off what its faults have left."""
     effects: dict[str, WebhookFault] = {}
