@@ -18,6 +18,13 @@ class TestHealth:
     def test_is_answered_without_a_database(self, client: Client) -> None:
         assert client.get("/healthz").json() == {"status": "ok"}
 
+    def test_leaves_no_line_in_the_log(self, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level("INFO"):
+            client.get("/healthz")
+            assert "request_" not in caplog.text
+            client.get("/healthz", headers={"host": "another.example"})  # refused, and that is told
+        assert "/healthz" in caplog.text
+
     @pytest.mark.django_db
     def test_ready_names_what_it_looked_at(self, client: Client) -> None:
         answer = client.get("/readyz")
