@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -16,6 +16,8 @@ from django.core.validators import validate_email
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 SCHEMES_OF_BROWSERS = {"http", "https", "ws", "wss", "ftp", "file", "javascript", "vbscript", "data", "blob", "about"}
+# What a database's URL may say behind its ? instead, as libpq reads it; the folder of a socket has no other place.
+DATABASE_PARTS = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
 OUR_PREFIXES = ("STRIPE_", "CLOUDFLARE_R2_", "SMARTSPEC_", "DATABASE_", "DJSTRIPE_", "SENTRY_")
 
 
@@ -137,7 +139,11 @@ class Environment:
             return None
         if not value.startswith(("postgres://", "postgresql://")):
             raise ImproperlyConfigured(f"{name} must begin with postgres:// (no other database is supported).")
-        return dict(self._env.db_url_config(value))
+        address, _, query = value.partition("?")
+        options = dict(parse_qsl(query))
+        config: dict[str, Any] = self._env.db_url_config(address)
+        config |= {part: options.pop(said) for said, part in DATABASE_PARTS.items() if said in options}
+        return config | {"OPTIONS": options}
 
     def email(self, name: str) -> dict[str, Any] | None:
         """Return Django's e-mail settings of an `smtp://` style URL, or None when the variable is empty."""

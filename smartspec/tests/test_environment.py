@@ -5,9 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
+
+from smartspec.environment import Environment
 
 EXAMPLE = Path(settings.BASE_DIR) / ".env.example"
 SETTINGS_SOURCE = Path(settings.BASE_DIR) / "smartspec" / "settings.py"
@@ -66,6 +69,21 @@ class TestStart:
         result = start(STRIPE_SECRET_KEY="whsec_not_for_the_log")
         assert "STRIPE_SECRET_KEY must begin with sk_test_" in result.stderr
         assert "not_for_the_log" not in result.stderr
+
+
+class TestDatabaseUrl:
+    def read(self, url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        monkeypatch.setenv("DATABASE_URL", url)
+        return Environment(Path("/no/such/file")).database("DATABASE_URL") or {}
+
+    def test_may_name_the_folder_of_a_socket_behind_the_question_mark(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = self.read("postgres://web@/shop?host=/cloudsql/one:two&port=0543&sslmode=require", monkeypatch)
+        assert (found["HOST"], found["PORT"], found["NAME"]) == ("/cloudsql/one:two", "0543", "shop")
+        assert found["OPTIONS"] == {"sslmode": "require"}
+
+    def test_may_name_who_comes_and_where_to_behind_it_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = self.read("postgres://?user=web&password=007&dbname=shop&host=db", monkeypatch)
+        assert [found[name] for name in ("USER", "PASSWORD", "NAME", "HOST")] == ["web", "007", "shop", "db"]
 
 
 class TestExampleFile:
