@@ -49,7 +49,9 @@ def moment(text: str) -> datetime:
     try:
         return clock.read_moment(text)
     except ValueError:
-        raise ArgumentTypeError("give a day such as 2027-01-31, or a moment such as 2027-01-31T12:00:00Z") from None
+        raise ArgumentTypeError(
+            "give a day such as 2027-01-31, or a moment such as 2027-01-31T12:00:00Z, from 2000 to 2999"
+        ) from None
 
 
 def find_user_id(given: str) -> UUID:

@@ -69,9 +69,12 @@ def test_the_list_is_of_all_commands() -> None:
 )
 def test_a_moment_is_utc_unless_it_says_otherwise(text: str, at: datetime) -> None:
     assert commands.moment(text) == at
+    assert commands.moment(text).tzinfo is UTC
 
 
-@pytest.mark.parametrize("text", ["soon", "2027-02-31", ""])
+@pytest.mark.parametrize(
+    "text", ["soon", "2027-02-31", "", "9999-12-31T23:59-14:00", "0001-01-01T00:00+14:00", "1999-12-31", "3000-01-01"]
+)
 def test_a_moment_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match="give a day such as"):
         commands.moment(text)
