@@ -69,7 +69,7 @@ class TestStart:
     )
     def test_is_refused_with_a_sentence(self, variables: dict[str, str], sentence: str) -> None:
         result = start(**variables)
-        assert result.returncode == 1
+        assert result.returncode == 2
         assert result.stderr.startswith("Cannot start: ")
         assert sentence in result.stderr
         assert "Traceback" not in result.stderr
