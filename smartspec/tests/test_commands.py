@@ -7,7 +7,8 @@ import sys
 import time
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -84,6 +85,20 @@ def test_a_moment_is_utc_unless_it_says_otherwise(text: str, at: datetime) -> No
 def test_a_moment_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match="give a day such as"):
         commands.moment(text)
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "soon", "", "0001-01-01", "2026-01-01T00:00"])
+def test_a_day_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="give a day such as"):
+        commands.day(text)
+    assert commands.day("2026-02-28") == date(2026, 2, 28)
+
+
+@pytest.mark.parametrize("text", ["0", "-0.0", "five", "NaN", "1e3", "0.0000001", "1" * 13, "๑๐", "٣", "1_000", ""])
+def test_a_number_of_credits_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"give a number such as 10 or -2\.5"):
+        commands.signed_number(text)
+    assert [commands.signed_number(given) for given in ("10", "-2.5")] == [Decimal(10), Decimal("-2.5")]
 
 
 def test_a_person_is_named_by_id_or_address_of_any_case(alice: User) -> None:
