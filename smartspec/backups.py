@@ -18,7 +18,9 @@ from typing import IO, Any, cast
 
 import psycopg
 from django.conf import settings
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connections
+from psycopg import sql
+from psycopg.pq import Conninfo
 
 from smartspec import local
 from smartspec.errors import DomainError
@@ -26,19 +28,21 @@ from smartspec.logs import get_logger
 from smartspec.users.models import User
 from smartspec.watching import services as watching_services
 
-# What of DATABASE_URL's `?…` says how to trust the database; the rest is for this server alone.
-LIBPQ_OPTIONS = (
-    *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir", "sslnegotiation"),
-    *("ssl_min_protocol_version", "ssl_max_protocol_version", "channel_binding", "require_auth", "gssencmode"),
-)
+# What the way to the database may be told by, and the variable by which Postgres's programs are told it: all that libpq
+# itself knows.
+LIBPQ = {option.keyword.decode(): option.envvar.decode() for option in Conninfo.get_defaults() if option.envvar}
 
-# Postgres's own workers (autovacuum) come and go, and make way for what is dropped.
+# Postgres's own workers (autovacuum) come and go, and make way for what is dropped; they are nobody's. Of sessions of
+# other roles a common role sees no more than whose they are.
 OTHERS = """SELECT count(*) FROM pg_stat_activity
- WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL"""
 LEAVE_WITHIN_SECONDS = 2.0  # a connection that was closed is seen for a moment longer
 # Everything of ours stands in this schema; whoever owns the database may make it anew.
 EMPTY_SCHEMA = "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;\n"
 
+ANY_USER = sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(User._meta.db_table))
+
+Way = dict[str, Any]
 Progress = Callable[[str], None]
 log = get_logger(__name__)
 
@@ -62,8 +66,8 @@ def back_up(*, path: Path, now: datetime, on_progress: Progress) -> int:
     """
     if path.exists():
         raise BackupFailed(f"{path} exists already; a backup never overwrites another.")
-    _refuse_a_pooler()
-    _refuse_a_strange_database()
+    server = find_server()
+    _refuse_a_strange_database(server)
     partial = _make_private(path)
     try:
         with partial.open("wb") as file:
@@ -71,7 +75,7 @@ def back_up(*, path: Path, now: datetime, on_progress: Progress) -> int:
                 [_tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", "--verbose"],
                 file,
                 on_progress,
-                environment=_environment(),
+                environment=_environment(server),
             )
             os.fsync(file.fileno())  # what bears the name of a backup is one, also after the power failed
         if path.exists():
@@ -90,31 +94,34 @@ def back_up(*, path: Path, now: datetime, on_progress: Progress) -> int:
     return size_bytes
 
 
-def restore(*, path: Path, on_progress: Progress) -> None:
+def restore(*, path: Path, replace: bool, on_progress: Progress) -> None:
     """This will put the database back to what it was at a backup: everything or, if anything goes wrong, nothing.
 
     What is in the database now is gone afterwards. Nobody else may be connected.
 
-    :raises BackupFailed: somebody is connected, the file is no backup, the way to the database leads through PgBouncer.
+    :raises BackupFailed: the database has users and `replace` does not give them up, somebody is connected, the file is
+        no backup, the way to the database leads through PgBouncer.
     """
     if not path.is_file():
         raise BackupFailed(f"There is no file {path}.")
-    _refuse_a_pooler()
-    others = _count_others()
+    server = find_server()
+    if not replace and _has_users(server):
+        raise BackupFailed("This database has users. Nothing was changed; --replace gives up what it holds now.")
+    connections.close_all()
+    others = _count_others(server)
     deadline = time.monotonic() + LEAVE_WITHIN_SECONDS
     while others and time.monotonic() < deadline:
         time.sleep(0.1)
-        others = _count_others()
+        others = _count_others(server)
     if others:
         raise BackupFailed(
             f"Others are connected to this database ({others}): stop web server, worker and PgBouncer first.",
             connections=others,
         )
-    connections.close_all()
-    _pour(path, on_progress)
+    _pour(path, server, on_progress)
 
 
-def _pour(path: Path, on_progress: Progress) -> None:
+def _pour(path: Path, server: Way, on_progress: Progress) -> None:
     """Lead what pg_restore reads out of the file into psql, as one transaction: COMMIT comes when all of it was read.
 
     The empty schema comes first: pg_restore alone can empty only what the backup knows of.
@@ -124,7 +131,7 @@ def _pour(path: Path, on_progress: Progress) -> None:
     failure: Exception | None = None
     with tempfile.TemporaryFile() as said:
         psql = subprocess.Popen(  # noqa: S603 - a fixed program with arguments of our own
-            write, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, env=_environment()
+            write, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, env=_environment(server)
         )
         with psql, suppress(BrokenPipeError), cast(IO[bytes], psql.stdin) as pipe:  # it may end early, and says why
             pipe.write(f"BEGIN; {EMPTY_SCHEMA}".encode())
@@ -142,35 +149,49 @@ def _pour(path: Path, on_progress: Progress) -> None:
         raise failure
 
 
-def _refuse_a_pooler() -> None:
-    """Postgres's tools set the search path and more for the session, which PgBouncer then hands on to web servers.
+def find_server() -> Way:
+    """Return the way to the one server that answers, so that all that follows is asked of, and done to, no other: of
+    several hosts psycopg and Postgres's programs may choose differently, and of none each has a default of its own.
 
-    :raises BackupFailed: the server that answers is not the one that the connection was made to, or none answers.
+    :raises BackupFailed: none answers, or PgBouncer does: Postgres's tools set the search path and more for the
+        session, which it then hands on to web servers.
     """
+    way = way_to_database()
     try:
-        with psycopg.connect(**way_to_database()) as session:
+        with psycopg.connect(**way) as session:
             (answering,) = session.execute("SELECT pg_backend_pid()").fetchone() or (None,)
-            is_pooled = answering != session.info.backend_pid
+            found = session.info
+            is_pooled = answering != found.backend_pid
+            here = {"host": found.host, "hostaddr": found.hostaddr, "port": str(found.port)}
     except psycopg.Error as error:
         raise BackupFailed(str(error).strip()) from error
     if is_pooled:
         raise BackupFailed(
             "The way to the database leads through PgBouncer: set DATABASE_DIRECT_URL to the way past it."
         )
+    return way | here
 
 
-def _refuse_a_strange_database() -> None:
+def _refuse_a_strange_database(server: Way) -> None:
     """A backup of nothing would be missed on the day when it is needed.
 
     :raises BackupFailed: the database has none of our tables.
     """
-    with psycopg.connect(**way_to_database()) as session:
-        (table,) = session.execute("SELECT to_regclass(%s)", [User._meta.db_table]).fetchone() or (None,)
-        if table is None:
+    with psycopg.connect(**server) as session:
+        if not _has_our_tables(session):
             raise BackupFailed(
                 f"The database {session.info.dbname} on {session.info.host} has none of our tables: does this shell"
                 " have the server's environment?"
             )
+
+
+def _has_users(server: Way) -> bool:
+    with psycopg.connect(**server) as session:
+        return _has_our_tables(session) and session.execute(ANY_USER).fetchone() is not None
+
+
+def _has_our_tables(session: psycopg.Connection[Any]) -> bool:
+    return session.execute("SELECT to_regclass(%s)", [User._meta.db_table]).fetchone() != (None,)
 
 
 def _make_private(path: Path) -> Path:
@@ -187,10 +208,10 @@ def _make_private(path: Path) -> Path:
     return Path(name)
 
 
-def _count_others() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(OTHERS)
-        return int(cursor.fetchone()[0])
+def _count_others(server: Way) -> int:
+    with psycopg.connect(**server) as session:
+        (others,) = session.execute(OTHERS).fetchone() or (0,)
+        return int(others)
 
 
 def _tool(name: str) -> str:
@@ -198,12 +219,9 @@ def _tool(name: str) -> str:
     return (settings.DATABASE_GIVEN and shutil.which(name)) or str(local.program(name))
 
 
-def _environment() -> dict[str, str]:
+def _environment(server: Way) -> dict[str, str]:
     """Return what tells Postgres's programs the way, where nobody reads it: the list of processes shows arguments."""
-    way = way_to_database()
-    names = {name: "database" if name == "dbname" else name.replace("_", "") for name in way}
-    variables = {f"PG{names[name].upper()}": value for name, value in way.items()}
-    return os.environ | variables
+    return os.environ | {LIBPQ[name]: value for name, value in server.items()}
 
 
 def _run(command: list[str], output: Any, on_progress: Progress, *, environment: dict[str, str]) -> None:
@@ -223,7 +241,7 @@ def _run(command: list[str], output: Any, on_progress: Progress, *, environment:
         raise BackupFailed(f"{Path(command[0]).name}: {' '.join(said) or 'it ended without a word.'}")
 
 
-def way_to_database() -> dict[str, Any]:
+def way_to_database() -> Way:
     """Return how Postgres's programs reach the database, past PgBouncer, in libpq's words."""
     database: dict[str, Any] = settings.DATABASE_DIRECT or settings.DATABASES["default"]
     way = {
@@ -234,5 +252,5 @@ def way_to_database() -> dict[str, Any]:
         "dbname": database["NAME"],
     }
     options = database.get("OPTIONS", {})
-    way |= {name: options[name] for name in LIBPQ_OPTIONS if name in options}
+    way |= {name: options[name] for name in LIBPQ if name in options}
     return {name: str(value) for name, value in way.items() if value}

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+# Beyond these a moment could not be written in every time zone, nor moved by a day; nobody means one.
+FIRST_MOMENT, LAST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC)
 OFFSET_KNOWN_FOR_SECONDS = 1.0
 
 _offset = timedelta(0)
@@ -23,12 +25,15 @@ def now() -> datetime:
 
 
 def read_moment(text: str) -> datetime:
-    """Return the moment that people write in ISO 8601: a day is its start, and without a zone it is UTC.
+    """Return the moment that people write in ISO 8601, in UTC: a day is its start, and without a zone it is UTC.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is none, or none of this age.
     """
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not FIRST_MOMENT <= moment <= LAST_MOMENT:
+        raise ValueError(text)
+    return moment.astimezone(UTC)
 
 
 def read_offset() -> timedelta:

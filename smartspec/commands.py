@@ -1,8 +1,10 @@
 """What `manage.py` commands share: long help texts, arguments (numbers, moments, people), a line of progress."""
 
+import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,8 @@ from django.db.models import Q
 
 from smartspec import clock
 from smartspec.users.models import User
+
+SIGNED_NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
 class ParagraphsKept(DjangoHelpFormatter):
@@ -49,7 +53,26 @@ def moment(text: str) -> datetime:
     try:
         return clock.read_moment(text)
     except ValueError:
-        raise ArgumentTypeError("give a day such as 2027-01-31, or a moment such as 2027-01-31T12:00:00Z") from None
+        raise ArgumentTypeError(
+            "give a day such as 2027-01-31, or a moment such as 2027-01-31T12:00:00Z, from 2000 to 2999"
+        ) from None
+
+
+def day(text: str) -> date:
+    """Read an argument that is a day."""
+    try:
+        if len(text) == len("2027-01-31"):
+            return clock.read_moment(text).date()
+    except ValueError:
+        pass
+    raise ArgumentTypeError("give a day such as 2027-01-31, from 2000 to 2999")
+
+
+def signed_number(text: str) -> Decimal:
+    """Read an argument that is a number of credits, to give or, below zero, to take."""
+    if not SIGNED_NUMBER.fullmatch(text) or not Decimal(text):
+        raise ArgumentTypeError("give a number such as 10 or -2.5, not 0, with at most 6 decimals")
+    return Decimal(text)
 
 
 def find_user_id(given: str) -> UUID:

@@ -4,18 +4,24 @@ import difflib
 import ipaddress
 import os
 import re
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
+from psycopg.pq import Conninfo
 
-# Variables that begin like ours must be ours: a typo in `STRIPE_SECERT_KEY` must not quietly start the sandbox.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 SCHEMES_OF_BROWSERS = {"http", "https", "ws", "wss", "ftp", "file", "javascript", "vbscript", "data", "blob", "about"}
+MAIL_SERVER = re.compile(r"(smtp|smtps|smtp\+tls|smtp\+ssl)://[^/?#]+/?|consolemail://")
+# What a database's URL may say behind its ? instead, as libpq reads it; the folder of a socket has no other place.
+DATABASE_PARTS = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+LIBPQ = {option.keyword.decode() for option in Conninfo.get_defaults()}
+# Variables that begin like ours must be ours: a typo in `STRIPE_SECERT_KEY` must not quietly start the sandbox.
 OUR_PREFIXES = ("STRIPE_", "CLOUDFLARE_R2_", "SMARTSPEC_", "DATABASE_", "DJSTRIPE_", "SENTRY_")
 
 
@@ -67,7 +73,7 @@ class Environment:
         """Return a comma-separated list of origins such as https://app.example.com or tauri://localhost."""
         origins = self.words(name, default)
         for origin in origins:
-            if not ORIGIN.fullmatch(origin):
+            if not ORIGIN.fullmatch(origin) or not _is_url(origin):
                 raise ImproperlyConfigured(
                     f"{name} must be origins such as https://app.example.com, separated by commas, but has {origin!r}."
                 )
@@ -119,7 +125,7 @@ class Environment:
     def url(self, name: str, default: str = "") -> str:
         """Return an http(s) URL without its trailing slash."""
         value = self.text(name, default).rstrip("/")
-        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+        if value and not _is_http_url(value):
             raise ImproperlyConfigured(f"{name} must be a URL such as https://pay.example.com, but is {value!r}.")
         return value
 
@@ -130,6 +136,26 @@ class Environment:
             raise ImproperlyConfigured(f"{name} must be a URL such as https://pay.example.com, without path or user.")
         return value
 
+    def sender(self, name: str, default: str) -> str:
+        """Return an e-mail address, with or without a name before it."""
+        value = self.text(name, default)
+        try:
+            ((_, address),) = getaddresses([value])
+            validate_email(address)
+        except (ValueError, ValidationError):
+            raise ImproperlyConfigured(
+                f"{name} must be an e-mail address, such as SmartSpec Pro <pay@example.com>, but is {value!r}."
+            ) from None
+        return value
+
+    def folder(self, name: str, base: Path, default: str) -> Path:
+        """Return the path of a folder, under `base` if it does not begin at the root; it need not exist yet."""
+        path = (base / self.text(name, default)).resolve()
+        for part in (path, *path.parents):
+            if part.exists() and not part.is_dir():
+                raise ImproperlyConfigured(f"{name} must be a folder, but {part} is none.")
+        return path
+
     def database(self, name: str) -> dict[str, Any] | None:
         """Return Django's database settings of a `postgres://` URL, or None when the variable is empty."""
         value = self.text(name)
@@ -137,18 +163,39 @@ class Environment:
             return None
         if not value.startswith(("postgres://", "postgresql://")):
             raise ImproperlyConfigured(f"{name} must begin with postgres:// (no other database is supported).")
-        return dict(self._env.db_url_config(value))
+        address, _, query = value.partition("?")
+        place, _, path = address.partition("://")[2].partition("/")
+        try:
+            if "@" in path or ("@" in query and "@" not in place):
+                raise ValueError  # the password was taken for something else
+            config: dict[str, Any] = self._env.db_url_config(address)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must be a URL such as postgres://user:password@host:5432/name; in user and password / ? @ are"
+                " written %2F %3F %40."
+            ) from None
+        options = dict(parse_qsl(query))
+        config |= {part: options.pop(said) for said, part in DATABASE_PARTS.items() if said in options}
+        if options.keys() - LIBPQ:
+            raise ImproperlyConfigured(f"{name} takes behind its ? what libpq knows, such as host and sslmode, alone.")
+        if not config["NAME"] and "service" not in options:
+            raise ImproperlyConfigured(f"{name} must name a database, such as postgres://user:password@host:5432/name.")
+        return config | {"OPTIONS": options}
 
     def email(self, name: str) -> dict[str, Any] | None:
         """Return Django's e-mail settings of an `smtp://` style URL, or None when the variable is empty."""
         value = self.text(name)
         if not value:
             return None
-        if not value.startswith(("smtp://", "smtp+tls://", "smtp+ssl://", "smtps://", "consolemail://")):
-            raise ImproperlyConfigured(f"{name} must be a URL such as smtp+tls://user:password@host:587.")
-        config = dict(self._env.email_url_config(value))
-        if config.pop("OPTIONS", None):
-            raise ImproperlyConfigured(f"{name} takes nothing after ?; smtp+tls:// and smtp+ssl:// say how to connect.")
+        try:
+            config: dict[str, Any] = self._env.email_url_config(value) if MAIL_SERVER.fullmatch(value) else {}
+        except ValueError:
+            config = {}
+        if not config or not (config["EMAIL_HOST"] or value.startswith("consolemail:")):
+            raise ImproperlyConfigured(
+                f"{name} must be a URL such as smtp+tls://user:password@host:587 and nothing behind it; in user and"
+                " password / ? # @ are written %2F %3F %23 %40."
+            )
         return config
 
     def reject_unknown(self) -> None:
@@ -158,3 +205,15 @@ class Environment:
             near = difflib.get_close_matches(name, self._known, n=1)
             hint = f" Did you mean {near[0]}?" if near else " See .env.example for every variable."
             raise ImproperlyConfigured(f"{name} is set, but no such variable exists.{hint}")
+
+
+def _is_url(text: str) -> bool:
+    """Tell whether it can be taken apart, and its port is one."""
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:
+        return False
+
+
+def _is_http_url(text: str) -> bool:
+    return _is_url(text) and urlsplit(text).scheme in ("http", "https") and bool(urlsplit(text).hostname)

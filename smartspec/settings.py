@@ -22,7 +22,7 @@ ENVIRONMENT = env.choice("SMARTSPEC_ENVIRONMENT", "local", ("local", "production
 PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env.boolean("SMARTSPEC_DEBUG", False)
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
-DATA_DIR = (BASE_DIR / env.text("SMARTSPEC_DATA_DIR", ".local")).resolve() / ("test" if TESTING else "")
+DATA_DIR = env.folder("SMARTSPEC_DATA_DIR", BASE_DIR, ".local") / ("test" if TESTING else "")
 SITE_URL = env.site("SMARTSPEC_SITE_URL", f"http://localhost:{PORT}")
 ALLOWED_HOSTS = env.words("SMARTSPEC_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 APP_ORIGINS = env.origins(
@@ -55,7 +55,7 @@ DATABASE_GIVEN = env.database("DATABASE_URL")
 DATABASE_DIRECT = env.database("DATABASE_DIRECT_URL")
 PREPARED_STATEMENTS = env.boolean("DATABASE_PREPARED_STATEMENTS", True)
 EMAIL_GIVEN = env.email("EMAIL_URL")
-DEFAULT_FROM_EMAIL = env.text("SMARTSPEC_FROM_EMAIL", "SmartSpec Pro <no-reply@smartspec.test>")
+DEFAULT_FROM_EMAIL = env.sender("SMARTSPEC_FROM_EMAIL", "SmartSpec Pro <no-reply@smartspec.test>")
 
 # --- Staff --------------------------------------------------------------------------------------------------------
 
@@ -148,7 +148,10 @@ if DATABASE_GIVEN:
 elif PRODUCTION:
     raise ImproperlyConfigured("DATABASE_URL must be set in production.")
 else:
-    DATABASES = {"default": local.database_settings(DATA_DIR)}
+    try:
+        DATABASES = {"default": local.database_settings(DATA_DIR)}
+    except (FileNotFoundError, PermissionError) as error:
+        raise ImproperlyConfigured(f"SMARTSPEC_DATA_DIR must be a folder that can be written to ({error}).") from error
     # dj-stripe's own migrations take 40 s on an empty database. A database that lives on one machine starts from one
     # regenerated migration instead; a given DATABASE_URL always runs the originals.
     MIGRATION_MODULES = {"djstripe": "billing.djstripe_migrations"}
@@ -493,6 +496,9 @@ DJANGO_STRUCTLOG_USER_ID_FIELD = None
 if SENTRY_DSN:
     from smartspec import sentry  # its library is slow to import, and of no use without an address
 
-    sentry.start(dsn=SENTRY_DSN, environment=ENVIRONMENT)
+    try:
+        sentry.start(dsn=SENTRY_DSN, environment=ENVIRONMENT)
+    except ValueError:
+        raise ImproperlyConfigured("SENTRY_DSN must be an address such as https://key@host/1.") from None
 
 SILENCED_SYSTEM_CHECKS = ["djstripe.W002"] if STRIPE_SANDBOX else []

@@ -346,6 +346,15 @@ class TestFilters:
                 assert found.has_active_filters, (model, last)
                 list(found.result_list)
 
+    def test_are_wrong_where_they_ask_for_what_no_text_can_hold(self, superuser: Client, rf: RequestFactory) -> None:
+        for model in REGISTERED:
+            for name in map(filter_name, admin.site._registry[model].get_list_filter(rf.get("/?q=alice"))):
+                wrong = {"q": "alice@smartspec.test", name: "x\0"}
+                answer = superuser.get(list_url(model), wrong)
+                assert (answer.status_code, answer.headers.get("Location")) == (302, f"{list_url(model)}?e=1"), name
+                export = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_export")
+                assert superuser.get(export, wrong).status_code == 400, name
+
     @pytest.mark.usefixtures("some_life")
     def test_read_no_table_from_end_to_end_for_their_choices(self, superuser: Client) -> None:
         for model in REGISTERED:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.filters import AllValuesFieldListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
@@ -92,6 +93,12 @@ class PlainAdmin(CsvExportMixin, ModelAdmin):
     list_max_show_all = 50
     actions = None
     compressed_fields = True
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """:raises IncorrectLookupParameters: no such value can be: Postgres keeps no text with a NUL in it."""
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            raise IncorrectLookupParameters
+        return super().get_changelist_instance(request)
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         return self.with_moments(super().get_list_display(request), TO_THE_MINUTE)

@@ -7,7 +7,7 @@ so that no line is lost or shown twice between two pages.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from smartspec import clock
 from smartspec.admin import plain_credits
@@ -19,17 +19,12 @@ LINES_PER_PAGE = 25
 MOST_SKIPPED = 1000
 
 
-# Beyond these a moment could not be written in every time zone, nor moved by a day.
-FIRST_MOMENT, LAST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC)
-
-
 def read_moment(text: str) -> datetime | None:
     """Return a moment written as people or browsers write it, in UTC where it names no zone; None for anything else."""
     try:
-        moment = clock.read_moment(text)
+        return clock.read_moment(text)
     except ValueError:
         return None
-    return moment if FIRST_MOMENT <= moment <= LAST_MOMENT else None
 
 
 @dataclass(frozen=True)

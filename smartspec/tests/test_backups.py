@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections
 
 from smartspec import backups, clock
-from smartspec.testing import small_disk
+from smartspec.testing import copy_database, ensure_template, maintenance_connection, small_disk
 from smartspec.users.models import User
 from smartspec.watching import Condition, words
 
@@ -112,6 +112,61 @@ def test_the_way_to_the_database_is_checked_as_the_server_checks_it(settings: An
         "sslmode": "verify-full",
         "sslrootcert": "/ca.pem",
     }
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """Another database of the server's, with our tables and nobody in it."""
+    copy_database(ensure_template(), "test_backups_elsewhere")
+    yield "test_backups_elsewhere"
+    with maintenance_connection() as server:
+        server.execute("DROP DATABASE test_backups_elsewhere WITH (FORCE)")
+
+
+class TestTheWayToTheDatabase:
+    """Postgres's tools go where the server goes, and nothing is replaced that was not looked at."""
+
+    def test_may_be_told_by_options(
+        self, alice: Any, path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database = settings.DATABASES["default"]
+        monkeypatch.setenv("PGHOST", "/nowhere")
+        options = {"host": database["HOST"], "port": database["PORT"] or 5432, "options": "-c search_path=public"}
+        settings.DATABASE_DIRECT = database | {"HOST": "", "PORT": "", "OPTIONS": options}
+        back_up(path)
+        call_command("restore", str(path), "--replace", stdout=StringIO(), stderr=StringIO())
+        assert User.objects.get().email == "alice@smartspec.test"
+
+    def test_is_asked_for_users_where_it_leads(self, alice: Any, path: Path, settings: Any, elsewhere: str) -> None:
+        back_up(path)
+        User.objects.all().delete()
+        connections.close_all()
+        default = settings.DATABASES["default"]
+        settings.DATABASE_DIRECT = default | {"NAME": elsewhere}
+        call_command("restore", str(path), stdout=StringIO(), stderr=StringIO())
+        assert not User.objects.exists()
+        with pytest.raises(CommandError, match="has users"):
+            call_command("restore", str(path))
+
+    def test_is_asked_for_others_where_it_leads(self, path: Path, settings: Any, elsewhere: str) -> None:
+        back_up(path)
+        settings.DATABASE_DIRECT = settings.DATABASES["default"] | {"NAME": elsewhere}
+        with maintenance_connection(elsewhere), pytest.raises(CommandError, match="Others are connected"):
+            call_command("restore", str(path), "--replace")
+
+    def test_is_asked_for_others_of_whatever_role(
+        self, path: Path, settings: Any, elsewhere: str, stranger: str
+    ) -> None:
+        back_up(path)
+        settings.DATABASE_DIRECT = settings.DATABASES["default"] | {"NAME": elsewhere, "USER": stranger}
+        with maintenance_connection(elsewhere), pytest.raises(CommandError, match="Others are connected"):
+            call_command("restore", str(path), "--replace")
+
+    def test_leads_to_the_one_host_of_several_that_answered(self, settings: Any, tmp_path: Path) -> None:
+        database = settings.DATABASES["default"]
+        options = {"host": f"{tmp_path},{database['HOST']}", "port": f"{database['PORT'] or 5432}"}
+        settings.DATABASE_DIRECT = database | {"HOST": "", "PORT": "", "OPTIONS": options}
+        assert backups.find_server()["host"] == database["HOST"]
 
 
 class TestBackup:

@@ -1,17 +1,24 @@
 """Every command of ours explains itself, and says by its exit code that it was called wrongly."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from argparse import ArgumentTypeError
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, get_commands, load_command_class
+from django.db import connection
 
 from smartspec import commands
+from smartspec.testing import copy_database, ensure_template, maintenance_connection
 from smartspec.users.models import User
 
 OURS = sorted(
@@ -69,12 +76,29 @@ def test_the_list_is_of_all_commands() -> None:
 )
 def test_a_moment_is_utc_unless_it_says_otherwise(text: str, at: datetime) -> None:
     assert commands.moment(text) == at
+    assert commands.moment(text).tzinfo is UTC
 
 
-@pytest.mark.parametrize("text", ["soon", "2027-02-31", ""])
+@pytest.mark.parametrize(
+    "text", ["soon", "2027-02-31", "", "9999-12-31T23:59-14:00", "0001-01-01T00:00+14:00", "1999-12-31", "3000-01-01"]
+)
 def test_a_moment_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match="give a day such as"):
         commands.moment(text)
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "soon", "", "0001-01-01", "2026-01-01T00:00"])
+def test_a_day_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="give a day such as"):
+        commands.day(text)
+    assert commands.day("2026-02-28") == date(2026, 2, 28)
+
+
+@pytest.mark.parametrize("text", ["0", "-0.0", "five", "NaN", "1e3", "0.0000001", "1" * 13, "๑๐", "٣", "1_000", ""])
+def test_a_number_of_credits_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"give a number such as 10 or -2\.5"):
+        commands.signed_number(text)
+    assert [commands.signed_number(given) for given in ("10", "-2.5")] == [Decimal(10), Decimal("-2.5")]
 
 
 def test_a_person_is_named_by_id_or_address_of_any_case(alice: User) -> None:
@@ -83,17 +107,89 @@ def test_a_person_is_named_by_id_or_address_of_any_case(alice: User) -> None:
         commands.find_user_id("bob@smartspec.test")
 
 
-@pytest.mark.parametrize("name", ["verify_ledger", "reconcile_stripe", "bill_storage"])
-def test_a_database_that_is_away_is_one_sentence_and_no_finding(name: str) -> None:
-    away = os.environ | {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none", "DATABASE_DIRECT_URL": ""}
-    done = subprocess.run(
-        [sys.executable, "manage.py", name, "--skip-checks"],
+def manage(*words: str | bytes, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
         cwd=settings.BASE_DIR,
-        env=away,
+        env=os.environ | {"DATABASE_DIRECT_URL": ""} | variables,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """The name of a database without our tables."""
+    name = "test_commands_database"
+    with maintenance_connection() as server:
+        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        server.execute(f"CREATE DATABASE {name}")
+        yield name
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def url_of(database: str) -> str:
+    server = connection.settings_dict
+    place = urlencode({"host": server["HOST"], "port": server["PORT"] or 5432})
+    return f"postgres://{server['USER']}:{server['PASSWORD']}@/{database}?{place}"
+
+
+@pytest.mark.parametrize("name", ["verify_ledger", "reconcile_stripe", "bill_storage"])
+def test_a_database_that_is_away_is_one_sentence_and_no_finding(name: str) -> None:
+    done = manage(name, "--skip-checks", DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
     assert done.returncode == 2
     assert done.stderr.startswith("The database cannot be reached: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["verify_ledger"],
+        ["reconcile_stripe"],
+        ["bill_storage"],
+        ["create_service_key", "--name=worker", "--scopes=credits:spend"],
+        ["grant_ledger_role", "postgres"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_database_without_our_tables_is_two_sentences_and_no_finding(words: list[str], database: str) -> None:
+    done = manage(*words, DATABASE_URL=url_of(database))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("The database is not of this version: ")
+    assert done.stderr.endswith("manage.py migrate first.\n")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ctrl_c_ends_a_command_without_a_finding() -> None:
+    copy_database(ensure_template(), "test_commands_stopped")
+    with maintenance_connection("test_commands_stopped") as other:
+        other.autocommit = False
+        other.execute("LOCK TABLE credits_account IN ACCESS EXCLUSIVE MODE")
+        command = subprocess.Popen(
+            [sys.executable, "manage.py", "verify_ledger"],
+            cwd=settings.BASE_DIR,
+            env=os.environ | {"DATABASE_URL": url_of("test_commands_stopped")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        deadline = time.monotonic() + 60
+        while not other.execute(waits).fetchone() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        command.send_signal(signal.SIGINT)
+        said = command.communicate(timeout=60)
+    with maintenance_connection() as server:
+        server.execute("DROP DATABASE test_commands_stopped WITH (FORCE)")
+    assert command.returncode == 130
+    assert "Traceback" not in "".join(said)
+
+
+def test_bytes_that_are_no_text_are_one_sentence() -> None:
+    done = manage("adjust_credits", "alice@smartspec.test", "1", "--reason", b"caf\xe9")
+    assert done.returncode == 2
+    assert done.stderr == "What was typed is not UTF-8 text.\n"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.core import mail as outbox
 from django.core.mail.backends.locmem import EmailBackend
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 
@@ -344,6 +344,12 @@ class TestPreview:
             without_addresses = re.sub(r"https?://\S+|\S+@\S+|K7QX-2MPD|suk_K7QX2MPD", "", path.read_text())
             words = {word.strip("():,") for word in re.findall(r"[A-Za-z]\S+", without_addresses)} - SAME_IN_THAI
             assert path.stem == ENGLISH_MAIL or words == set(), path.name
+
+    def test_says_where_it_cannot_write(self, tmp_path: Path, db: None) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(CommandError, match=r"file/en cannot be written: Not a directory") as refusal:
+            call_command("preview_emails", str(tmp_path / "file"))
+        assert refusal.value.returncode == 2
 
     def test_writes_every_mail_in_both_languages(self, tmp_path: Path, db: None) -> None:
         call_command("preview_emails", str(tmp_path))

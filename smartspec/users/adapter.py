@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.login import get_authentication_records, record_authentication
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.internal.restkit.response import ErrorResponse
 from django import forms
@@ -79,6 +79,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return not any(proves_person(record) and record["at"] > recently for record in shown)
 
     def post_login(self, request: HttpRequest, user: Any, **login: Any) -> HttpResponse:
+        if login["signup"]:  # they have just chosen their password: it was typed as well as at a log-in
+            record_authentication(request, user, method="password", email=login["email"])
         response: HttpResponse = super().post_login(request, user, **login)
         if services.note_log_in_place(user=user, address=self.get_client_ip(request), now=clock.now()):
             self.send_notification_mail("account/email/new_place", user)

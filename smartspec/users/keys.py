@@ -17,6 +17,7 @@ USER_KIND = "suk"
 PREFIX_CHARACTERS = 8
 SECRET_CHARACTERS = 43  # 62**43 is just above 2**256
 KEY_PATTERN = re.compile(rf"((?:{SERVICE_KIND}|{USER_KIND})_[A-Za-z0-9]{{8}})_[A-Za-z0-9]{{43}}", re.ASCII)
+BEGINS_AS_KEY = re.compile(rf"((?:{SERVICE_KIND}|{USER_KIND})_[A-Za-z0-9]{{8}})_")
 
 SPEND = "credits:spend"
 MEDIA = "media:write"
@@ -45,6 +46,12 @@ def prefix_of(text: str) -> str | None:
     """Return the prefix of something that has a key's form, or None."""
     match = KEY_PATTERN.fullmatch(text)
     return match.group(1) if match else None
+
+
+def without_secret(text: str) -> str:
+    """Return the prefix of what begins as a key, also of one that was copied in part; anything else as it is."""
+    match = BEGINS_AS_KEY.match(text)
+    return match.group(1) if match else text
 
 
 def digest(text: str) -> str:

@@ -72,6 +72,11 @@ class TestAdvance:
         with pytest.raises(CommandError, match="only be advanced forward"):
             sandbox("advance", "--days", "-1")
 
+    @pytest.mark.parametrize("days", ["999999999", "inf", "nan", "soon"])
+    def test_beyond_all_calendars_is_refused(self, days: str) -> None:
+        with pytest.raises(CommandError, match="give a number of days"):
+            sandbox("advance", "--days", days)
+
 
 class TestActing:
     """https://docs.stripe.com/testing"""

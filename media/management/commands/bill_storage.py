@@ -1,13 +1,13 @@
 """manage.py bill_storage: charge the days that are over."""
 
 import sys
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from media import services
 from smartspec import clock
+from smartspec.commands import day
 from smartspec.errors import DomainError
 from smartspec.templatetags.amounts import credits_text
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--until", type=date.fromisoformat, metavar="YYYY-MM-DD", help="only days before this one (default: today)"
+            "--until", type=day, metavar="YYYY-MM-DD", help="only days before this one (default: today)"
         )
         parser.add_argument("--dry-run", action="store_true", help="reckon, and write nothing")
 

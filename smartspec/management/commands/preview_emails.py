@@ -8,7 +8,7 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import translation
 
 from smartspec import clock, mail
@@ -40,6 +40,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(options["folder"])
+        try:
+            count = self.write(folder)
+        except OSError as error:
+            raise CommandError(f"{error.filename} cannot be written: {error.strerror}.", returncode=2) from error
+        self.stdout.write(f"{count} mails are in {folder.resolve()}")
+
+    def write(self, folder: Path) -> int:
+        """Write every mail under a folder, and return how many."""
         count = 0
         for language, _ in settings.LANGUAGES:
             (folder / language).mkdir(parents=True, exist_ok=True)
@@ -47,7 +55,7 @@ class Command(BaseCommand):
                 (folder / language / f"{name}.txt").write_text(f"{letter.subject}\n\n{letter.text}")
                 (folder / language / f"{name}.html").write_text(letter.html)
                 count += 1
-        self.stdout.write(f"{count} mails are in {folder.resolve()}")
+        return count
 
     def letters(self, language: str) -> list[tuple[str, mail.Letter]]:
         """Return every mail in a language, by name."""

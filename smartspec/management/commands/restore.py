@@ -6,7 +6,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from smartspec import backups
 from smartspec.commands import progress_on
 from smartspec.errors import DomainError
-from smartspec.users.models import User
 
 NEXT = """Restored. What happened after the backup is still known to Stripe and to the bucket:
 
@@ -33,20 +32,10 @@ class Command(BaseCommand):
         parser.add_argument("--replace", action="store_true", help="give up what the database holds now")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["replace"] and self.has_users():
-            raise CommandError("This database has users. Nothing was changed; --replace gives up what it holds now.")
         show = progress_on(self.stderr)
         try:
-            backups.restore(path=options["path"], on_progress=show)
+            backups.restore(path=options["path"], replace=options["replace"], on_progress=show)
         except DomainError as error:
             raise CommandError(error.detail) from error
         show("")
         self.stdout.write(NEXT)
-
-    def has_users(self) -> bool:
-        from django.db import ProgrammingError
-
-        try:
-            return User.objects.exists()
-        except ProgrammingError:  # an empty database has no such table
-            return False

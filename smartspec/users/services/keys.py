@@ -104,10 +104,11 @@ def revoke_user_key(*, user: User, key_id: UUID, now: datetime) -> None:
 
 
 def revoke_service_key(*, prefix_or_name: str, now: datetime) -> ApiKey:
-    """This will end a service's key for good. Revoking it again changes nothing.
+    """This will end a service's key for good. Revoking it again changes nothing. A whole key is taken for its prefix.
 
     :raises UnknownKey: no service key, or more than one live key, goes by that name.
     """
+    prefix_or_name = keys.without_secret(prefix_or_name)
     key = selectors.find_service_key(prefix_or_name=prefix_or_name)
     if key is None:
         raise UnknownKey(f"No single service key is called {prefix_or_name}. Name it by its prefix.")

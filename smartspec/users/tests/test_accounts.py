@@ -298,6 +298,16 @@ class TestEmailChange:
         told = next(message for message in mailoutbox if message.to == ["alice@smartspec.test"])
         assert "new@smartspec.test" in told.body
 
+    def test_after_a_slip_at_sign_up_asks_for_nothing_that_was_just_typed(self, mailoutbox: list[Any]) -> None:
+        carol = client_with(sign_up().json()["meta"]["session_token"])
+        assert carol.post(f"{AUTH}/account/email", {"email": "carol.right@smartspec.test"}).status_code == 200
+        assert mailoutbox[-1].to == ["carol.right@smartspec.test"]
+
+    def test_after_a_slip_at_sign_up_asks_for_nothing_on_a_page(self, mailoutbox: list[Any], client: Client) -> None:
+        client.post("/accounts/signup/", {"email": "carol@smartspec.test", "password1": PASSWORD})
+        client.post("/accounts/email/", {"action_add": "", "email": "carol.right@smartspec.test"})
+        assert mailoutbox[-1].to == ["carol.right@smartspec.test"]
+
     def test_asks_whoever_found_a_session_open_for_the_password(self, alice: User, mailoutbox: list[Any]) -> None:
         token = log_in(alice.email, PASSWORD)
         client, new = client_with(token), {"email": "thief@smartspec.test"}

@@ -322,14 +322,18 @@ class TestCommands:
             ("--name", "w", "--scopes", "everything"),
             ("--name", "w", "--scopes", ","),
             ("--name", "", "--scopes", "read"),
+            ("--name", " ", "--scopes", "read"),
+            ("--name", "two\nlines", "--scopes", "read"),
+            ("--name", "\x1b[31mred", "--scopes", "read"),
             ("--name", "w", "--scopes", "read", "--expires", "2020-01-01"),
             ("--name", "w", "--scopes", "read", "--expires", "soon"),
             ("--name", "w", "--scopes", "read", "--expires", "2999-02-31"),
         ],
     )
     def test_create_refuses_what_makes_no_sense(self, words: tuple[str, ...]) -> None:
-        with pytest.raises(CommandError):
+        with pytest.raises(CommandError) as refusal:
             self.run("create_service_key", *words)
+        assert refusal.value.returncode == 2 or "argument" in str(refusal.value)  # argparse has the same code itself
         assert not ApiKey.objects.exists()
 
     def test_list_and_revoke_go_by_prefix_or_name(self) -> None:
@@ -339,6 +343,18 @@ class TestCommands:
         assert "is revoked" in self.run("revoke_service_key", issued.key.prefix)
         assert f"{issued.key.prefix}  revoked" in self.run("list_service_keys")
         assert call(SpendView, issued.secret).status_code == 401
+
+    def test_revoke_takes_a_whole_key_for_its_prefix(self) -> None:
+        issued = make_service_key()
+        assert f"Key {issued.key.prefix} of" in self.run("revoke_service_key", issued.secret)
+        assert call(SpendView, issued.secret).status_code == 401
+
+    def test_revoke_repeats_no_secret(self) -> None:
+        issued = make_service_key()
+        issued.key.delete()
+        with pytest.raises(CommandError, match=f"is called {issued.key.prefix}\\. ") as refusal:
+            self.run("revoke_service_key", issued.secret)
+        assert refusal.value.returncode == 2
 
     def test_revoke_does_not_guess(self) -> None:
         make_service_key(name="twin")

@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import logging
 from datetime import datetime, timedelta
+from math import nan
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +27,7 @@ NOT_PREPARED = (
     "This database is not prepared yet. Run the product once (make run), or manage.py migrate and"
     " manage.py seed_sandbox, and try again."
 )
+MOST_DAYS = 3660  # ten years
 NOT_RUN = {"billing.sandbox.tasks.pass_time"}  # moving time does it itself
 
 
@@ -37,7 +39,7 @@ class Command(BaseCommand):
         advance = verbs.add_parser(
             "advance", help="move time forward: renewals, retries, trials and ends happen, webhooks are delivered"
         )
-        advance.add_argument("--days", type=float, required=True, help="how far, in days")
+        advance.add_argument("--days", type=days, required=True, help="how far, in days")
         advance.add_argument("--customer", metavar="EMAIL_OR_CUS", help="only this customer's time, not the app's")
         for verb, what in (
             ("pay", "pay a session, an invoice or a waiting payment; a customer also gets a card that works"),
@@ -164,6 +166,17 @@ class Command(BaseCommand):
     async def run_worker(self) -> None:
         async with app.open_async():
             await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+
+
+def days(text: str) -> float:
+    """Read an argument that is a number of days, whole or not."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = nan
+    if not abs(number) <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"give a number of days, such as 30 or 0.5, up to {MOST_DAYS}")
+    return number
 
 
 def _count(number: int, noun: str) -> str:

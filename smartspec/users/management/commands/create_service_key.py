@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from smartspec import clock
 from smartspec.commands import moment
 from smartspec.users import keys, services
+from smartspec.users.models import one_line
 
 
 class Command(BaseCommand):
@@ -25,15 +27,20 @@ class Command(BaseCommand):
         scopes = [scope for text in options["scopes"] for scope in text.split(",") if scope]
         unknown = sorted(set(scopes) - set(keys.SERVICE_SCOPES))
         if unknown or not scopes:
-            raise CommandError(f"Unknown scope {', '.join(unknown)}. There are {', '.join(keys.SERVICE_SCOPES)}.")
+            raise CommandError(
+                f"Unknown scope {', '.join(unknown)}. There are {', '.join(keys.SERVICE_SCOPES)}.", returncode=2
+            )
         now = clock.now()
         if options["expires"] is not None and options["expires"] <= now:
-            raise CommandError("--expires lies in the past.")
-        if not 1 <= len(options["name"]) <= 100:
-            raise CommandError("--name must have 1 to 100 characters.")
-        issued = services.create_service_key(
-            name=options["name"], scopes=scopes, now=now, expires_at=options["expires"]
-        )
+            raise CommandError("--expires lies in the past.", returncode=2)
+        name = options["name"].strip()
+        try:
+            one_line(name)
+        except ValidationError as error:
+            raise CommandError(f"--name: {error.message}", returncode=2) from error
+        if not 1 <= len(name) <= 100:
+            raise CommandError("--name must have 1 to 100 characters.", returncode=2)
+        issued = services.create_service_key(name=name, scopes=scopes, now=now, expires_at=options["expires"])
         # The key alone on standard output, so that a script can keep it.
         self.stdout.write(issued.secret)
         self.stderr.write(

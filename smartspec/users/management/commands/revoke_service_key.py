@@ -18,5 +18,5 @@ class Command(BaseCommand):
         try:
             key = services.revoke_service_key(prefix_or_name=options["key"], now=clock.now())
         except services.UnknownKey as error:
-            raise CommandError(error.detail) from error
+            raise CommandError(error.detail, returncode=2) from error
         self.stdout.write(f"Key {key.prefix} of {key.name} is revoked.")
