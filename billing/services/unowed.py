@@ -68,24 +68,29 @@ def refund_in_full(payment_intent_id: str, **values: str) -> dict[str, Any] | No
 
 def give_back_balance(invoice: dict[str, Any]) -> int:
     """Return the cents of the customer's credit balance that a paid invoice used and that are given back now."""
-    used_cents = stripe_data.invoice_balance_used_cents(invoice)
-    if not used_cents:
-        return 0
-    customer_id = stripe_data.object_id(invoice["customer"])
-    try:
-        # Stripe remembers an idempotency key for a day, and its own lines for ever.
-        lines = gateway.list_balance_transactions(customer_id)
-        if any(stripe_data.metadata(line).get(stripe_data.GIVEN_BACK_FOR) == invoice["id"] for line in lines):
-            return 0
+    owed_cents = balance_owed_cents(invoice)
+    if owed_cents:
         gateway.create_balance_transaction(
-            customer_id,
+            stripe_data.object_id(invoice["customer"]),
             values={
-                "amount": -used_cents,
+                "amount": -owed_cents,
                 "currency": invoice["currency"],
                 "metadata": {stripe_data.GIVEN_BACK_FOR: invoice["id"]},
             },
             idempotency_key=f"unowed:{invoice['id']}",
         )
+    return owed_cents
+
+
+def balance_owed_cents(invoice: dict[str, Any]) -> int:
+    """Return the cents of the customer's credit balance that a paid invoice used and that were not given back."""
+    used_cents = stripe_data.invoice_balance_used_cents(invoice)
+    if not used_cents:
+        return 0
+    try:
+        # Stripe remembers an idempotency key for a day, and its own lines for ever.
+        lines = gateway.list_balance_transactions(stripe_data.object_id(invoice["customer"]))
+        is_back = any(stripe_data.metadata(line).get(stripe_data.GIVEN_BACK_FOR) == invoice["id"] for line in lines)
     except gateway.StripeObjectMissing:
         return 0  # the customer was deleted, and their balance with them
-    return used_cents
+    return 0 if is_back else used_cents

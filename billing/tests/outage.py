@@ -12,3 +12,12 @@ class NoStripe(InProcessClient):
 
     def answer(self, method: str, url: str, headers: dict[str, str], body: str) -> Answered:
         raise stripe.APIConnectionError("Network is unreachable", should_retry=False)
+
+
+class NoRefunds(NoStripe):
+    """Everything works but making refunds."""
+
+    def answer(self, method: str, url: str, headers: dict[str, str], body: str) -> Answered:
+        if method == "POST" and url.endswith("/v1/refunds"):
+            return super().answer(method, url, headers, body)
+        return InProcessClient.answer(self, method, url, headers, body)

@@ -10,8 +10,9 @@ from billing.models import PaidInvoice, Subscription
 from billing.services.invoices import record_invoice
 from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare
 from billing.services.reconcile.payments import is_back, missing_gifts
-from billing.services.unowed import give_back_void
+from billing.services.unowed import balance_owed_cents, give_back_void
 
+VOID = "an invoice that is void"
 BANKS_ANSWER_WITHIN = timedelta(days=30)
 
 
@@ -41,12 +42,24 @@ def look_at_invoice(invoice: dict[str, Any]) -> Difference | None:
 
     if recorded is None:
         if Subscription.objects.filter(pk=subscription_id, is_surplus=True, ended_at__isnull=False).exists():
-            return None
+            return look_at_surplus(invoice["id"], customer.user_id)
         return differ("paid_not_granted", f"{invoice['amount_paid']} cents paid, and unknown here.")
     if recorded.paid_cents != invoice["amount_paid"]:
         return differ("amount_mismatch", f"{invoice['amount_paid']} cents paid, {recorded.paid_cents} recorded.")
     missing = missing_gifts(recorded)
     return differ("amount_mismatch", f"{missing} grants are missing in the ledger.") if missing else None
+
+
+def look_at_surplus(invoice_id: str, user_id: UUID) -> Difference | None:
+    """What was paid for a second subscription must have gone back, whoever heard of it."""
+    invoice = gateway.retrieve_invoice(invoice_id)
+    for intent_id in stripe_data.invoice_payment_intent_ids(invoice):
+        if kept := look_at_unowed(intent_id, user_id, "a second subscription"):
+            return kept
+    if owed_cents := balance_owed_cents(invoice):
+        detail = f"{owed_cents} cents of the balance used for a second subscription."
+        return Difference("paid_not_owed", invoice_id, str(user_id), detail)
+    return None
 
 
 def check_void_invoices(window: Window, now: datetime) -> Checks:
@@ -62,14 +75,15 @@ def check_void_invoices(window: Window, now: datetime) -> Checks:
         for intent_id in stripe_data.invoice_tried_payment_intent_ids(gateway.retrieve_invoice(listed["id"])):
             yield compare(
                 intent_id,
-                lambda intent_id=intent_id, user_id=subscription.user_id: look_at_void(intent_id, user_id),  # type: ignore[misc]
+                lambda intent_id=intent_id, user_id=subscription.user_id: look_at_unowed(intent_id, user_id, VOID),  # type: ignore[misc]
                 lambda intent_id=intent_id: give_back_void(payment_intent_id=intent_id, now=now),  # type: ignore[misc]
             )
 
 
-def look_at_void(intent_id: str, user_id: UUID) -> Difference | None:
+def look_at_unowed(intent_id: str, user_id: UUID, paid_for: str) -> Difference | None:
+    """A payment for what nobody gets must have gone back."""
     intent = gateway.retrieve_payment_intent(intent_id)
     if intent["status"] != "succeeded" or is_back(intent_id, intent["amount_received"]):
         return None
-    detail = f"{intent['amount_received']} cents paid for an invoice that is void."
+    detail = f"{intent['amount_received']} cents paid for {paid_for}."
     return Difference("paid_not_owed", intent_id, str(user_id), detail)

@@ -15,7 +15,7 @@ from billing.services.reconcile.comparing import (
     compare,
     first_then,
 )
-from billing.services.reconcile.invoices import compare_invoice
+from billing.services.reconcile.invoices import BANKS_ANSWER_WITHIN, compare_invoice
 from billing.services.scheduling import put_back_change
 from billing.services.subscriptions import apply_plan_of, fetch_pending_change, is_entitled, row_of, sync_subscription
 from credits import selectors as credits_selectors
@@ -34,6 +34,15 @@ def check_subscriptions(window: Window, now: datetime) -> Checks:
         yield compare_subscription(subscription.pk, None, now)
         for invoice in list_earlier_invoices(subscription, window):
             yield compare_invoice(invoice, now)
+    for subscription in in_pages(list_lately_ended(window)):
+        for invoice in list_earlier_invoices(subscription, window):
+            yield compare_invoice(invoice, now)
+
+
+def list_lately_ended(window: Window) -> Any:
+    """Return those of ours that ended lately: a bank may since have paid an invoice of the time before the window."""
+    since = window.since and window.since - BANKS_ANSWER_WITHIN
+    return window.older(Subscription.objects.filter(ended_at__gte=since)) if since else Subscription.objects.none()
 
 
 def list_earlier_invoices(subscription: Subscription, window: Window) -> Iterator[dict[str, Any]]:
