@@ -21,3 +21,11 @@ class NoRefunds(NoStripe):
         if method == "POST" and url.endswith("/v1/refunds"):
             return super().answer(method, url, headers, body)
         return InProcessClient.answer(self, method, url, headers, body)
+
+
+class StripeWithoutAnswers(NoStripe):
+    """What is asked for is done, and the network fails before anybody hears of it."""
+
+    def answer(self, method: str, url: str, headers: dict[str, str], body: str) -> Answered:
+        answered = InProcessClient.answer(self, method, url, headers, body)
+        return super().answer(method, url, headers, body) if method == "POST" else answered
