@@ -275,9 +275,11 @@ def anchor_months(invoice: PaidInvoice) -> None:
     if begin is None or end is None or paid_from(invoice.subscription) != begin:
         return
     row = Subscription.objects.filter(pk=invoice.subscription_id)
-    month = credits_selectors.month_at(anchor_at=end if invoice.upgraded_from == FREE else begin, at=begin)
+    # Months count on from an anchor, never back; every fourth year has the end's day, were it the 29th of February.
+    anchor_at = end.replace(year=end.year - 4) if invoice.upgraded_from == FREE else begin
+    month = credits_selectors.month_at(anchor_at=anchor_at, at=begin)
     if credits_selectors.month_at(anchor_at=row.get().anchor_at, at=begin).start_at != month.start_at:
-        row.update(anchor_at=month.start_at)
+        row.update(anchor_at=anchor_at)
 
 
 def void_renewals(subscription: Subscription) -> None:

@@ -11,14 +11,16 @@ from rest_framework.test import APIClient
 from billing import gateway, services, stripe_data
 from billing.models import PaidInvoice, Subscription
 from billing.sandbox import store
-from billing.tests.conftest import Travel
+from billing.tests.conftest import Travel, utc
 from billing.tests.test_elsewhere import ENTERPRISE, view
 from billing.tests.test_plan_changes import change
 from billing.tests.test_refunds import refund_at_stripe
 from billing.tests.test_subscriptions import allowances, tier
+from credits import selectors as credits_selectors
 from credits import services as credits_services
 from credits.models import Grant
 from smartspec import clock
+from smartspec.testing import SetClock
 
 pytestmark = pytest.mark.django_db
 
@@ -119,6 +121,36 @@ class TestAFirstPeriodThatStaffCutShort:
         travel(row.current_period_end + WORK)
         assert allowances(alice) == [given, 5000, 5000]
 
+    @pytest.mark.parametrize(
+        ("price", "end", "months"),
+        [
+            (ENTERPRISE, utc(2027, 3, 31, 12), 0),
+            (ENTERPRISE, utc(2027, 3, 29, 12), 0),
+            ("price_smartspec_enterprise_yearly", utc(2027, 5, 31, 12), 2),
+            ("price_smartspec_enterprise_yearly", utc(2028, 2, 29, 12), 11),
+        ],
+    )
+    def test_until_a_day_that_not_every_month_has_gives_no_month_before_it_is_paid(
+        self,
+        alice: Any,
+        subscribe_until: Callable[..., Subscription],
+        travel: Travel,
+        set_clock: SetClock,
+        price: str,
+        end: datetime,
+        months: int,
+    ) -> None:
+        begin = utc(2027, 3, 5, 12)
+        set_clock(begin)
+        subscribe_until((end - begin).days, price)
+        (share,) = allowances(alice)
+        travel(end - timedelta(hours=1))
+        credits_services.give_allowances(account_id=alice.pk, now=clock.now())
+        assert allowances(alice) == [share, *[5000] * months]
+        travel(end + WORK)
+        assert allowances(alice) == [share, *[5000] * (months + 1)]
+        assert is_in_order()
+
     def test_goes_back_whole_when_it_is_refunded(
         self, alice: Any, subscribe_until: Callable[..., Subscription], run_jobs: RunJobs
     ) -> None:
@@ -137,7 +169,8 @@ class TestAFirstPeriodThatStaffCutShort:
         (given,) = allowances(alice)
         travel(row.current_period_start + timedelta(days=10))
         answer = change(alice_client, row.pk, "enterprise").json()
-        left = Decimal(10) / (row.current_period_end - row.anchor_at).days
+        month = credits_selectors.month_at(anchor_at=row.current_period_end, at=row.current_period_start)
+        left = Decimal(10) / (month.end_at - month.start_at).days
         assert answer["credits_granted"] == pytest.approx(float(4500 * left), abs=2)
         assert allowances(alice) == [given, Decimal(answer["credits_granted"])]
 
