@@ -7,12 +7,15 @@ from uuid import UUID
 
 from billing import gateway, selectors, stripe_data
 from billing.models import PaidInvoice, Subscription
-from billing.services.invoices import record_invoice
+from billing.services.gifts import has_in_period, list_gifts
+from billing.services.invoices import give_missing_months, record_invoice
 from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare
 from billing.services.reconcile.payments import is_back, missing_gifts
 from billing.services.unowed import balance_owed_cents, give_back_void
+from credits import selectors as credits_selectors
 
 VOID = "an invoice that is void"
+ALLOWANCE_LATE = timedelta(hours=2)  # the hourly task gives it
 BANKS_ANSWER_WITHIN = timedelta(days=30)
 
 
@@ -25,12 +28,15 @@ def check_invoices(window: Window, now: datetime) -> Checks:
 
 
 def compare_invoice(invoice: dict[str, Any], now: datetime) -> Finding | None:
-    return compare(
-        invoice["id"], lambda: look_at_invoice(invoice), lambda: record_invoice(invoice_id=invoice["id"], now=now)
-    )
+    def repair() -> None:
+        recorded = record_invoice(invoice_id=invoice["id"], now=now)
+        if recorded is not None and gave_nothing(recorded, now):
+            give_missing_months(invoice_id=recorded.pk, now=now)
+
+    return compare(invoice["id"], lambda: look_at_invoice(invoice, now), repair)
 
 
-def look_at_invoice(invoice: dict[str, Any]) -> Difference | None:
+def look_at_invoice(invoice: dict[str, Any], now: datetime) -> Difference | None:
     subscription_id = stripe_data.invoice_subscription_id(invoice)
     customer = selectors.find_customer(stripe_data.object_id(invoice["customer"]))
     if not subscription_id or customer is None:
@@ -46,8 +52,24 @@ def look_at_invoice(invoice: dict[str, Any]) -> Difference | None:
         return differ("paid_not_granted", f"{invoice['amount_paid']} cents paid, and unknown here.")
     if recorded.paid_cents != invoice["amount_paid"]:
         return differ("amount_mismatch", f"{invoice['amount_paid']} cents paid, {recorded.paid_cents} recorded.")
-    missing = missing_gifts(recorded)
-    return differ("amount_mismatch", f"{missing} grants are missing in the ledger.") if missing else None
+    if missing := missing_gifts(recorded):
+        return differ("amount_mismatch", f"{missing} grants are missing in the ledger.")
+    if gave_nothing(recorded, now):
+        return differ("paid_not_granted", f"No credits for the time from {recorded.period_start:%Y-%m-%d}.")
+    return None
+
+
+def gave_nothing(recorded: PaidInvoice, now: datetime) -> bool:
+    """Tell whether a paid period should have given a month by now, and gave neither one nor an upgrade."""
+    begin, end, subscription = recorded.period_start, recorded.period_end, recorded.subscription
+    if begin is None or end is None or recorded.is_returned or list_gifts(recorded):
+        return False
+    month = credits_selectors.month_at(anchor_at=subscription.anchor_at, at=begin)
+    begins_at = begin if month.start_at == begin else month.end_at
+    if begins_at >= min(end, now - ALLOWANCE_LATE, subscription.ended_at or end):
+        return False
+    given = credits_selectors.allowances_given(account_id=subscription.user_id, source=subscription.pk)
+    return not any(has_in_period(recorded, one.period_start) for one in given)
 
 
 def look_at_surplus(invoice_id: str, user_id: UUID) -> Difference | None:

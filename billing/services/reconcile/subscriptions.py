@@ -1,7 +1,7 @@
 """Subscriptions: what they are, the plan that follows from them, and the month's allowance."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from billing import gateway, selectors, stripe_data
@@ -15,13 +15,11 @@ from billing.services.reconcile.comparing import (
     compare,
     first_then,
 )
-from billing.services.reconcile.invoices import BANKS_ANSWER_WITHIN, compare_invoice
+from billing.services.reconcile.invoices import ALLOWANCE_LATE, BANKS_ANSWER_WITHIN, compare_invoice
 from billing.services.scheduling import put_back_change
 from billing.services.subscriptions import apply_plan_of, fetch_pending_change, is_entitled, row_of, sync_subscription
 from credits import selectors as credits_selectors
 from smartspec.paging import in_pages
-
-ALLOWANCE_LATE = timedelta(hours=2)  # the hourly task gives it
 
 
 def check_subscriptions(window: Window, now: datetime) -> Checks:
