@@ -169,7 +169,7 @@ def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, unti
         recorded.save(update_fields=["upgrade_credits", "allowance_credits"])
         if upgrade is not None:
             settle_upgraded(recorded, now)
-        letters.tell_invoice(recorded, now=now)
+        letters.tell_invoice(recorded, plan=bill.plan, now=now)
     if recorded.allowance_credits or recorded.upgrade_credits:
         log.info(
             "Credits fulfilled", user_id=str(customer.user_id), subscription_id=subscription.pk,
