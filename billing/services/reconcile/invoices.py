@@ -21,9 +21,7 @@ BANKS_ANSWER_WITHIN = timedelta(days=30)
 
 def check_invoices(window: Window, now: datetime) -> Checks:
     """Stripe's paid invoices of subscriptions."""
-    if window.is_nobody:
-        return
-    for invoice in gateway.list_all_invoices({**window.listed(), "status": "paid"}):
+    for invoice in window.list_all(gateway.list_all_invoices, status="paid"):
         yield compare_invoice(invoice, now)
 
 
@@ -86,10 +84,8 @@ def look_at_surplus(invoice_id: str, user_id: UUID) -> Difference | None:
 
 def check_void_invoices(window: Window, now: datetime) -> Checks:
     """Stripe's void invoices of subscriptions of ours, made as long before the window as a bank may take to pay one."""
-    if window.is_nobody:
-        return
     longer = replace(window, since=window.since and window.since - BANKS_ANSWER_WITHIN)
-    for listed in gateway.list_all_invoices({**longer.listed(), "status": "void"}):
+    for listed in longer.list_all(gateway.list_all_invoices, status="void"):
         subscription_id = stripe_data.invoice_subscription_id(listed)
         subscription = Subscription.objects.filter(pk=subscription_id).first()
         if subscription is None:

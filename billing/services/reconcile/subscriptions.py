@@ -24,9 +24,8 @@ from smartspec.paging import in_pages
 
 def check_subscriptions(window: Window, now: datetime) -> Checks:
     """Stripe's new subscriptions, and every one of ours that is not ended, whatever its age, with its invoices."""
-    if not window.is_nobody:
-        for fetched in gateway.list_all_subscriptions(window.listed()):
-            yield compare_subscription(fetched["id"], fetched, now)
+    for fetched in window.list_all(gateway.list_all_subscriptions):
+        yield compare_subscription(fetched["id"], fetched, now)
     alive = window.older(Subscription.objects.filter(ended_at__isnull=True))
     for subscription in in_pages(alive):
         yield compare_subscription(subscription.pk, None, now)
