@@ -289,9 +289,7 @@ def void_renewals(subscription: Subscription) -> None:
     What a bank is at would be taken all the same: it gives its month, or is voided when we hear that it failed.
     """
     for invoice in gateway.list_all_invoices({"subscription": subscription.pk, "status": "open"}):
-        if invoice["billing_reason"] not in stripe_data.AUTOMATIC_REASONS:
-            continue  # made by staff, who know what it is for
-        if open_payment_status(gateway.retrieve_invoice(invoice["id"])) == PROCESSING:
+        if not is_renewal_to_void(gateway.retrieve_invoice(invoice["id"])):
             continue
         try:
             gateway.void_invoice(invoice["id"])
@@ -300,6 +298,13 @@ def void_renewals(subscription: Subscription) -> None:
                 "Open invoice of an ended subscription could not be voided", user_id=str(subscription.user_id),
                 subscription_id=subscription.pk, invoice_id=invoice["id"], reason=str(error.__cause__),
             )  # fmt: skip
+
+
+def is_renewal_to_void(invoice: dict[str, Any]) -> bool:
+    """Tell whether an invoice of a subscription that has ended is still to be paid, for nothing."""
+    # What staff made they know the purpose of.
+    is_open = invoice["status"] == "open" and invoice["billing_reason"] in stripe_data.AUTOMATIC_REASONS
+    return is_open and open_payment_status(invoice) != PROCESSING
 
 
 # --- A second subscription ----------------------------------------------------------------------------------------

@@ -17,10 +17,18 @@ class NoStripe(InProcessClient):
 class NoRefunds(NoStripe):
     """Everything works but making refunds."""
 
+    fails = "/v1/refunds"
+
     def answer(self, method: str, url: str, headers: dict[str, str], body: str) -> Answered:
-        if method == "POST" and url.endswith("/v1/refunds"):
+        if method == "POST" and url.endswith(self.fails):
             return super().answer(method, url, headers, body)
         return InProcessClient.answer(self, method, url, headers, body)
+
+
+class NoVoiding(NoRefunds):
+    """Everything works but voiding invoices."""
+
+    fails = "/void"
 
 
 class StripeWithoutAnswers(NoStripe):

@@ -1,5 +1,7 @@
-"""Invoices of subscriptions: those that are paid, and those that are void and were paid all the same."""
+"""Invoices of subscriptions: those that are paid, those that are void and were paid all the same, and those that are
+open though the plan has ended."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +13,7 @@ from billing.services.gifts import has_in_period, list_gifts
 from billing.services.invoices import give_missing_months, record_invoice
 from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare
 from billing.services.reconcile.payments import is_back, missing_gifts
+from billing.services.subscriptions import is_renewal_to_void, void_renewals
 from billing.services.unowed import balance_owed_cents, give_back_void
 from credits import selectors as credits_selectors
 
@@ -84,18 +87,41 @@ def look_at_surplus(invoice_id: str, user_id: UUID) -> Difference | None:
 
 def check_void_invoices(window: Window, now: datetime) -> Checks:
     """Stripe's void invoices of subscriptions of ours, made as long before the window as a bank may take to pay one."""
-    longer = replace(window, since=window.since and window.since - BANKS_ANSWER_WITHIN)
-    for listed in longer.list_all(gateway.list_all_invoices, status="void"):
-        subscription_id = stripe_data.invoice_subscription_id(listed)
-        subscription = Subscription.objects.filter(pk=subscription_id).first()
-        if subscription is None:
-            continue
+    for listed, subscription in list_longer(window, "void"):
         for intent_id in stripe_data.invoice_tried_payment_intent_ids(gateway.retrieve_invoice(listed["id"])):
             yield compare(
                 intent_id,
                 lambda intent_id=intent_id, user_id=subscription.user_id: look_at_unowed(intent_id, user_id, VOID),  # type: ignore[misc]
                 lambda intent_id=intent_id: give_back_void(payment_intent_id=intent_id, now=now),  # type: ignore[misc]
             )
+
+
+def check_open_invoices(window: Window, now: datetime) -> Checks:
+    """Stripe's open invoices of subscriptions of ours that have ended: nobody is to pay them any more."""
+    for listed, subscription in list_longer(window, "open"):
+        if subscription.ended_at is not None:
+            yield compare(
+                listed["id"],
+                lambda invoice_id=listed["id"], subscription=subscription: look_at_open(invoice_id, subscription),  # type: ignore[misc]
+                lambda subscription=subscription: void_renewals(subscription),  # type: ignore[misc]
+            )
+
+
+def look_at_open(invoice_id: str, subscription: Subscription) -> Difference | None:
+    invoice = gateway.retrieve_invoice(invoice_id)
+    if not is_renewal_to_void(invoice):
+        return None
+    detail = f"{invoice['amount_remaining']} cents can be paid for a plan that has ended."
+    return Difference("payable_not_owed", invoice_id, str(subscription.user_id), detail)
+
+
+def list_longer(window: Window, status: str) -> Iterator[tuple[dict[str, Any], Subscription]]:
+    """Yield Stripe's invoices of a status with our subscriptions, from as long before the window as banks may take."""
+    longer = replace(window, since=window.since and window.since - BANKS_ANSWER_WITHIN)
+    for listed in longer.list_all(gateway.list_all_invoices, status=status):
+        subscription = Subscription.objects.filter(pk=stripe_data.invoice_subscription_id(listed)).first()
+        if subscription is not None:
+            yield listed, subscription
 
 
 def look_at_unowed(intent_id: str, user_id: UUID, paid_for: str) -> Difference | None:
