@@ -84,13 +84,13 @@ def give_back_balance(invoice: dict[str, Any]) -> int:
 
 def balance_owed_cents(invoice: dict[str, Any]) -> int:
     """Return the cents of the customer's credit balance that a paid invoice used and that were not given back."""
-    used_cents = stripe_data.invoice_balance_used_cents(invoice)
-    if not used_cents:
+    used_cents, customer_id = (
+        stripe_data.invoice_balance_used_cents(invoice),
+        stripe_data.object_id(invoice["customer"]),
+    )
+    if not used_cents or gateway.retrieve_customer(customer_id).get("deleted"):  # and their balance with them
         return 0
-    try:
-        # Stripe remembers an idempotency key for a day, and its own lines for ever.
-        lines = gateway.list_balance_transactions(stripe_data.object_id(invoice["customer"]))
-        is_back = any(stripe_data.metadata(line).get(stripe_data.GIVEN_BACK_FOR) == invoice["id"] for line in lines)
-    except gateway.StripeObjectMissing:
-        return 0  # the customer was deleted, and their balance with them
+    # Stripe remembers an idempotency key for a day, and its own lines for ever.
+    lines = gateway.list_balance_transactions(customer_id)
+    is_back = any(stripe_data.metadata(line).get(stripe_data.GIVEN_BACK_FOR) == invoice["id"] for line in lines)
     return 0 if is_back else used_cents

@@ -25,6 +25,12 @@ class NoRefunds(NoStripe):
         return InProcessClient.answer(self, method, url, headers, body)
 
 
+class NoBalances(NoRefunds):
+    """Everything works but customers' credit balances."""
+
+    fails = "/balance_transactions"
+
+
 class NoVoiding(NoRefunds):
     """Everything works but voiding invoices."""
 

@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import gateway, services
-from billing.models import Subscription, SubscriptionCheckout
+from billing.models import Customer, Subscription, SubscriptionCheckout
 from billing.sandbox import store
 from billing.sandbox.services import debits
 from billing.tests.conftest import Travel, open_plan, pay, pay_later
@@ -298,4 +298,25 @@ class TestSecondSubscription:
         assert "paid_not_owed" in differences()
         assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
         assert (allowances(alice), refunded()) == ([500], [29_000])
+        assert_books_agree()
+
+    def test_whose_part_from_the_balance_was_not_given_back_gets_it_by_the_daily_comparison(
+        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, settings: Any
+    ) -> None:
+        subscribe(alice_client)
+        api, customer_id = gateway.client().v1, Customer.objects.get().pk
+        api.customers.update(customer_id, {"balance": -1_000})
+        values: Any = {"customer": customer_id, "items": [{"price": ENTERPRISE}]}
+        card = api.payment_methods.attach("pm_card_visa", {"customer": customer_id})
+        second = api.subscriptions.create(values | {"default_payment_method": card.id})
+        ProcrastinateJob.objects.all().delete()
+        working, settings.STRIPE_HTTP_CLIENT = settings.STRIPE_HTTP_CLIENT, "billing.tests.outage.NoBalances"
+        for _ in range(2):
+            with pytest.raises(gateway.StripeUnavailable):
+                services.sync_subscription(subscription_id=second.id, now=clock.now())
+        settings.STRIPE_HTTP_CLIENT = working
+        assert store.get("customer", customer_id)["balance"] == 0
+        assert differences() == ["paid_not_owed"]
+        assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        assert (store.get("customer", customer_id)["balance"], refunded()) == (-1_000, [18_900])
         assert_books_agree()
