@@ -67,30 +67,32 @@ def refund_in_full(payment_intent_id: str, **values: str) -> dict[str, Any] | No
 
 
 def give_back_balance(invoice: dict[str, Any]) -> int:
-    """Return the cents of the customer's credit balance that a paid invoice used and that are given back now."""
-    owed_cents = balance_owed_cents(invoice)
-    if owed_cents:
+    """This will give back what a paid invoice used of the customer's credit balance, once, and return how many cents
+    that is, whether now or before: we may have been cut off before anybody was told.
+    """
+    used_cents = balance_used_cents(invoice)
+    if used_cents and not balance_is_back(invoice):
         gateway.create_balance_transaction(
             stripe_data.object_id(invoice["customer"]),
             values={
-                "amount": -owed_cents,
+                "amount": -used_cents,
                 "currency": invoice["currency"],
                 "metadata": {stripe_data.GIVEN_BACK_FOR: invoice["id"]},
             },
             idempotency_key=f"unowed:{invoice['id']}",
         )
-    return owed_cents
+    return used_cents
 
 
-def balance_owed_cents(invoice: dict[str, Any]) -> int:
-    """Return the cents of the customer's credit balance that a paid invoice used and that were not given back."""
-    used_cents, customer_id = (
-        stripe_data.invoice_balance_used_cents(invoice),
-        stripe_data.object_id(invoice["customer"]),
-    )
-    if not used_cents or gateway.retrieve_customer(customer_id).get("deleted"):  # and their balance with them
-        return 0
+def balance_used_cents(invoice: dict[str, Any]) -> int:
+    """Return the cents that a paid invoice used of the credit balance; 0 if that was deleted with its customer."""
+    used_cents = stripe_data.invoice_balance_used_cents(invoice)
+    is_lost = used_cents and gateway.retrieve_customer(stripe_data.object_id(invoice["customer"])).get("deleted")
+    return 0 if is_lost else used_cents
+
+
+def balance_is_back(invoice: dict[str, Any]) -> bool:
+    """Tell whether what an invoice used of the credit balance was given back."""
     # Stripe remembers an idempotency key for a day, and its own lines for ever.
-    lines = gateway.list_balance_transactions(customer_id)
-    is_back = any(stripe_data.metadata(line).get(stripe_data.GIVEN_BACK_FOR) == invoice["id"] for line in lines)
-    return 0 if is_back else used_cents
+    lines = gateway.list_balance_transactions(stripe_data.object_id(invoice["customer"]))
+    return any(stripe_data.metadata(line).get(stripe_data.GIVEN_BACK_FOR) == invoice["id"] for line in lines)

@@ -40,6 +40,15 @@ class NoVoiding(NoRefunds):
 class StripeWithoutAnswers(NoStripe):
     """What is asked for is done, and the network fails before anybody hears of it."""
 
+    fails = ""
+
     def answer(self, method: str, url: str, headers: dict[str, str], body: str) -> Answered:
         answered = InProcessClient.answer(self, method, url, headers, body)
-        return super().answer(method, url, headers, body) if method == "POST" else answered
+        is_unheard = method == "POST" and url.endswith(self.fails)
+        return super().answer(method, url, headers, body) if is_unheard else answered
+
+
+class BalancesWithoutAnswers(StripeWithoutAnswers):
+    """Customers' credit balances change, and nobody hears of it."""
+
+    fails = "/balance_transactions"

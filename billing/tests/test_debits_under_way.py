@@ -262,6 +262,18 @@ class TestSecondSubscription:
         run_jobs()
         return second
 
+    @pytest.fixture
+    def second_id(self, alice_client: APIClient, subscribe: Subscribe) -> str:
+        """A second subscription that staff made, paid in part from the customer's balance. We have not heard of it."""
+        subscribe(alice_client)
+        api, customer_id = gateway.client().v1, Customer.objects.get().pk
+        api.customers.update(customer_id, {"balance": -1_000})
+        values: Any = {"customer": customer_id, "items": [{"price": ENTERPRISE}]}
+        card = api.payment_methods.attach("pm_card_visa", {"customer": customer_id})
+        second = api.subscriptions.create(values | {"default_payment_method": card.id})
+        ProcrastinateJob.objects.all().delete()
+        return second.id
+
     def test_paid_by_debit_goes_back(
         self, alice: Any, alice_client: APIClient, paid_by_debit: str, bank_says: Callable[[str], None]
     ) -> None:
@@ -301,22 +313,35 @@ class TestSecondSubscription:
         assert_books_agree()
 
     def test_whose_part_from_the_balance_was_not_given_back_gets_it_by_the_daily_comparison(
-        self, alice: Any, alice_client: APIClient, subscribe: Subscribe, settings: Any
+        self, second_id: str, settings: Any
     ) -> None:
-        subscribe(alice_client)
-        api, customer_id = gateway.client().v1, Customer.objects.get().pk
-        api.customers.update(customer_id, {"balance": -1_000})
-        values: Any = {"customer": customer_id, "items": [{"price": ENTERPRISE}]}
-        card = api.payment_methods.attach("pm_card_visa", {"customer": customer_id})
-        second = api.subscriptions.create(values | {"default_payment_method": card.id})
-        ProcrastinateJob.objects.all().delete()
         working, settings.STRIPE_HTTP_CLIENT = settings.STRIPE_HTTP_CLIENT, "billing.tests.outage.NoBalances"
         for _ in range(2):
             with pytest.raises(gateway.StripeUnavailable):
-                services.sync_subscription(subscription_id=second.id, now=clock.now())
+                services.sync_subscription(subscription_id=second_id, now=clock.now())
         settings.STRIPE_HTTP_CLIENT = working
+        customer_id = Customer.objects.get().pk
         assert store.get("customer", customer_id)["balance"] == 0
         assert differences() == ["paid_not_owed"]
         assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
         assert (store.get("customer", customer_id)["balance"], refunded()) == (-1_000, [18_900])
         assert_books_agree()
+
+    def test_is_told_whole_though_we_were_cut_off_when_the_balance_had_its_part(
+        self,
+        second_id: str,
+        settings: Any,
+        mailoutbox: list[Any],
+        django_capture_on_commit_callbacks: Any,
+    ) -> None:
+        working = settings.STRIPE_HTTP_CLIENT
+        settings.STRIPE_HTTP_CLIENT = "billing.tests.outage.BalancesWithoutAnswers"
+        with pytest.raises(gateway.StripeUnavailable):
+            services.sync_subscription(subscription_id=second_id, now=clock.now())
+        settings.STRIPE_HTTP_CLIENT = working
+        mailoutbox.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            services.sync_subscription(subscription_id=second_id, now=clock.now())
+        (message,) = mailoutbox
+        assert "refunded $199 in full" in message.body
+        assert (store.get("customer", Customer.objects.get().pk)["balance"], refunded()) == (-1_000, [18_900])

@@ -14,7 +14,7 @@ from billing.services.invoices import give_missing_months, record_invoice
 from billing.services.reconcile.comparing import Checks, Difference, Finding, Window, compare
 from billing.services.reconcile.payments import is_back, missing_gifts
 from billing.services.subscriptions import is_renewal_to_void, void_renewals
-from billing.services.unowed import balance_owed_cents, give_back_void
+from billing.services.unowed import balance_is_back, balance_used_cents, give_back_void
 from credits import selectors as credits_selectors
 
 VOID = "an invoice that is void"
@@ -79,8 +79,9 @@ def look_at_surplus(invoice_id: str, user_id: UUID) -> Difference | None:
     for intent_id in stripe_data.invoice_payment_intent_ids(invoice):
         if kept := look_at_unowed(intent_id, user_id, "a second subscription"):
             return kept
-    if owed_cents := balance_owed_cents(invoice):
-        detail = f"{owed_cents} cents of the balance used for a second subscription."
+    used_cents = balance_used_cents(invoice)
+    if used_cents and not balance_is_back(invoice):
+        detail = f"{used_cents} cents of the balance used for a second subscription."
         return Difference("paid_not_owed", invoice_id, str(user_id), detail)
     return None
 
