@@ -225,20 +225,23 @@ def line_is_proration(line: StripeObject) -> bool:
 
 
 def invoice_period_lines(invoice: StripeObject) -> list[InvoiceLine]:
-    """Return the lines that pay for a period: those that are no proration, and the one of a first period that is cut
-    short. A trial's line costs nothing and pays for nothing; one that a coupon makes free still has its price as the
-    line's amount."""
+    """Return the lines that pay for a period: those that are no proration, and the one of a period that is cut short.
+    A trial's line costs nothing and pays for nothing; one that a coupon makes free still has its price as the line's
+    amount."""
     whole = [line for line in invoice_lines(invoice) if not line.is_proration and line.amount_cents > 0]
-    short = invoice_short_first_line(invoice)
+    short = invoice_short_line(invoice)
     return [short] if short else whole
 
 
-def invoice_short_first_line(invoice: StripeObject) -> InvoiceLine | None:
-    """Return the line of a first period that ends before its time, where the billing cycle was set to begin; Stripe
-    takes it for a proration."""
-    lines = [line for line in invoice_lines(invoice) if line.amount_cents]
-    is_alone = len(lines) == 1 and lines[0].is_proration and lines[0].amount_cents > 0
-    return lines[0] if is_alone and invoice["billing_reason"] == "subscription_create" else None
+def invoice_short_line(invoice: StripeObject) -> InvoiceLine | None:
+    """Return the line of a period that ends before its time, where the billing cycle was set to begin or the plan to
+    end; Stripe takes it for a proration, as it does what waited for this invoice, whose time is over."""
+    charged = [line for line in invoice_lines(invoice) if line.amount_cents or line.is_proration]
+    if invoice["billing_reason"] not in ("subscription_create", "subscription_cycle") or len(charged) != 1:
+        return None
+    (line,) = charged
+    is_ahead = line.ends_at > required_moment(invoice["created"])
+    return line if line.is_proration and line.amount_cents > 0 and is_ahead else None
 
 
 def invoice_paid_period(invoice: StripeObject) -> tuple[datetime, datetime] | None:

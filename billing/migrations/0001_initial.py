@@ -159,7 +159,7 @@ class Migration(migrations.Migration):
                 (
                     "anchor_at",
                     models.DateTimeField(
-                        help_text="The monthly allowance counts from here, whatever the interval; never moved."
+                        help_text="The monthly allowance counts from here, whatever the interval; moves with unpaid time."
                     ),
                 ),
                 ("current_period_start", models.DateTimeField()),

@@ -27,7 +27,7 @@ class Subscription(models.Model):
     item_id = models.CharField(max_length=255)
     status = models.CharField(max_length=30, help_text="As Stripe names it.")
     anchor_at = models.DateTimeField(
-        help_text="The monthly allowance counts from here, whatever the interval; never moved."
+        help_text="The monthly allowance counts from here, whatever the interval; moves with unpaid time."
     )
     current_period_start = models.DateTimeField()
     current_period_end = models.DateTimeField()

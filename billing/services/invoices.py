@@ -169,7 +169,7 @@ def give_for_bill(*, subscription: Subscription, bill: Bill, now: datetime, unti
         recorded.save(update_fields=["upgrade_credits", "allowance_credits"])
         if upgrade is not None:
             settle_upgraded(recorded, now)
-        letters.tell_invoice(recorded, now=now)
+        letters.tell_invoice(recorded, plan=bill.plan, now=now)
     if recorded.allowance_credits or recorded.upgrade_credits:
         log.info(
             "Credits fulfilled", user_id=str(customer.user_id), subscription_id=subscription.pk,
@@ -186,12 +186,17 @@ def give_months(
     """
     subscription = Subscription.objects.get(pk=invoice.subscription_id)
     begin = paid_from(subscription)
+    given = []
+    if begin is not None:
+        # From here on the months are counted; what is before it was cut off by a period that was paid earlier.
+        counted_from = max(begin, subscription.anchor_at)
+        given = give_own_months(subscription, invoice, plan=plan, now=now, until=until, before=counted_from)
     if subscription.ended_at is None:
         apply_plan(customer, now, plan=plan)
-        given = credits_services.give_allowances(account_id=customer.user_id, now=now, until=until)
+        given += credits_services.give_allowances(account_id=customer.user_id, now=now, until=until)
     elif begin is not None and subscription.paid_until is not None:
         # It was paid, and ended before we heard: the account has another plan by now.
-        given = credits_services.give_past_allowances(
+        given += credits_services.give_past_allowances(
             account_id=customer.user_id,
             paid=credits_services.PaidTime(
                 plan=plan or subscription.plan,
@@ -205,6 +210,43 @@ def give_months(
             now=now,
             until=until,
         )
-    else:
-        given = []
     return sum((granted.grant.credits for granted in given), ZERO)
+
+
+def give_own_months(
+    subscription: Subscription,
+    invoice: PaidInvoice,
+    *,
+    plan: str | None = None,
+    now: datetime,
+    until: datetime | None = None,
+    before: datetime | None = None,
+) -> list[credits_services.Granted]:
+    """Give the months that begin within the period of an invoice, and `before` a moment, as those that come late."""
+    begin, end = invoice.period_start, invoice.period_end
+    if begin is None or end is None or (before is not None and begin >= before):
+        return []
+    return credits_services.give_past_allowances(
+        account_id=subscription.user_id,
+        paid=credits_services.PaidTime(
+            plan=plan or subscription.plan,
+            source=subscription.pk,
+            anchor_at=min(subscription.anchor_at, begin),
+            paid_from=begin,
+            paid_until=min(end, before or end),
+        ),
+        ended_at=subscription.ended_at or now,
+        is_paid_late=True,
+        now=now,
+        until=until,
+    )
+
+
+def give_missing_months(*, invoice_id: str, now: datetime) -> None:
+    """This will give the months of a recorded invoice that it has not given, exactly once each."""
+    with transaction.atomic():
+        Customer.objects.select_for_update(of=("self",)).get(subscriptions__paid_invoices=invoice_id)
+        invoice = PaidInvoice.objects.select_related("subscription").get(pk=invoice_id)
+        given = give_own_months(invoice.subscription, invoice, now=now)
+        invoice.allowance_credits += sum((granted.grant.credits for granted in given), ZERO)
+        invoice.save(update_fields=["allowance_credits"])

@@ -34,8 +34,9 @@ def tell_purchase(purchase: Purchase, *, now: datetime) -> None:
     )
 
 
-def tell_invoice(invoice: PaidInvoice, *, now: datetime) -> None:
-    """The receipt of a plan's invoice: the first, a renewal, an upgrade. One that cost nothing is no news."""
+def tell_invoice(invoice: PaidInvoice, *, plan: str | None, now: datetime) -> None:
+    """The receipt of a plan's invoice: the first, a renewal, an upgrade. One that cost nothing is no news. `plan` is
+    that of the period that it pays for, which may have been followed by another since."""
     if not invoice.paid_cents:
         return
     subscription = invoice.subscription
@@ -44,7 +45,7 @@ def tell_invoice(invoice: PaidInvoice, *, now: datetime) -> None:
         template="plan_paid",
         cause=invoice.pk,
         context={
-            "plan": display_name(invoice.upgraded_to or subscription.plan),
+            "plan": display_name(invoice.upgraded_to or plan or subscription.plan),
             "paid_cents": invoice.paid_cents,
             "currency": invoice.currency,
             "credits": invoice.allowance_credits + invoice.upgrade_credits,

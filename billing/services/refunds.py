@@ -1,6 +1,6 @@
 """Refunds: what Stripe says became of them, and those that our staff send."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,8 @@ from smartspec.errors import DomainError
 from smartspec.logs import get_logger
 
 log = get_logger(__name__)
+
+KEYS_LAST_FOR = timedelta(hours=23)  # Stripe forgets an idempotency key after a day, and would make a second refund
 
 
 class NotRefundable(DomainError):
@@ -154,6 +156,8 @@ def send_refund(*, refund: Refund, now: datetime) -> Refund:
     """
     if refund.refund_id or refund.status == Refund.Status.REFUSED:
         return refund
+    if now - refund.created_at > KEYS_LAST_FOR and (made := find_made(refund)):
+        return write_refund(made, now) or refund
     try:
         sent = gateway.create_refund(
             values={
@@ -168,6 +172,15 @@ def send_refund(*, refund: Refund, now: datetime) -> Refund:
         Refund.objects.filter(pk=refund.pk, refund_id__isnull=True).update(status=Refund.Status.REFUSED)
         raise NotRefundable("Stripe did not make this refund: it may have been refunded already.") from error
     return write_refund(sent, now) or refund
+
+
+def find_made(refund: Refund) -> dict[str, Any] | None:
+    """Return the refund that Stripe made of a request, if it did and we have not heard."""
+    made = gateway.list_refunds({"payment_intent": refund.payment_intent_id})
+    asked_for = str(refund.pk)
+    return next(
+        (one for one in made if stripe_data.metadata(one).get(stripe_data.REFUND_REQUEST_ID) == asked_for), None
+    )
 
 
 def checked_amount(payment: Payment, amount_cents: int | None) -> int:

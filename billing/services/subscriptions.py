@@ -275,9 +275,11 @@ def anchor_months(invoice: PaidInvoice) -> None:
     if begin is None or end is None or paid_from(invoice.subscription) != begin:
         return
     row = Subscription.objects.filter(pk=invoice.subscription_id)
-    month = credits_selectors.month_at(anchor_at=end if invoice.upgraded_from == FREE else begin, at=begin)
+    # Months count on from an anchor, never back; every fourth year has the end's day, were it the 29th of February.
+    anchor_at = end.replace(year=end.year - 4) if invoice.upgraded_from == FREE else begin
+    month = credits_selectors.month_at(anchor_at=anchor_at, at=begin)
     if credits_selectors.month_at(anchor_at=row.get().anchor_at, at=begin).start_at != month.start_at:
-        row.update(anchor_at=month.start_at)
+        row.update(anchor_at=anchor_at)
 
 
 def void_renewals(subscription: Subscription) -> None:
@@ -287,9 +289,7 @@ def void_renewals(subscription: Subscription) -> None:
     What a bank is at would be taken all the same: it gives its month, or is voided when we hear that it failed.
     """
     for invoice in gateway.list_all_invoices({"subscription": subscription.pk, "status": "open"}):
-        if invoice["billing_reason"] not in stripe_data.AUTOMATIC_REASONS:
-            continue  # made by staff, who know what it is for
-        if open_payment_status(gateway.retrieve_invoice(invoice["id"])) == PROCESSING:
+        if not is_renewal_to_void(gateway.retrieve_invoice(invoice["id"])):
             continue
         try:
             gateway.void_invoice(invoice["id"])
@@ -298,6 +298,13 @@ def void_renewals(subscription: Subscription) -> None:
                 "Open invoice of an ended subscription could not be voided", user_id=str(subscription.user_id),
                 subscription_id=subscription.pk, invoice_id=invoice["id"], reason=str(error.__cause__),
             )  # fmt: skip
+
+
+def is_renewal_to_void(invoice: dict[str, Any]) -> bool:
+    """Tell whether an invoice of a subscription that has ended is still to be paid, for nothing."""
+    # What staff made they know the purpose of.
+    is_open = invoice["status"] == "open" and invoice["billing_reason"] in stripe_data.AUTOMATIC_REASONS
+    return is_open and open_payment_status(invoice) != PROCESSING
 
 
 # --- A second subscription ----------------------------------------------------------------------------------------

@@ -67,18 +67,13 @@ def refund_in_full(payment_intent_id: str, **values: str) -> dict[str, Any] | No
 
 
 def give_back_balance(invoice: dict[str, Any]) -> int:
-    """Return the cents of the customer's credit balance that a paid invoice used and that are given back now."""
-    used_cents = stripe_data.invoice_balance_used_cents(invoice)
-    if not used_cents:
-        return 0
-    customer_id = stripe_data.object_id(invoice["customer"])
-    try:
-        # Stripe remembers an idempotency key for a day, and its own lines for ever.
-        lines = gateway.list_balance_transactions(customer_id)
-        if any(stripe_data.metadata(line).get(stripe_data.GIVEN_BACK_FOR) == invoice["id"] for line in lines):
-            return 0
+    """This will give back what a paid invoice used of the customer's credit balance, once, and return how many cents
+    that is, whether now or before: we may have been cut off before anybody was told.
+    """
+    used_cents = balance_used_cents(invoice)
+    if used_cents and not balance_is_back(invoice):
         gateway.create_balance_transaction(
-            customer_id,
+            stripe_data.object_id(invoice["customer"]),
             values={
                 "amount": -used_cents,
                 "currency": invoice["currency"],
@@ -86,6 +81,18 @@ def give_back_balance(invoice: dict[str, Any]) -> int:
             },
             idempotency_key=f"unowed:{invoice['id']}",
         )
-    except gateway.StripeObjectMissing:
-        return 0  # the customer was deleted, and their balance with them
     return used_cents
+
+
+def balance_used_cents(invoice: dict[str, Any]) -> int:
+    """Return the cents that a paid invoice used of the credit balance; 0 if that was deleted with its customer."""
+    used_cents = stripe_data.invoice_balance_used_cents(invoice)
+    is_lost = used_cents and gateway.retrieve_customer(stripe_data.object_id(invoice["customer"])).get("deleted")
+    return 0 if is_lost else used_cents
+
+
+def balance_is_back(invoice: dict[str, Any]) -> bool:
+    """Tell whether what an invoice used of the credit balance was given back."""
+    # Stripe remembers an idempotency key for a day, and its own lines for ever.
+    lines = gateway.list_balance_transactions(stripe_data.object_id(invoice["customer"]))
+    return any(stripe_data.metadata(line).get(stripe_data.GIVEN_BACK_FOR) == invoice["id"] for line in lines)

@@ -29,11 +29,12 @@ class PriceChange:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """A change to a plan that gives more, and the moment up to which the old plan counts."""
+    """A change to a plan that gives more, and the moments up to which the old plan and the new one count."""
 
     old_plan: str
     new_plan: str
     changed_at: datetime
+    ends_at: datetime | None = None  # with the month, if not before
 
 
 def find_change(invoice: dict[str, Any], price_before: str) -> PriceChange | None:
@@ -79,9 +80,9 @@ def find_upgrade(invoice: dict[str, Any], price_before: str) -> Upgrade | None:
 
     :raises UnknownPrice: it bills a price that stands for no plan.
     """
-    short = stripe_data.invoice_short_first_line(invoice)
+    short = stripe_data.invoice_short_line(invoice)
     if short is not None:
-        return Upgrade(FREE, require_plan_of_price(short.price_id)[0], changed_at=short.starts_at)
+        return Upgrade(FREE, require_plan_of_price(short.price_id)[0], short.starts_at, short.ends_at)
     change = find_change(invoice, price_before)
     if change is None:
         return None
@@ -128,8 +129,10 @@ def upgrade_credits(subscription: Subscription, upgrade: Upgrade) -> Decimal:
     """
     month = credits_selectors.month_at(anchor_at=subscription.anchor_at, at=upgrade.changed_at)
     length_seconds = Decimal((month.end_at - month.start_at).total_seconds())
-    left_seconds = Decimal((month.end_at - upgrade.changed_at).total_seconds())
-    old, new = monthly_credits(upgrade.old_plan), monthly_credits(upgrade.new_plan)
+    ends_at = min(month.end_at, upgrade.ends_at or month.end_at)
+    left_seconds = Decimal((ends_at - upgrade.changed_at).total_seconds())
+    old = ZERO if upgrade.old_plan == FREE else monthly_credits(upgrade.old_plan)
+    new = monthly_credits(upgrade.new_plan)
     due = (old * (length_seconds - left_seconds) + new * left_seconds) / length_seconds
     earlier_upgrades: Decimal | None = PaidInvoice.objects.filter(
         subscription=subscription, upgraded_at__gte=month.start_at, upgraded_at__lt=month.end_at
@@ -138,7 +141,7 @@ def upgrade_credits(subscription: Subscription, upgrade: Upgrade) -> Decimal:
         account_id=subscription.user_id, source=subscription.pk, period_start=month.start_at
     )
     if not allowance:
-        begin, allowance = paid_from(subscription), Decimal(old)
+        begin, allowance = paid_from(subscription), old
         if begin is not None and month.start_at < begin:
             allowance = old * Decimal((begin - month.start_at).total_seconds()) / length_seconds
     missing = due - allowance - (earlier_upgrades or ZERO)

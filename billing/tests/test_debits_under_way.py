@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import gateway, services
-from billing.models import Subscription, SubscriptionCheckout
+from billing.models import Customer, Subscription, SubscriptionCheckout
 from billing.sandbox import store
 from billing.sandbox.services import debits
 from billing.tests.conftest import Travel, open_plan, pay, pay_later
@@ -36,6 +36,24 @@ def bank_says(run_jobs: RunJobs, django_capture_on_commit_callbacks: Any) -> Cal
             run_jobs()
 
     return answer
+
+
+@pytest.fixture
+def bank_says_unheard() -> Callable[[], None]:
+    """Return a function that lets the bank pay the one debit that is open, of which no webhook tells."""
+
+    def answer() -> None:
+        (debit,) = debits.list_open_debits()
+        debits.settle_debit(debit["id"], outcome="succeed", now=clock.now())
+        ProcrastinateJob.objects.all().delete()
+
+    return answer
+
+
+def differences() -> list[str]:
+    found: list[str] = []
+    services.reconcile(now=clock.now(), on_difference=lambda difference, _: found.append(difference.kind))
+    return found
 
 
 def refunded() -> list[int]:
@@ -205,6 +223,18 @@ class TestRenewal:
         assert (tier(alice), allowances(alice), refunded()) == ("free", [500, 500], [])
         assert_books_agree()
 
+    def test_of_a_plan_that_ended_long_before_the_bank_paid_unheard_is_found_by_the_daily_comparison(
+        self, alice: Any, alice_client: APIClient, renewed: None, travel: Travel, bank_says_unheard: Callable[[], None]
+    ) -> None:
+        end_now(alice_client)
+        for _ in range(8):
+            travel(clock.now() + timedelta(days=1))
+            assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        bank_says_unheard()
+        assert differences() == ["paid_not_granted"]
+        assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        assert (allowances(alice), refunded()) == ([500, 500], [])
+
     def test_that_fails_is_no_longer_to_be_paid(
         self, alice_client: APIClient, renewed: None, bank_says: Callable[[str], None]
     ) -> None:
@@ -215,17 +245,103 @@ class TestRenewal:
 
 
 class TestSecondSubscription:
-    def test_paid_by_debit_goes_back(
-        self, alice: Any, alice_client: APIClient, run_jobs: RunJobs, bank_says: Callable[[str], None]
-    ) -> None:
+    @pytest.fixture
+    def sessions(self, alice_client: APIClient) -> tuple[str, str]:
+        """A month and a year of Pro, both open."""
         first = open_plan(alice_client)
         SubscriptionCheckout.objects.update(state="processing")  # so that the second one's opening cannot expire it
-        second = open_plan(alice_client, "pro", "yearly")
+        return first, open_plan(alice_client, "pro", "yearly")
+
+    @pytest.fixture
+    def paid_by_debit(self, sessions: tuple[str, str], run_jobs: RunJobs) -> str:
+        """The year, whose debit is under way beside a month that is paid."""
+        first, second = sessions
         pay(first)
         run_jobs()
         pay_later(second)
         run_jobs()
+        return second
+
+    @pytest.fixture
+    def second_id(self, alice_client: APIClient, subscribe: Subscribe) -> str:
+        """A second subscription that staff made, paid in part from the customer's balance. We have not heard of it."""
+        subscribe(alice_client)
+        api, customer_id = gateway.client().v1, Customer.objects.get().pk
+        api.customers.update(customer_id, {"balance": -1_000})
+        values: Any = {"customer": customer_id, "items": [{"price": ENTERPRISE}]}
+        card = api.payment_methods.attach("pm_card_visa", {"customer": customer_id})
+        second = api.subscriptions.create(values | {"default_payment_method": card.id})
+        ProcrastinateJob.objects.all().delete()
+        return second.id
+
+    def test_paid_by_debit_goes_back(
+        self, alice: Any, alice_client: APIClient, paid_by_debit: str, bank_says: Callable[[str], None]
+    ) -> None:
         bank_says("succeed")
         assert (allowances(alice), refunded()) == ([500], [29_000])
-        assert checkout_status(alice_client, second) == "failed"
+        assert checkout_status(alice_client, paid_by_debit) == "failed"
         assert_books_agree()
+
+    def test_paid_by_debit_unheard_goes_back_by_the_daily_comparison(
+        self, alice: Any, paid_by_debit: str, travel: Travel, bank_says_unheard: Callable[[], None]
+    ) -> None:
+        for _ in range(8):
+            travel(clock.now() + timedelta(days=1))
+            assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        bank_says_unheard()
+        assert differences() == ["paid_not_owed"]
+        assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        assert (allowances(alice), refunded()) == ([500], [29_000])
+        assert_books_agree()
+
+    def test_whose_refund_failed_until_its_end_was_noted_goes_back_by_the_daily_comparison(
+        self, alice: Any, alice_client: APIClient, sessions: tuple[str, str], run_jobs: RunJobs, settings: Any
+    ) -> None:
+        first, second = sessions
+        pay(first)
+        run_jobs()
+        pay(second)
+        ProcrastinateJob.objects.all().delete()
+        working, settings.STRIPE_HTTP_CLIENT = settings.STRIPE_HTTP_CLIENT, "billing.tests.outage.NoRefunds"
+        for _ in range(2):
+            assert alice_client.get(f"/api/payment/checkout/{second}").status_code == 502
+        settings.STRIPE_HTTP_CLIENT = working
+        assert (Subscription.objects.get(is_surplus=True).status, refunded()) == ("canceled", [])
+        assert "paid_not_owed" in differences()
+        assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        assert (allowances(alice), refunded()) == ([500], [29_000])
+        assert_books_agree()
+
+    def test_whose_part_from_the_balance_was_not_given_back_gets_it_by_the_daily_comparison(
+        self, second_id: str, settings: Any
+    ) -> None:
+        working, settings.STRIPE_HTTP_CLIENT = settings.STRIPE_HTTP_CLIENT, "billing.tests.outage.NoBalances"
+        for _ in range(2):
+            with pytest.raises(gateway.StripeUnavailable):
+                services.sync_subscription(subscription_id=second_id, now=clock.now())
+        settings.STRIPE_HTTP_CLIENT = working
+        customer_id = Customer.objects.get().pk
+        assert store.get("customer", customer_id)["balance"] == 0
+        assert differences() == ["paid_not_owed"]
+        assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        assert (store.get("customer", customer_id)["balance"], refunded()) == (-1_000, [18_900])
+        assert_books_agree()
+
+    def test_is_told_whole_though_we_were_cut_off_when_the_balance_had_its_part(
+        self,
+        second_id: str,
+        settings: Any,
+        mailoutbox: list[Any],
+        django_capture_on_commit_callbacks: Any,
+    ) -> None:
+        working = settings.STRIPE_HTTP_CLIENT
+        settings.STRIPE_HTTP_CLIENT = "billing.tests.outage.BalancesWithoutAnswers"
+        with pytest.raises(gateway.StripeUnavailable):
+            services.sync_subscription(subscription_id=second_id, now=clock.now())
+        settings.STRIPE_HTTP_CLIENT = working
+        mailoutbox.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            services.sync_subscription(subscription_id=second_id, now=clock.now())
+        (message,) = mailoutbox
+        assert "refunded $199 in full" in message.body
+        assert (store.get("customer", Customer.objects.get().pk)["balance"], refunded()) == (-1_000, [18_900])

@@ -97,6 +97,19 @@ def test_still_leads_to_earlier_payments(alice: User, deleted_id: str, run_jobs:
     assert "paid_not_granted" in found
 
 
+def test_still_leads_the_comparison_of_one_person_to_what_the_former_one_paid(
+    alice: User, alice_client: APIClient, known_id: str, run_jobs: RunJobs
+) -> None:
+    pay(open_credits(alice_client))
+    ProcrastinateJob.objects.all().delete()
+    gateway.delete_customer(known_id)
+    run_jobs()
+    assert customer_id_of(alice) != known_id
+    assert services.reconcile(now=clock.now(), user_id=alice.pk).remaining == 1
+    assert services.reconcile(now=clock.now(), user_id=alice.pk, is_repair=True).remaining == 0
+    assert balance(alice) == 2 * 105  # of both packages; Stripe ends the plans of whom it forgets
+
+
 def test_is_replaced_once(alice: User, deleted_id: str, run_jobs: RunJobs) -> None:
     run_jobs()
     now_id = customer_id_of(alice)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import gateway, services
@@ -15,6 +16,7 @@ from billing.models import PaidInvoice, Subscription
 from billing.sandbox import store
 from billing.sandbox.services import timekeeping
 from billing.tests.conftest import Travel
+from billing.tests.test_debits_under_way import differences
 from billing.tests.test_refunds import refund_at_stripe
 from billing.tests.test_subscriptions import allowances, tier
 from billing.tests.test_webhooks import post
@@ -127,13 +129,25 @@ class TestFailedRenewal:
         run_jobs()
         assert latest_invoice()["status"] == "void"
 
+    def test_is_void_after_a_cancellation_whose_news_were_lost(
+        self, alice_client: APIClient, failed: datetime, settings: Any
+    ) -> None:
+        working, settings.STRIPE_HTTP_CLIENT = settings.STRIPE_HTTP_CLIENT, "billing.tests.outage.NoVoiding"
+        body = {"subscription_id": Subscription.objects.get().pk, "at_period_end": False}
+        assert alice_client.post("/api/payment/subscription/cancel", body).status_code == 502
+        settings.STRIPE_HTTP_CLIENT = working
+        ProcrastinateJob.objects.all().delete()
+        assert differences() == ["payable_not_owed"]
+        assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        assert (latest_invoice()["status"], differences()) == ("void", [])
+
     def test_leaves_what_staff_ask_for_to_be_paid(
         self, alice: Any, alice_client: APIClient, failed: datetime, travel: Travel
     ) -> None:
         invoice = latest_invoice()
         store.save(invoice | {"billing_reason": "manual"})
         travel(failed + timedelta(days=22))
-        assert latest_invoice()["status"] == "open"
+        assert (latest_invoice()["status"], differences()) == ("open", [])
 
     def test_that_is_paid_after_the_end_all_the_same_gives_a_month_from_then(
         self, alice: Any, alice_client: APIClient, failed: datetime, run_jobs: Callable[[], int], set_clock: Any

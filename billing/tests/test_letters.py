@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 from django.utils.formats import date_format
+from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from billing import services
 from billing.models import Dispute, Purchase, Subscription
 from billing.sandbox import store
-from billing.sandbox.services import disputes
+from billing.sandbox.services import disputes, timekeeping
 from billing.tests.conftest import Travel, open_credits, pay
+from billing.tests.test_plan_changes import change
 from billing.tests.test_refunds import deliver, money_events, refund_by_staff
 from credits import services as credits_services
 from smartspec import clock
+from smartspec.testing import SetClock
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +55,22 @@ class TestReceipts:
     ) -> None:
         again = lambda: deliver(store.find("event"), run_jobs)  # noqa: E731
         assert told(lambda: subscribe(alice_client), again, again) == ["Receipt: your Pro plan"]
+
+    def test_of_a_renewal_that_only_an_upgrade_told_of_names_the_plan_that_it_paid_for(
+        self,
+        alice_client: APIClient,
+        subscribe: Callable[..., str],
+        set_clock: SetClock,
+        run_jobs: Callable[[], int],
+        told: Callable[..., list[str]],
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        later = Subscription.objects.get().current_period_end + timedelta(days=1)
+        set_clock(later)
+        timekeeping.pass_time(now=later)
+        ProcrastinateJob.objects.all().delete()
+        upgrade = lambda: change(alice_client, subscription_id, "enterprise")  # noqa: E731
+        assert told(upgrade, run_jobs) == ["Receipt: your Pro plan", "Receipt: your Enterprise plan"]
 
 
 class TestBadNews:

@@ -18,7 +18,7 @@ from billing import gateway, services
 from billing.models import Clawback, PaidInvoice, Purchase, Refund
 from billing.sandbox import store
 from billing.sandbox.services import events
-from billing.tests.conftest import open_credits, open_plan, pay
+from billing.tests.conftest import Travel, open_credits, open_plan, pay
 from billing.tests.test_webhooks import post
 from credits import selectors as credits_selectors
 from credits import services as credits_services
@@ -274,6 +274,20 @@ class TestRefundByStaff:
         assert (written.status, balance(alice)) == ("requested", ALL)
         services.send_refund(refund=written, now=clock.now())
         assert balance(alice) == 0
+
+    def test_that_stripe_made_unheard_is_not_made_again_once_stripe_has_forgotten_the_key(
+        self, alice: Any, purchase: Purchase, settings: Any, travel: Travel
+    ) -> None:
+        settings.STRIPE_HTTP_CLIENT = "billing.tests.outage.StripeWithoutAnswers"
+        with pytest.raises(gateway.StripeUnavailable):
+            self.refund(purchase, 300)
+        settings.STRIPE_HTTP_CLIENT = "billing.sandbox.client.InProcessClient"
+        ProcrastinateJob.objects.all().delete()
+        travel(clock.now() + timedelta(days=2))
+        since = clock.now() - timedelta(hours=1)
+        assert services.reconcile(now=clock.now(), since=since, is_repair=True).remaining == 0
+        assert [refund["amount"] for refund in store.find("refund")] == [300]
+        assert (Refund.objects.get().status, round(balance(alice))) == ("succeeded", 70)
 
     def test_of_an_unpaid_checkout_is_refused(self, alice_client: APIClient) -> None:
         session_id = open_credits(alice_client, 100)

@@ -23,9 +23,8 @@ from smartspec.paging import in_pages
 
 def check_sessions(window: Window, now: datetime) -> Checks:
     """Stripe's checkout sessions, and every checkout of ours that is not final, whatever its age."""
-    if not window.is_nobody:
-        for session in gateway.list_checkout_sessions(window.listed()):
-            yield compare_session(session["id"], session, now)
+    for session in window.list_all(gateway.list_checkout_sessions):
+        yield compare_session(session["id"], session, now)
     unfinished = Q(state__in=("open", "processing", "needs_review"), session_id__isnull=False)
     for model in (Purchase, SubscriptionCheckout):
         rows = window.older(model._default_manager.filter(unfinished))

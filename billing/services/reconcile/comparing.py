@@ -20,21 +20,22 @@ class Window:
     user_id: UUID | None = None
 
     @property
-    def customer_id(self) -> str:
-        """The one user's customer, empty without one (an earlier step may find it)."""
+    def customer_ids(self) -> list[str]:
+        """Who the one user is at Stripe, and was; none without one (an earlier step may find it)."""
         customer = Customer.objects.filter(user_id=self.user_id).first() if self.user_id else None
-        return customer.pk if customer else ""
-
-    @property
-    def is_nobody(self) -> bool:
-        return self.user_id is not None and not self.customer_id
+        return customer.all_ids if customer else []
 
     def created(self) -> dict[str, Any]:
         bounds = {"lt": int(self.until.timestamp()) + 1}
         return {"created": bounds | ({"gte": int(self.since.timestamp())} if self.since else {})}
 
-    def listed(self) -> dict[str, Any]:
-        return self.created() | ({"customer": self.customer_id} if self.user_id else {})
+    def list_all(self, list_found: Callable[[dict[str, Any]], Iterator[Any]], **values: str) -> Iterator[Any]:
+        """Yield what Stripe lists for the window: by everybody's customers, or by those of the one user."""
+        asked = self.created() | values
+        if self.user_id is None:
+            yield from list_found(asked)
+        for customer_id in self.customer_ids:
+            yield from list_found({**asked, "customer": customer_id})
 
     def older(self, queryset: Any) -> Any:
         """Narrow rows of ours to the user, and to those that Stripe did not list because they are older."""

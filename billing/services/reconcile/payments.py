@@ -35,8 +35,8 @@ def list_by_payment(
     """Yield the window's refunds or disputes; those of one user by their payments, as Stripe knows no other way."""
     if not window.user_id:
         yield from list_all(window.created())
-    elif window.customer_id:
-        for intent in gateway.list_payment_intents({"customer": window.customer_id}):
+    for customer_id in window.customer_ids:
+        for intent in gateway.list_payment_intents({"customer": customer_id}):
             yield from list_all({"payment_intent": intent["id"]})
 
 

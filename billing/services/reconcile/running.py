@@ -12,7 +12,7 @@ from billing.services.reconcile.checkouts import check_sessions
 from billing.services.reconcile.comparing import Checks, Difference, Finding, Progress, Window
 from billing.services.reconcile.customers import check_customers, check_erasures
 from billing.services.reconcile.disputes import check_disputes
-from billing.services.reconcile.invoices import check_invoices, check_void_invoices
+from billing.services.reconcile.invoices import check_invoices, check_open_invoices, check_void_invoices
 from billing.services.reconcile.our_books import check_our_payments
 from billing.services.reconcile.refunds import check_refunds
 from billing.services.reconcile.subscriptions import check_subscriptions
@@ -32,6 +32,7 @@ STEPS: dict[str, Callable[[Window, datetime], Checks]] = {
     "subscriptions": check_subscriptions,
     "invoices": check_invoices,
     "void invoices": check_void_invoices,
+    "open invoices": check_open_invoices,
     "refunds": check_refunds,
     "disputes": check_disputes,
     "our books": check_our_payments,

@@ -1,7 +1,7 @@
 """Subscriptions: what they are, the plan that follows from them, and the month's allowance."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from billing import gateway, selectors, stripe_data
@@ -15,25 +15,31 @@ from billing.services.reconcile.comparing import (
     compare,
     first_then,
 )
-from billing.services.reconcile.invoices import compare_invoice
+from billing.services.reconcile.invoices import ALLOWANCE_LATE, BANKS_ANSWER_WITHIN, compare_invoice
 from billing.services.scheduling import put_back_change
 from billing.services.subscriptions import apply_plan_of, fetch_pending_change, is_entitled, row_of, sync_subscription
 from credits import selectors as credits_selectors
 from smartspec.paging import in_pages
 
-ALLOWANCE_LATE = timedelta(hours=2)  # the hourly task gives it
-
 
 def check_subscriptions(window: Window, now: datetime) -> Checks:
     """Stripe's new subscriptions, and every one of ours that is not ended, whatever its age, with its invoices."""
-    if not window.is_nobody:
-        for fetched in gateway.list_all_subscriptions(window.listed()):
-            yield compare_subscription(fetched["id"], fetched, now)
+    for fetched in window.list_all(gateway.list_all_subscriptions):
+        yield compare_subscription(fetched["id"], fetched, now)
     alive = window.older(Subscription.objects.filter(ended_at__isnull=True))
     for subscription in in_pages(alive):
         yield compare_subscription(subscription.pk, None, now)
         for invoice in list_earlier_invoices(subscription, window):
             yield compare_invoice(invoice, now)
+    for subscription in in_pages(list_lately_ended(window)):
+        for invoice in list_earlier_invoices(subscription, window):
+            yield compare_invoice(invoice, now)
+
+
+def list_lately_ended(window: Window) -> Any:
+    """Return those of ours that ended lately: a bank may since have paid an invoice of the time before the window."""
+    since = window.since and window.since - BANKS_ANSWER_WITHIN
+    return window.older(Subscription.objects.filter(ended_at__gte=since)) if since else Subscription.objects.none()
 
 
 def list_earlier_invoices(subscription: Subscription, window: Window) -> Iterator[dict[str, Any]]:
