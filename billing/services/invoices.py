@@ -243,10 +243,17 @@ def give_own_months(
 
 
 def give_missing_months(*, invoice_id: str, now: datetime) -> None:
-    """This will give the months of a recorded invoice that it has not given, exactly once each."""
+    """This will give the months of a recorded invoice that it has not given, exactly once each, by the plan that it
+    paid for.
+
+    :raises UnknownPrice: its price stands for no plan.
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    (line, *_) = stripe_data.invoice_period_lines(gateway.retrieve_invoice(invoice_id))
+    plan, _ = require_plan_of_price(line.price_id)
     with transaction.atomic():
         Customer.objects.select_for_update(of=("self",)).get(subscriptions__paid_invoices=invoice_id)
         invoice = PaidInvoice.objects.select_related("subscription").get(pk=invoice_id)
-        given = give_own_months(invoice.subscription, invoice, now=now)
+        given = give_own_months(invoice.subscription, invoice, plan=plan, now=now)
         invoice.allowance_credits += sum((granted.grant.credits for granted in given), ZERO)
         invoice.save(update_fields=["allowance_credits"])

@@ -14,7 +14,7 @@ from billing.sandbox import store
 from billing.sandbox.services import debits
 from billing.tests.conftest import Travel
 from billing.tests.test_debits_under_way import DEBIT, differences, end_now
-from billing.tests.test_plan_changes import use_card
+from billing.tests.test_plan_changes import change, use_card
 from billing.tests.test_refunds import refund_at_stripe
 from billing.tests.test_subscriptions import allowances
 from credits import services as credits_services
@@ -94,9 +94,9 @@ class TestTwoMonthsThatWaitForTheBankWhileALaterOneIsPaid:
         lots = Grant.objects.filter(account_id=alice.pk, source__startswith="allowance:sub_").order_by("number")
         assert [lot.clawed_back for lot in lots] == [0, 0, 500]
 
-    def test_are_named_and_given_by_the_daily_comparison_where_they_were_noted_and_gave_nothing(
-        self, alice: Any, subscription_id: str
-    ) -> None:
+    @pytest.fixture
+    def noted_without_credits(self, paid_later: None, subscription_id: str) -> None:
+        """The bank pays the earlier one, and what we note of it gives nothing."""
         debit = debits.list_open_debits()[-1]
         debits.settle_debit(debit["id"], outcome="succeed", now=clock.now())
         ProcrastinateJob.objects.all().delete()
@@ -116,9 +116,23 @@ class TestTwoMonthsThatWaitForTheBankWhileALaterOneIsPaid:
             period_end=end,
             paid_at=clock.now(),
         )
+
+    @pytest.mark.usefixtures("noted_without_credits")
+    def test_are_named_and_given_by_the_daily_comparison_where_they_were_noted_and_gave_nothing(
+        self, alice: Any
+    ) -> None:
         assert differences() == ["paid_not_granted"]
         assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
         assert_all_is_given_once(alice, 3)
+
+    @pytest.mark.usefixtures("noted_without_credits")
+    def test_are_given_by_the_plan_that_they_paid_for_whatever_the_plan_is_by_then(
+        self, alice: Any, alice_client: APIClient, subscription_id: str
+    ) -> None:
+        assert change(alice_client, subscription_id, "enterprise").json()["status"] == "done"
+        services.reconcile(now=clock.now(), is_repair=True)
+        given = Grant.objects.filter(account_id=alice.pk, source__startswith="allowance:sub_")
+        assert [lot.credits for lot in given.order_by("number")] == [500, 500, 500]
 
 
 class TestAMonthThatWaitsForTheBankWhileFreeDaysMoveTheMonths:
