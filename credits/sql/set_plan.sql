@@ -6,8 +6,9 @@ CREATE OR REPLACE FUNCTION credits_set_plan(
 ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   a credits_account := credits_lock_account(p_account, p_now);
-  v_start timestamptz := credits_period_start(p_anchor, p_now);
-  v_end timestamptz := credits_period_start(p_anchor, p_now, 1);
+  v_at timestamptz := greatest(p_now, a.last_entry_at);  -- what was used since belongs to the period that has begun meanwhile
+  v_start timestamptz := credits_period_start(p_anchor, v_at);
+  v_end timestamptz := credits_period_start(p_anchor, v_at, 1);
 BEGIN
   IF a.account_id IS NULL THEN
     RETURN 'no_account';
