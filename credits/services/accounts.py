@@ -8,6 +8,8 @@ from credits import ledger, selectors, sources
 from credits.services.checks import UnknownAccount
 from credits.services.sweeps import act_on_each
 
+ERASED = "erased"
+
 
 @dataclass(frozen=True)
 class Expired:
@@ -32,6 +34,14 @@ def thaw(*, account_id: UUID, cause: str, now: datetime) -> bool:
     :raises UnknownAccount: there is no such user.
     """
     return _changed(account_id, ledger.call_value("credits_thaw", account_id, cause, now))
+
+
+def close_account(*, account_id: UUID, now: datetime) -> None:
+    """This will let nobody spend from an account any more: its person asked to be forgotten. Again changes nothing.
+
+    :raises UnknownAccount: there is no such user.
+    """
+    freeze(account_id=account_id, cause=ERASED, now=now)
 
 
 def set_plan(
