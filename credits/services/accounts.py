@@ -56,7 +56,8 @@ def set_plan(
 ) -> None:
     """This will write an account's plan state. Any number of times with the same state is once.
 
-    `source` is opaque, e.g. the subscription's id; `free` returns to Free. When the source changes, the subscription
+    `source` is opaque, e.g. the subscription's id; `free` returns to Free, whose months are counted from where the
+    account began, whatever `anchor_at` says. When the source changes, the subscription
     lots of the former one end at once. `paid_from` begins what is paid for after a gap (a pause, a period never paid),
     so that no allowance is given for the gap; left out, there was none.
 
