@@ -273,6 +273,19 @@ class TestReleasing:
         settle(worker_client, hold["id"], "release")
         assert settle(worker_client, hold["id"], "capture").json()["code"] == "hold_already_settled"
 
+    @pytest.mark.parametrize("reason", [{"reason": "the model crashed"}, {}], ids=["with a reason", "without one"])
+    def test_under_a_key_is_of_one_reason(self, place: Place, worker_client: APIClient, reason: dict[str, str]) -> None:
+        hold, other = place().json(), {"reason": "out of memory"}
+
+        def release(body: dict[str, str], key: str) -> tuple[int, str | None]:
+            answer = settle(worker_client, hold["id"], "release", body, **{"Idempotency-Key": key})
+            return answer.status_code, answer.json().get("code") or answer.headers.get("Idempotent-Replayed")
+
+        assert release(reason, "key") == (200, None)
+        assert release(reason, "key") == (200, "true")
+        assert release(other, "key") == (409, "idempotency_conflict")
+        assert release(other, "another key") == (200, "true")  # the same outcome again
+
 
 class TestExtending:
     def test_lets_a_hold_live_longer(self, place: Place, worker_client: APIClient) -> None:
