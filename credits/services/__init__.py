@@ -25,6 +25,7 @@ from credits.services.checks import (
     InsufficientCredits,
     InvalidCredits,
     InvalidIdempotencyKey,
+    InvalidReason,
     UnknownAccount,
 )
 from credits.services.grants import (
@@ -94,6 +95,7 @@ __all__ = [
     "InvalidCredits",
     "InvalidIdempotencyKey",
     "InvalidJob",
+    "InvalidReason",
     "InvalidTimeToLive",
     "NotTheOwner",
     "OperationNotHeld",
