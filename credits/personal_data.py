@@ -11,8 +11,6 @@ from smartspec import backoffice
 from smartspec.exports import Row, pick
 from smartspec.users.models import User
 
-ERASED = "erased"
-
 
 @backoffice.exporters(order=20)
 def account(user: User, now: datetime) -> dict[str, Any] | None:
@@ -51,7 +49,7 @@ def corrections(user: User, now: datetime) -> Iterator[Row]:
     return pick(made, "credits", "expires_at", "reason", "state", "requested_at", "decided_at", "entry_number")
 
 
-@backoffice.erasers(order=40)
+@backoffice.erasers(order=10)
 def close_account(user: User, now: datetime) -> None:
     """Let no worker spend from an account that is nobody's any more. Its rows name nobody, and stay."""
-    services.freeze(account_id=user.pk, cause=ERASED, now=now)
+    services.close_account(account_id=user.pk, now=now)

@@ -453,6 +453,8 @@ STORAGE_CHECK = "media.storage.check_ready"
 # What a user's plan allows is known to an app above the ground: its two selectors, by name.
 PLAN_STATE = "credits.selectors.get_plan_state"
 PLAN = "credits.selectors.get_plan"
+# What lets nobody spend for somebody who asked to be forgotten: a service of an app above the ground, by name.
+CLOSE_ACCOUNT = "credits.services.close_account"
 # What a mail may promise: the next monthly credits, known to whoever knows whether the plan goes on.
 COMING_CREDITS = "billing.selectors.coming_credits"
 DRF_STANDARDIZED_ERRORS = {"ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True}

@@ -230,7 +230,8 @@ def apply_plan(customer: Customer, now: datetime, *, plan: str | None = None) ->
             now=now,
         )
     else:
-        # Not ended, but unpaid or paused: Free's features, without Free's allowance, which is for `source` "free".
+        # Not ended, but unpaid or paused: Free's features, without Free's allowance, which is for `source` "free";
+        # and that counts its months from where the account began.
         credits_services.set_plan(
             account_id=customer.user_id,
             plan=FREE,

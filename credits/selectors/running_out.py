@@ -43,15 +43,16 @@ def iterate_low_accounts(*, now: datetime, is_empty: bool) -> Iterator[Account]:
 
 
 def iterate_expiring_lots(*, now: datetime) -> Iterator[ExpiringLots]:
-    """Yield what ends within 7 days, the allowances' own lots aside, by account and day.
+    """Yield what ends within 7 days, the allowances' own lots and deactivated people aside, by account and day.
 
     Those are what the present plan gave for its month, or for the last one while that waits for the renewal.
     """
     end_at = F("account__period_end_at")
     of_plan = Concat(Value(sources.ALLOWANCE), F("account__plan_source"), Value(":"))
     own_ends = (end_at, end_at + RENEWAL_GRACE, F("account__period_start_at") + RENEWAL_GRACE)
+    due = Grant.objects.filter(is_open=True, expires_at__gt=now, expires_at__lte=now + EXPIRES_SOON)
     lots = (
-        Grant.objects.filter(is_open=True, expires_at__gt=now, expires_at__lte=now + EXPIRES_SOON)
+        due.filter(account__user__is_active=True)
         .exclude(Q(source__startswith=of_plan, expires_at__in=own_ends))
         .annotate(day=TruncDate("expires_at"))
         .values("account_id", "day")

@@ -3,7 +3,7 @@ catalogue, and of what staff and mail do about credits, which call them.
 """
 
 from credits.prices import InvalidJob, OperationNotHeld, UnknownOperation
-from credits.services.accounts import Expired, end_grace, expire, freeze, set_plan, thaw
+from credits.services.accounts import Expired, close_account, end_grace, expire, freeze, set_plan, thaw
 from credits.services.adjustments import (
     AlreadyDecided,
     EndsTooSoon,
@@ -25,6 +25,7 @@ from credits.services.checks import (
     InsufficientCredits,
     InvalidCredits,
     InvalidIdempotencyKey,
+    InvalidReason,
     UnknownAccount,
 )
 from credits.services.grants import (
@@ -94,6 +95,7 @@ __all__ = [
     "InvalidCredits",
     "InvalidIdempotencyKey",
     "InvalidJob",
+    "InvalidReason",
     "InvalidTimeToLive",
     "NotTheOwner",
     "OperationNotHeld",
@@ -118,6 +120,7 @@ __all__ = [
     "capture_many",
     "charge",
     "claw_back",
+    "close_account",
     "count_days",
     "decide_adjustment",
     "end_grace",

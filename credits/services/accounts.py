@@ -8,6 +8,8 @@ from credits import ledger, selectors, sources
 from credits.services.checks import UnknownAccount
 from credits.services.sweeps import act_on_each
 
+ERASED = "erased"
+
 
 @dataclass(frozen=True)
 class Expired:
@@ -34,6 +36,14 @@ def thaw(*, account_id: UUID, cause: str, now: datetime) -> bool:
     return _changed(account_id, ledger.call_value("credits_thaw", account_id, cause, now))
 
 
+def close_account(*, account_id: UUID, now: datetime) -> None:
+    """This will let nobody spend from an account any more: its person asked to be forgotten. Again changes nothing.
+
+    :raises UnknownAccount: there is no such user.
+    """
+    freeze(account_id=account_id, cause=ERASED, now=now)
+
+
 def set_plan(
     *,
     account_id: UUID,
@@ -46,7 +56,8 @@ def set_plan(
 ) -> None:
     """This will write an account's plan state. Any number of times with the same state is once.
 
-    `source` is opaque, e.g. the subscription's id; `free` returns to Free. When the source changes, the subscription
+    `source` is opaque, e.g. the subscription's id; `free` returns to Free, whose months are counted from where the
+    account began, whatever `anchor_at` says. When the source changes, the subscription
     lots of the former one end at once. `paid_from` begins what is paid for after a gap (a pause, a period never paid),
     so that no allowance is given for the gap; left out, there was none.
 

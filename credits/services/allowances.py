@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from credits import catalogue, ledger, selectors, sources
-from credits.models import Account, Grant, Plan
+from credits.models import Account, FreeAllowanceAddress, Grant, Plan
 from credits.periods import Period, nth_period, period_at
 from credits.services.checks import UnknownAccount
 from credits.services.grants import DEFAULT_PRIORITY, Granted, granted
@@ -108,11 +108,16 @@ def _give_free(account: Account, plan: Plan, now: datetime) -> list[Granted]:
         return []
     # Whoever goes through all accounts read the clock before this one was opened: no month came before its first.
     period = period_at(account.anchor_at, max(now, account.anchor_at))
-    answer = _give(
-        account.pk, sources.FREE, plan, period, now, expires_at=period.end_at, address_hash=_address_hash(user)
-    )
+    address = _address_hash(user)
+    answer = _give(account.pk, sources.FREE, plan, period, now, expires_at=period.end_at, address_hash=address)
     if answer is None:
-        log.info("Free allowance taken by another account of this address", account_id=str(account.pk))
+        holder = FreeAllowanceAddress.objects.get(pk=address)
+        log.info(
+            "Free allowance of this address is taken",
+            account_id=str(account.pk),
+            taken_by=str(holder.account_id),
+            until=holder.given_until.isoformat(),
+        )
         return []
     return [answer]
 

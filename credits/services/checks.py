@@ -8,6 +8,7 @@ from smartspec.errors import DomainError
 
 MAXIMUM_CREDITS = Decimal(10) ** 12
 MAXIMUM_KEY_LENGTH = 255
+MAXIMUM_REASON_LENGTH = 500
 
 
 class InvalidCredits(DomainError):
@@ -20,6 +21,12 @@ class InvalidIdempotencyKey(DomainError):
     """An idempotency key has 1 to 255 characters."""
 
     code, status, title = "invalid_idempotency_key", 400, "Not an idempotency key"
+
+
+class InvalidReason(DomainError):
+    """A reason that somebody reads in their history has at most 500 characters."""
+
+    code, status, title = "invalid_reason", 422, "Not a reason"
 
 
 class IdempotencyConflict(DomainError):
@@ -77,14 +84,24 @@ def checked_credits(credits: Decimal | int, *, signed: bool = False) -> Decimal:
     return value
 
 
-def checked_key(key: str) -> str:
+def checked_key(key: str, *, longest: int = MAXIMUM_KEY_LENGTH) -> str:
     """Return an idempotency key.
 
-    :raises InvalidIdempotencyKey: not 1 to 255 characters.
+    :raises InvalidIdempotencyKey: not 1 to `longest` characters.
     """
-    if not 1 <= len(key) <= MAXIMUM_KEY_LENGTH or "\x00" in key:
-        raise InvalidIdempotencyKey(f"An idempotency key has 1 to {MAXIMUM_KEY_LENGTH} characters.")
+    if not 1 <= len(key) <= longest or "\x00" in key:
+        raise InvalidIdempotencyKey(f"An idempotency key has 1 to {longest} characters.")
     return key
+
+
+def checked_reason(reason: str) -> str:
+    """Return a reason that stands in an entry.
+
+    :raises InvalidReason: more than 500 characters.
+    """
+    if len(reason) > MAXIMUM_REASON_LENGTH:
+        raise InvalidReason(f"A reason has at most {MAXIMUM_REASON_LENGTH} characters, and this one {len(reason)}.")
+    return reason
 
 
 def checked_optional_key(key: str | None) -> str | None:

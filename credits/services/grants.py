@@ -8,15 +8,18 @@ from uuid import UUID
 from credits import ledger
 from credits.models import Entry, Grant
 from credits.services.checks import (
+    MAXIMUM_KEY_LENGTH,
     IdempotencyConflict,
     InsufficientCredits,
     UnknownAccount,
     checked_credits,
     checked_key,
+    checked_reason,
 )
 from smartspec.errors import DomainError
 
 DEFAULT_PRIORITY = 100
+MAXIMUM_ADJUSTMENT_KEY_LENGTH = MAXIMUM_KEY_LENGTH - len("adjust:")  # the lot's source names it
 
 
 class UnknownGrant(DomainError):
@@ -121,6 +124,8 @@ def adjust(
     """This will add (above zero) or take (below) credits by decision of staff, never more than is available.
 
     :raises InvalidCredits: zero, not finite or over-precise.
+    :raises InvalidReason: more than 500 characters.
+    :raises InvalidIdempotencyKey: not 1 to 248 characters.
     :raises InsufficientCredits: less is available than would be taken.
     :raises IdempotencyConflict: the key was used for another adjustment.
     :raises UnknownAccount: there is no such user.
@@ -131,10 +136,10 @@ def adjust(
         checked_credits(credits, signed=True),
         DEFAULT_PRIORITY,
         expires_at,
-        reason,
+        checked_reason(reason),
         "staff" if actor else "",
         actor,
-        checked_key(idempotency_key),
+        checked_key(idempotency_key, longest=MAXIMUM_ADJUSTMENT_KEY_LENGTH),
         now,
         parts={"entry": Entry},
         plain=("status", "available"),

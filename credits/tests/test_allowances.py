@@ -141,6 +141,22 @@ class TestFree:
             services.give_allowances(account_id=account_id, now=now)
         assert available(now) == 10
 
+    @pytest.mark.parametrize("sources", [("free",), ("sub_1", "free")], ids=["told again", "back from a plan"])
+    def test_counts_its_months_from_where_the_account_began(
+        self, account_id: UUID, now: datetime, available: Available, sources: tuple[str, ...]
+    ) -> None:
+        services.give_allowances(account_id=account_id, now=now)
+        came_at = now - 20 * DAY
+        for source in sources:
+            plan = "free" if source == "free" else "pro"
+            state: dict[str, Any] = {"plan": plan, "anchor_at": came_at, "paid_until": None, "source": source}
+            services.set_plan(account_id=account_id, now=now + DAY, **state)
+        assert services.give_allowances(account_id=account_id, now=now + DAY) == []
+        balance = selectors.get_balance(account_id=account_id, now=at(2026, 4, 9))
+        assert (balance.next_allowance_at, balance.expires_soon) == (at(2026, 4, 10, 12), ())
+        (granted,) = services.give_allowances(account_id=account_id, now=at(2026, 4, 10, 12))
+        assert granted.grant.expires_at == at(2026, 5, 10, 12)
+
 
 class TestPaid:
     @pytest.fixture

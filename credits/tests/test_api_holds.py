@@ -109,11 +109,15 @@ class TestHolding:
         assert answer.status_code == 403
         assert answer.json()["code"] == "account_frozen"
 
-    def test_knows_nobody_who_was_erased(self, alice: Any, place: Place, run_jobs: Callable[[], int]) -> None:
+    def test_knows_nobody_who_asked_to_be_forgotten(
+        self, alice: Any, place: Place, run_jobs: Callable[[], int]
+    ) -> None:
+        """From the moment of asking: what takes their data away may have to wait for Stripe."""
         users_services.request_erasure(user=alice, now=clock.now())
+        before = place()
         run_jobs()
-        answer = place()
-        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_account")
+        for answer in (before, place()):
+            assert (answer.status_code, answer.json()["code"]) == (404, "unknown_account")
 
     def test_takes_null_for_what_may_be_left_out(self, place: Place) -> None:
         optional = ("model_id", "quality", "duration_seconds", "quantity", "ttl_seconds")
@@ -268,6 +272,19 @@ class TestReleasing:
         hold = place().json()
         settle(worker_client, hold["id"], "release")
         assert settle(worker_client, hold["id"], "capture").json()["code"] == "hold_already_settled"
+
+    @pytest.mark.parametrize("reason", [{"reason": "the model crashed"}, {}], ids=["with a reason", "without one"])
+    def test_under_a_key_is_of_one_reason(self, place: Place, worker_client: APIClient, reason: dict[str, str]) -> None:
+        hold, other = place().json(), {"reason": "out of memory"}
+
+        def release(body: dict[str, str], key: str) -> tuple[int, str | None]:
+            answer = settle(worker_client, hold["id"], "release", body, **{"Idempotency-Key": key})
+            return answer.status_code, answer.json().get("code") or answer.headers.get("Idempotent-Replayed")
+
+        assert release(reason, "key") == (200, None)
+        assert release(reason, "key") == (200, "true")
+        assert release(other, "key") == (409, "idempotency_conflict")
+        assert release(other, "another key") == (200, "true")  # the same outcome again
 
 
 class TestExtending:

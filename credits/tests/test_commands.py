@@ -67,6 +67,21 @@ class TestAdjustCredits:
         assert run(*self.ALICE, "--dry-run", "-1.5") == "2 credits are available; -1.5 would make 0.5.\n"
         assert Entry.objects.count() == 1
 
+    @pytest.mark.parametrize("credits", ["5", "-1"])
+    def test_says_what_is_too_long(self, account_id: UUID, give: Give, credits: str) -> None:
+        give(2)
+        longest = ("--reason", "r" * 500, "--key", "k" * 248)
+        for reason, key, sentence in (
+            ("r" * 501, "k", "at most 500"),
+            ("r", "k" * 249, "1 to 248"),
+            ("r", "k" * 256, "1 to"),
+        ):
+            with pytest.raises(CommandError, match=sentence):
+                run(*self.ALICE[:2], "--reason", reason, "--key", key, credits)
+        assert Entry.objects.count() == 1
+        run(*self.ALICE[:2], *longest, credits)
+        assert Entry.objects.count() == 2
+
     @pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
     @pytest.mark.parametrize("credits", ["-3", "0", "five", "NaN", "0.0000001", "1e30"])
     def test_says_what_is_wrong(self, account_id: UUID, give: Give, credits: str, dry_run: tuple[str, ...]) -> None:

@@ -221,8 +221,16 @@ class TestCommand:
         assert answer["lines"][1] | {"kind": "purchase", "deferred_cents": 720} == answer["lines"][1]
         assert (answer["balance_credits"], answer["debt_credits"]) == (80, 0)
 
-    def test_refuses_days_that_are_none(self) -> None:
-        with pytest.raises(CommandError, match="before it begins"):
-            run("--from", "2026-04-01", "--to", "2026-03-01")
-        with pytest.raises(CommandError, match="not a day"):
-            run("--from", "yesterday")
+    @pytest.mark.parametrize(
+        ("days", "sentence"),
+        [
+            (("--from", "2026-04-01", "--to", "2026-03-01"), "before it begins"),
+            (("--from", "yesterday"), "not a day"),
+            (("--from", "9998-01-01"), "has not come yet"),
+            (("--from", "9998-01-01", "--to", "9998-12-31"), "has not come yet"),
+        ],
+    )
+    def test_refuses_days_that_are_none(self, days: tuple[str, ...], sentence: str) -> None:
+        with pytest.raises(CommandError, match=sentence) as refusal:
+            run(*days)
+        assert refusal.value.returncode == 2

@@ -98,6 +98,13 @@ class TestExpiringCredits:
             assert services.warn_of_expiring_credits(now=now) == 6
         assert len([query for query in queries if '"users_user"."email"' in query["sql"]]) == 1
 
+    def test_are_not_told_to_somebody_deactivated(self, alice: Any, give: Give, warn: Any) -> None:
+        now = clock.now()
+        give("5", now=now, expires_at=now + timedelta(days=2))
+        alice.is_active = False
+        alice.save()
+        assert warn(now) == []
+
     def test_are_told_of_page_by_page(self, give: Give, warn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(paging, "PAGE_ROWS", 1)
         now = clock.now()

@@ -112,7 +112,10 @@ class CaptureBatchView(BatchView):
         responses=CapturedBatchSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Capture up to 100 holds: one result each, in order. A capture that was made before answers as it did then."""
+        """Capture up to 100 holds: one result each, in order. A capture that was made before answers as it did then.
+
+        The key counts for each hold by itself, as a batch of holds' does for each job.
+        """
         idempotency_key(request)  # a hold is captured once, so the key needs to be well-formed and nothing more
         orders = validated(CaptureBatchSerializer(data=request.data))["captures"]
         now = clock.now()

@@ -99,7 +99,9 @@ class ReleaseView(Endpoint):
     def post(self, request: Request, hold_id: str) -> Response:
         """Let what was held go: a failed job costs nothing."""
         reason = read_body(request, ReleaseOrderSerializer).get("reason", "")
-        settled = services.release_hold(hold_id=hold_id, idempotency_key=idempotency_key(request), now=clock.now())
+        settled = services.release_hold(
+            hold_id=hold_id, reason=reason, idempotency_key=idempotency_key(request), now=clock.now()
+        )
         if not settled.is_replay:
             log.info("Hold released", hold_id=hold_id, reason=reason)
         answer = ReleasedHoldSerializer({"id": hold_id, "status": settled.hold.status}).data

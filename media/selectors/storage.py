@@ -8,11 +8,12 @@ from itertools import islice
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from credits import selectors as credits_selectors
 from media import metering
 from media.models import Asset, AssetCount, StorageAccount, StorageDay, StorageEvent
+from smartspec.paging import in_pages
 
 BYTES_PER_MB = 10**6
 CHUNK = 1000
@@ -136,7 +137,7 @@ def iterate_unpaid_accounts(*, unpaid_before: datetime | None = None, with_credi
     accounts = StorageAccount.objects.filter(unpaid_since__isnull=False)
     if unpaid_before is not None:
         accounts = accounts.filter(unpaid_since__lte=unpaid_before)
-    ids = iter(accounts.order_by("unpaid_since").values_list("pk", flat=True))
+    ids = _longest_unpaid_first(accounts)
     while chunk := list(islice(ids, CHUNK)):
         yield from credits_selectors.list_with_credits(account_ids=chunk) if with_credits else chunk
 
@@ -145,7 +146,12 @@ def iterate_accounts_to_empty() -> Iterator[UUID]:
     """Yield the accounts at the end of the ladder that still have files, or announced some."""
     left = Asset.objects.filter(user_id=OuterRef("pk"), ended_at=None)
     accounts = StorageAccount.objects.filter(step=StorageAccount.Step.FILES_DELETED, unpaid_since__isnull=False)
-    yield from accounts.filter(Exists(left)).order_by("unpaid_since").values_list("pk", flat=True)
+    yield from _longest_unpaid_first(accounts.filter(Exists(left)))
+
+
+def _longest_unpaid_first(accounts: QuerySet[StorageAccount]) -> Iterator[UUID]:
+    rows = accounts.order_by("unpaid_since", "pk").values_list("unpaid_since", "pk", named=True)
+    return (row.pk for row in in_pages(rows))
 
 
 def count_unpaid_accounts() -> int:

@@ -84,13 +84,25 @@ def store(account: StorageAccount, asset: Asset, *, now: datetime) -> None:
 def end(account: StorageAccount, assets: Sequence[Asset], *, status: str, now: datetime) -> None:
     """This will end assets, stored or announced, and stop charging for them; they stay in the quota until they are
     cleaned. The account is locked."""
-    stored = [asset for asset in assets if asset.status == Asset.Status.STORED]
+    stop_charging(account, [asset for asset in assets if asset.status == Asset.Status.STORED], now=now)
+    Asset.objects.filter(pk__in=[asset.pk for asset in assets]).update(status=status, ended_at=now)
+
+
+def take_back(account: StorageAccount, asset: Asset, *, now: datetime) -> None:
+    """This will make a stored asset an announced one again: its file is gone and may be sent again. The account is
+    locked."""
+    stop_charging(account, [asset], now=now)
+    asset.status, asset.stored_at = Asset.Status.UPLOADING, None
+    asset.save(update_fields=["status", "stored_at"])
+
+
+def stop_charging(account: StorageAccount, stored: Sequence[Asset], *, now: datetime) -> None:
+    """This will charge for stored assets no more. The account is locked; the caller says what becomes of them."""
     occupy(account, stored_bytes=-sum(asset.size_bytes for asset in stored), now=now)
     counts = Counter((asset.kind, asset.number // ASSETS_PER_BLOCK) for asset in stored)
     for (kind, block), count in counts.items():
         in_block = AssetCount.objects.filter(user_id=account.user_id, kind=kind, block=block)
         in_block.update(assets=F("assets") - count)
-    Asset.objects.filter(pk__in=[asset.pk for asset in assets]).update(status=status, ended_at=now)
 
 
 def clean(account: StorageAccount, assets: Sequence[Asset], *, now: datetime) -> None:

@@ -210,7 +210,7 @@ def complete_upload(*, asset_id: str, now: datetime, user_id: UUID | None = None
         raise UnknownAsset
     if asset.status == Asset.Status.STORED:
         return asset
-    require_announced(asset)  # may take the bucket a while, so before the lock
+    require_announced(asset, now=now)  # may take the bucket a while, so before the lock
     with transaction.atomic():
         account = accounts.lock_account(user_id=asset.user_id)
         asset.refresh_from_db()
@@ -221,7 +221,7 @@ def complete_upload(*, asset_id: str, now: datetime, user_id: UUID | None = None
     return asset
 
 
-def require_announced(asset: Asset) -> None:
+def require_announced(asset: Asset, *, now: datetime) -> None:
     """This will let a file pass that has the announced size and type, and delete any other.
 
     :raises UploadMissing, UploadMismatch: see `complete_upload`.
@@ -236,6 +236,7 @@ def require_announced(asset: Asset) -> None:
     if is_announced(asset, found):
         return
     bucket.delete_file(asset.key)
+    take_back_if_gone(asset, bucket, now=now)
     log.warning("Upload differs", asset_id=str(asset.pk), size_bytes=found.size_bytes, content_type=found.content_type)
     raise UploadMismatch(
         f"Announced were {asset.size_bytes} bytes of {asset.content_type}; {found.size_bytes} of"
@@ -243,6 +244,17 @@ def require_announced(asset: Asset) -> None:
         size_bytes=found.size_bytes,
         content_type=found.content_type,
     )
+
+
+def take_back_if_gone(asset: Asset, bucket: R2Client, *, now: datetime) -> None:
+    """This will take back that an asset was stored, if it was between our last look and our deletion of its file."""
+    if not Asset.objects.filter(pk=asset.pk, status=Asset.Status.STORED).exists() or bucket.file_exists(asset.key):
+        return
+    with transaction.atomic():
+        account = accounts.lock_account(user_id=asset.user_id)
+        asset.refresh_from_db()
+        if asset.status == Asset.Status.STORED:
+            accounts.take_back(account, asset, now=now)
 
 
 def find_upload(asset: Asset, bucket: R2Client) -> StoredFile:

@@ -35,6 +35,11 @@ def answer_late(**kwargs: Any) -> Any:
     return answer
 
 
+def delete_late(*, method: str, **kwargs: Any) -> Any:
+    """Be a bucket where a deletion comes after what is in `happen_first` has happened, once."""
+    return (linger if method == "DELETE" else send_in_process)(method=method, **kwargs)
+
+
 def refuse_deletions(*, method: str, **kwargs: Any) -> Any:
     """Be a bucket that cannot be reached when something is to be deleted."""
     return (refuse if method == "DELETE" else send_in_process)(method=method, **kwargs)

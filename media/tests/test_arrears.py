@@ -6,14 +6,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from credits import services as credits_services
-from media import services, tasks, watching
+from media import selectors, services, tasks, watching
 from media.bench import dataset
 from media.models import Asset, StorageAccount, StorageEvent
 from media.services import accounts
 from media.tests import outage
-from media.tests.conftest import GIGABYTE, Announce, Store, ledger_lines
+from media.tests.conftest import GIGABYTE, MEGABYTE, Announce, Store, ledger_lines
+from smartspec import paging
 from smartspec.users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +127,19 @@ class TestArrears:
         services.bill_storage(now=ELEVENTH)
         with django_assert_num_queries(2):  # who owes, and who of them has credits
             assert services.collect_arrears(now=ELEVENTH) == 0
+
+
+def test_who_owes_is_read_page_by_page(alice: User, bob: User, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for person in (alice, bob):
+        store(50 * MEGABYTE, user_id=person.pk)
+    services.bill_storage(now=ELEVENTH + DAY)
+    monkeypatch.setattr(paging, "PAGE_ROWS", 1)
+    reads = (selectors.iterate_unpaid_accounts, selectors.iterate_accounts_to_empty)
+    for read, step in zip(reads, ("warned", "files_deleted"), strict=True):
+        StorageAccount.objects.update(step=step)
+        with CaptureQueriesContext(connection) as queries:
+            assert set(read()) == {alice.pk, bob.pk}
+        assert all("LIMIT 1" in query["sql"] for query in queries)
 
 
 class TestLadder:

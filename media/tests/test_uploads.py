@@ -171,6 +171,28 @@ class TestCompleting:
         assert services.complete_upload(asset_id=asset_id, now=now).status == "stored"
         assert r2.file_exists(announced.asset.key)
 
+    def test_charges_for_no_file_that_another_caller_deleted_at_the_last_moment(
+        self, announce: Announce, r2: R2Client, settings: Any, usage: Callable[..., Any], now: datetime
+    ) -> None:
+        announced = announce()
+        asset_id = str(announced.asset.pk)
+
+        def another_deletes_sends_again_and_completes() -> None:
+            with pytest.raises(services.UploadMismatch):
+                services.complete_upload(asset_id=asset_id, now=now)
+            assert put(announced.url, PNG, announced.headers).status_code == 200
+            assert services.complete_upload(asset_id=asset_id, now=now).status == "stored"
+
+        lay(announced.asset.key, b"another")
+        outage.happen_first.append(another_deletes_sends_again_and_completes)
+        settings.R2_SANDBOX_TRANSPORT = "media.tests.outage.delete_late"
+        with pytest.raises(services.UploadMismatch):
+            services.complete_upload(asset_id=asset_id, now=now)
+        assert not r2.file_exists(announced.asset.key)
+        assert (Asset.objects.get().status, usage(now).stored_bytes, usage(now).objects) == ("uploading", 0, 0)
+        assert put(announced.url, PNG, announced.headers).status_code == 200
+        assert services.complete_upload(asset_id=asset_id, now=now).status == "stored"
+
     def test_is_the_owners_alone(self, upload: Store, announce: Announce, bob: Any, now: datetime) -> None:
         for asset in (upload(), announce().asset):
             with pytest.raises(services.UnknownAsset):

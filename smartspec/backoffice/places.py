@@ -94,7 +94,8 @@ timeline = Place[Callable[[User, datetime, int], Iterable[Line]]]("timeline")
 actions = Place[Action]("actions")
 # A person's data. An exporter's name is its key in the document; what it returns is anything that JSON can say, or an
 # iterator of such rows. An eraser may run any number of times, and takes away or makes anonymous what its app holds of
-# a person; what can fail because of others (a subscription that Stripe must cancel) goes first, the person's row last.
+# a person. One that fails because of others (a subscription that Stripe must cancel) keeps none from its turn but the
+# last, which takes the person's row.
 exporters = Place[Callable[[User, datetime], Any]]("exporters")
 erasers = Place[Callable[[User, datetime], None]]("erasers")
 

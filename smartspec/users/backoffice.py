@@ -295,7 +295,8 @@ class Erase(Action):
     def preview(self, *, form: ActionForm, staff: Staff) -> Preview:
         return Preview(
             [
-                "At once: they are signed out everywhere, their keys end, and nobody can log in as them.",
+                "At once: they are signed out everywhere, their keys end, nobody can log in as them, and no job"
+                " can spend their credits.",
                 "Soon after: their subscription is cancelled without money back, their media is deleted, and name,"
                 " e-mail and all else that is personal goes, here and at Stripe.",
                 "The ledger's rows stay, under an account that is nobody's.",

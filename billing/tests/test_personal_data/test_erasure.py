@@ -42,13 +42,10 @@ class TestErasure:
     def test_leaves_no_file_in_the_bucket(
         self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int], settings: Any
     ) -> None:
-        def files() -> list[Path]:
-            return [path for path in settings.R2_SANDBOX_DIR.rglob("*") if path.is_file() and PNG in path.read_bytes()]
-
-        assert len(files()) == 1
+        assert len(files_in(settings.R2_SANDBOX_DIR)) == 1
         her_client.delete("/api/me")
         run_jobs(mirror=True)
-        assert files() == []
+        assert files_in(settings.R2_SANDBOX_DIR) == []
 
     def test_keeps_the_books(self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int]) -> None:
         before = Entry.objects.filter(account_id=her_life.pk).count()
@@ -122,7 +119,21 @@ class TestErasure:
         assert rows_that_name(*TRACES) == []
 
 
+def files_in(bucket: Path) -> list[Path]:
+    return [path for path in bucket.rglob("*") if path.is_file() and PNG in path.read_bytes()]
+
+
 class TestAFailureHalfWay:
+    def test_of_stripe_keeps_no_file(
+        self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int], settings: Any
+    ) -> None:
+        settings.STRIPE_HTTP_CLIENT = "billing.tests.outage.NoStripe"
+        her_client.delete("/api/me")
+        with pytest.raises(gateway.StripeUnavailable):
+            run_jobs()
+        assert files_in(settings.R2_SANDBOX_DIR) == []
+        assert User.objects.get(pk=her_life.pk).email == EMAIL  # the next attempt looks for it
+
     def test_is_made_good_by_the_job(
         self, her_client: APIClient, her_life: User, run_jobs: Callable[..., int], settings: Any
     ) -> None:

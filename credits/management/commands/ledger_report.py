@@ -51,8 +51,10 @@ class Command(ExplainedCommand):
         today = now.astimezone(UTC).date()
         first = parsed_day(options["first"]) or today.replace(day=1)
         last = parsed_day(options["last"]) or today
+        if first > today:
+            raise CommandError(f"{first} has not come yet: it is {today} (UTC).", returncode=2)
         if last < first:
-            raise CommandError(f"The report would end ({last}) before it begins ({first}).")
+            raise CommandError(f"The report would end ({last}) before it begins ({first}).", returncode=2)
         show = progress_on(self.stderr)
         report = selectors.report_ledger(
             since=start_of(first),
@@ -112,7 +114,7 @@ def parsed_day(text: str | None) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
-        raise CommandError(f"“{text}” is not a day such as 2026-03-31.") from None
+        raise CommandError(f"“{text}” is not a day such as 2026-03-31.", returncode=2) from None
 
 
 def start_of(day: date) -> datetime:

@@ -106,7 +106,7 @@ def capture_many(*, account_id: UUID, captures: Sequence[CaptureRequest], now: d
     return results
 
 
-def release_hold(*, hold_id: str, now: datetime, idempotency_key: str | None = None) -> Settled:
+def release_hold(*, hold_id: str, now: datetime, reason: str = "", idempotency_key: str | None = None) -> Settled:
     """This will end a hold with nothing spent.
 
     :raises UnknownHold: there is no such hold.
@@ -116,7 +116,7 @@ def release_hold(*, hold_id: str, now: datetime, idempotency_key: str | None = N
     """
     account_id, number = _parsed(hold_id)
     key = checked_optional_key(idempotency_key)
-    return _settled(ledger.call("credits_release_hold", account_id, number, key, now, parts={"hold": Hold}))
+    return _settled(ledger.call("credits_release_hold", account_id, number, key, now, reason, parts={"hold": Hold}))
 
 
 def extend_hold(*, hold_id: str, ttl_seconds: int, now: datetime, idempotency_key: str | None = None) -> Settled:

@@ -7,10 +7,12 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.utils.module_loading import import_string
 from procrastinate.contrib.django import app
 
 from smartspec.errors import DomainError
@@ -36,19 +38,23 @@ class StaffNotErased(DomainError):
 
 
 def request_erasure(*, user: User, now: datetime) -> Erasure:
-    """This will end a person's sessions and keys at once and have everything personal taken away, by a job that tries
-    until it is done. Any number of requests are one.
+    """This will end a person's sessions and keys at once, close their account, and have everything personal taken away,
+    by a job that tries until it is done. Any number of requests are one.
+
+    Accounts belong to an app that the ground must not import: the setting CLOSE_ACCOUNT names its service.
 
     :raises StaffNotErased: they belong to the staff.
     """
     with transaction.atomic():
-        # The user's row is the lock, so that two requests at the same time are one.
-        locked = User.objects.select_for_update().get(pk=user.pk)
+        # The user's row is the lock, so that two requests at the same time are one. Rows that refer to it are written
+        # meanwhile: whoever has locked the account may do so, and is waited for.
+        locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if locked.is_staff:
             raise StaffNotErased("A staff account is ended by an administrator. Ask one to do so first.")
         erasure, is_new = Erasure.objects.get_or_create(user=locked, defaults={"requested_at": now})
         if is_new:
             shut_out(locked)
+            import_string(settings.CLOSE_ACCOUNT)(account_id=locked.pk, now=now)
             enqueue_erasure(locked)
             log.info("Erasure asked for", user_id=str(locked.pk))
     return erasure
