@@ -13,7 +13,7 @@ from billing.services.cancellations import end_with_period, go_on
 from billing.services.exclusive import changing, find_current, resync
 from billing.services.invoices import record_invoice
 from billing.services.keys import claim_key, find_by_key, hash_request, key_back_on_refusal
-from billing.services.scheduling import displace_schedule, put_back_if_possible, release_schedule, schedule
+from billing.services.scheduling import displace, giving_way, put_back_if_possible, schedule
 from billing.services.subscriptions import is_entitled
 from billing.services.unowed import PROCESSING, open_payment_status
 from billing.services.upgrades import preview_upgrade_credits
@@ -180,10 +180,10 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
     :raises ChangeInProgress: an earlier upgrade still waits for the customer or their bank.
     """
     make_way(subscription)
-    displace_schedule(subscription)
-    has_early_end = ends_before(subscription, change.interval)
+    early_end = early_end_of(subscription, change.interval)
     try:
-        if has_early_end:
+        displace(subscription, ends_at=early_end)
+        if early_end:
             gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})
         updated = gateway.update_subscription(
             subscription.pk,
@@ -196,7 +196,7 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
             idempotency_key=f"change:{change.pk}",
         )
     except DomainError:
-        give_way_back(subscription, now, has_early_end=has_early_end)
+        put_back_if_possible(subscription, now)
         raise
     invoice = gateway.retrieve_invoice(stripe_data.object_id(updated["latest_invoice"]))
     if stripe_data.invoice_is_paid(invoice):
@@ -217,27 +217,20 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
         )
     if invoice["status"] == "open":  # or an earlier try of this change was cut off, and has been made way for
         gateway.void_invoice(invoice["id"])  # which drops the pending update
-    give_way_back(subscription, now, has_early_end=has_early_end)
+    put_back_if_possible(subscription, now)
     raise gateway.CardRefused("Your card was declined. Your plan has not changed.")
 
 
-def ends_before(subscription: Subscription, interval: str) -> bool:
-    """Tell whether a subscription is to end before a period of another interval, begun now, would.
+def early_end_of(subscription: Subscription, interval: str) -> datetime | None:
+    """Return when a subscription is to end, if a period of another interval, begun now, would last longer.
 
     An end that stands as a moment alone, as Stripe's portal sets it, stays where it is; as the flag it moves with the
     period, so that what is paid for is had.
     """
     ends_at = None if subscription.cancel_at_period_end else subscription.cancel_at
-    if ends_at is None or interval == subscription.interval:
-        return False
-    return ends_at < subscription.current_period_end + YEAR
-
-
-def give_way_back(subscription: Subscription, now: datetime, *, has_early_end: bool) -> None:
-    """Let be again what made way for an upgrade that was refused: the end at a moment, and the scheduled change."""
-    if has_early_end and subscription.cancel_at is not None:
-        gateway.update_subscription(subscription.pk, {"cancel_at": int(subscription.cancel_at.timestamp())})
-    put_back_if_possible(subscription, now)
+    if ends_at is None or interval == subscription.interval or ends_at >= subscription.current_period_end + YEAR:
+        return None
+    return ends_at
 
 
 def make_way(subscription: Subscription) -> None:
@@ -261,26 +254,17 @@ def schedule_change(change: PlanChange, subscription: Subscription, now: datetim
 
     :raises ChangeNotAvailable: Stripe does not do it; the subscription is as it was.
     """
-    release_schedule(subscription)
     ends_at = selectors.planned_end(subscription)
-    if ends_at:
-        go_on(subscription)
     try:
-        schedule(subscription, plan=change.plan, interval=change.interval)
+        with giving_way(subscription, now, ends_at=ends_at):
+            if ends_at:
+                go_on(subscription)
+            schedule(subscription, plan=change.plan, interval=change.interval)
     except gateway.StripeRefused as error:
         log.warning(
             "Plan change could not be scheduled", user_id=str(change.user_id), subscription_id=subscription.pk,
             plan=change.plan, interval=change.interval, reason=str(error.__cause__),
         )  # fmt: skip
-        release_schedule(resync(subscription, now))
-        if ends_at:
-            as_it_was = (
-                {"cancel_at_period_end": True}
-                if subscription.cancel_at_period_end
-                else {"cancel_at": int(ends_at.timestamp())}
-            )
-            gateway.update_subscription(subscription.pk, as_it_was)
-        resync(subscription, now)
         raise ChangeNotAvailable(
             "This change cannot be scheduled here. Cancel at the end of the paid period and subscribe again then."
         ) from error

@@ -190,9 +190,10 @@ def row_of(
         "pending_plan": pending[0] if pending else "",
         "pending_interval": pending[1] if pending else "",
         "pending_at": pending[2] if pending else None,
-        # An upgrade that was paid for has taken its place for good.
+        # An upgrade that was paid for has taken their place for good.
         "displaced_plan": "" if known is None or is_changed else known.displaced_plan,
         "displaced_interval": "" if known is None or is_changed else known.displaced_interval,
+        "displaced_end_at": None if known is None or is_changed else known.displaced_end_at,
         "created_at": stripe_data.required_moment(fetched["created"]),
     }
 

@@ -29,7 +29,7 @@ def pending(client: APIClient) -> tuple[str, str] | None:
 
 
 def is_nothing_noted() -> bool:
-    return not Subscription.objects.exclude(displaced_plan="").exists()
+    return not any(map(scheduling.has_displaced, Subscription.objects.all()))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_is_gone_when_something_else_is_decided_meanwhile(
 def test_is_found_by_reconcile_when_the_upgrade_was_broken_off(
     alice_client: APIClient, subscription_id: str, run_jobs: RunJobs
 ) -> None:
-    scheduling.displace_schedule(Subscription.objects.get())  # and there the process died
+    scheduling.displace(Subscription.objects.get())  # and there the process died
     run_jobs()
     assert pending(alice_client) is None
     assert services.reconcile(now=clock.now()).remaining == 1

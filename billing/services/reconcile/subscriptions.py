@@ -16,7 +16,7 @@ from billing.services.reconcile.comparing import (
     first_then,
 )
 from billing.services.reconcile.invoices import compare_invoice
-from billing.services.scheduling import put_back_change
+from billing.services.scheduling import has_displaced, put_back_change
 from billing.services.subscriptions import apply_plan_of, fetch_pending_change, is_entitled, row_of, sync_subscription
 from credits import selectors as credits_selectors
 from smartspec.paging import in_pages
@@ -78,8 +78,10 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
     other = [name for name, value in expected.items() if getattr(known, name) != value]
     if other:
         return differ(f"Other at Stripe: {', '.join(other)}.")
-    if known.displaced_plan and known.ended_at is None and not fetched.get("pending_update"):
-        detail = f"The change to {known.displaced_plan}, {known.displaced_interval}, is no longer scheduled."
+    if has_displaced(known) and known.ended_at is None and not fetched.get("pending_update"):
+        change = f"the change to {known.displaced_plan}, {known.displaced_interval}" if known.displaced_plan else ""
+        end = f"the end on {known.displaced_end_at:%Y-%m-%d}" if known.displaced_end_at else ""
+        detail = f"No longer planned: {' and '.join(filter(None, (change, end)))}."
         return Difference("scheduled_change_lost", fetched["id"], str(customer.user_id), detail)
     if known.ended_at is None and (quantity := stripe_data.subscription_quantity(fetched)) != 1:
         detail = f"{quantity} of a plan are paid for; an account has one, and its credits once."
