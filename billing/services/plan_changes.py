@@ -118,6 +118,7 @@ def change_plan(
         if change is not None and change.answer is not None:
             return read_answer(change)
         interval = new_interval or subscription.interval
+        is_again = change is not None
         if change is None:
             require_change(subscription, new_plan, interval)
             change = claim_key(
@@ -131,13 +132,15 @@ def change_plan(
                     created_at=now,
                 )
             )
-        return carry_out_once(change, subscription, now)
+        return carry_out_once(change, subscription, now, is_again=is_again)
 
 
-def carry_out_once(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
-    """Carry a claimed change out and keep the answer for its key; a refusal gives the key back."""
+def carry_out_once(
+    change: PlanChange, subscription: Subscription, now: datetime, *, is_again: bool
+) -> PlanChangeAnswer:
+    """Carry a claimed change out, or on, and keep the answer for its key; a refusal gives the key back."""
     with key_back_on_refusal(change):
-        answer = carry_out(change, subscription, now)
+        answer = carry_out(change, subscription, now, is_again=is_again)
     PlanChange.objects.filter(pk=change.pk).update(answer=write_answer(answer))
     log.info(
         "Plan change", user_id=str(change.user_id), subscription_id=subscription.pk, plan=change.plan,
@@ -164,25 +167,30 @@ def takes_effect_now(subscription: Subscription, new_plan: str, interval: str) -
     ) >= INTERVAL_ORDER.index(Interval(subscription.interval))
 
 
-def carry_out(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
+def carry_out(change: PlanChange, subscription: Subscription, now: datetime, *, is_again: bool) -> PlanChangeAnswer:
     if change.plan == FREE:
         return scheduled_answer(end_with_period(subscription, now))
     if takes_effect_now(subscription, change.plan, change.interval):
-        return upgrade(change, subscription, now)
+        return upgrade(change, subscription, now, is_again=is_again)
     return schedule_change(change, subscription, now)
 
 
-def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
+def upgrade(change: PlanChange, subscription: Subscription, now: datetime, *, is_again: bool) -> PlanChangeAnswer:
     """Change now and invoice at once. Until that invoice is paid Stripe keeps the old plan (a pending update): while it
-    waits for the customer, or for what their bank says of a debit; the invoice's page tells which.
+    waits for the customer, or for what their bank says of a debit; the invoice's page tells which. `is_again`: an
+    earlier try was not answered, and may have been made.
 
     :raises gateway.CardRefused: refused; the invoice is void and the plan as it was.
     :raises ChangeInProgress: an earlier upgrade still waits for the customer or their bank.
     """
-    make_way(subscription)
+    waiting = make_way(subscription, change if is_again else None)
+    if waiting is not None:
+        return waiting_answer(subscription, waiting, now)
+    is_made = (subscription.plan, subscription.interval) == (change.plan, change.interval)
     early_end = early_end_of(subscription, change.interval)
     try:
-        displace(subscription, ends_at=early_end)
+        if not is_made:
+            displace(subscription, ends_at=early_end)
         if early_end:
             gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})
         updated = gateway.update_subscription(
@@ -206,15 +214,7 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
             subscription.pk, DONE, None, now, invoice["amount_due"], invoice["currency"], credits_granted
         )
     if open_payment_status(invoice) in WAITING:
-        return PlanChangeAnswer(
-            subscription.pk,
-            REQUIRES_ACTION,
-            invoice["hosted_invoice_url"],
-            now,
-            invoice["amount_due"],
-            invoice["currency"],
-            Decimal(0),
-        )
+        return waiting_answer(subscription, invoice, now)
     if invoice["status"] == "open":  # or an earlier try of this change was cut off, and has been made way for
         gateway.void_invoice(invoice["id"])  # which drops the pending update
     put_back_if_possible(subscription, now)
@@ -233,20 +233,24 @@ def early_end_of(subscription: Subscription, interval: str) -> datetime | None:
     return ends_at
 
 
-def make_way(subscription: Subscription) -> None:
+def make_way(subscription: Subscription, change: PlanChange | None) -> dict[str, Any] | None:
     """Void the invoice of an earlier upgrade that was refused, where we were cut off before we did: Stripe would keep
-    that upgrade pending for 23 hours, with nothing to confirm.
+    that upgrade pending for 23 hours, with nothing to confirm. Return that of `change` itself, if it waits.
 
-    :raises ChangeInProgress: it waits for the customer or their bank.
+    :raises ChangeInProgress: another waits for the customer or their bank.
     """
     current = gateway.retrieve_subscription(subscription.pk)
-    if not current.get("pending_update"):
-        return
+    pending_price_id = stripe_data.subscription_pending_price_id(current)
+    if not pending_price_id:
+        return None
     invoice = gateway.retrieve_invoice(stripe_data.object_id(current["latest_invoice"]))
     is_its = (invoice["status"], invoice["billing_reason"]) == ("open", "subscription_update")
     if not is_its or open_payment_status(invoice) in WAITING:
+        if is_its and change and pending_price_id == price_id_of(change):
+            return invoice
         raise ChangeInProgress("An earlier change still waits for your confirmation, or for your bank.")
     gateway.void_invoice(invoice["id"])
+    return None
 
 
 def schedule_change(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
@@ -304,6 +308,22 @@ def items_on(subscription: Subscription, plan: str, interval: str) -> list[dict[
     """Return the one item of a subscription as it is on another price; a plan is had once."""
     price_id = selectors.price_id_of_plan(plan=plan, interval=interval)
     return [{"id": subscription.item_id, "price": price_id, "quantity": 1}]
+
+
+def price_id_of(change: PlanChange) -> str:
+    return selectors.price_id_of_plan(plan=change.plan, interval=change.interval)
+
+
+def waiting_answer(subscription: Subscription, invoice: dict[str, Any], now: datetime) -> PlanChangeAnswer:
+    return PlanChangeAnswer(
+        subscription_id=subscription.pk,
+        status=REQUIRES_ACTION,
+        action_url=invoice["hosted_invoice_url"],
+        effective_at=now,
+        amount_due=invoice["amount_due"],
+        currency=invoice["currency"],
+        credits_granted=Decimal(0),
+    )
 
 
 def scheduled_answer(subscription: Subscription) -> PlanChangeAnswer:

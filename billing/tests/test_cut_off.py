@@ -11,11 +11,13 @@ import stripe
 from rest_framework.test import APIClient
 
 from billing import gateway, services
-from billing.models import Subscription
+from billing.models import PlanChange, Subscription
 from billing.sandbox import store
 from billing.tests.conftest import Travel
 from billing.tests.outage import Killed, cut_off
+from billing.tests.test_cancel_once import cancel
 from billing.tests.test_plan_changes import change, use_card
+from billing.tests.test_subscriptions import allowances
 from smartspec import clock
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +28,7 @@ URL = "/api/payment/subscription"
 
 SUBSCRIPTION = r"POST .*/subscriptions/\w+"
 MAKE_SCHEDULE, FILL_SCHEDULE = r"POST .*/subscription_schedules", r"POST .*/subscription_schedules/\w+"
+INVOICE = r"GET .*/invoices/\w+"
 LET_GO, END = r"POST .*/subscription_schedules/\w+/release", r"DELETE .*/subscriptions/\w+"
 
 # How a change ends in its middle: one call fails; Stripe stays away; the process dies. Those that differ less are for
@@ -52,6 +55,10 @@ def state(client: APIClient) -> tuple[str, str | None, bool]:
 def end_at(subscription_id: str) -> tuple[Any, bool]:
     found = store.get("subscription", subscription_id)
     return found["cancel_at"], found["cancel_at_period_end"]
+
+
+def count_upgrades() -> int:
+    return len([found for found in store.find("invoice") if found["billing_reason"] == "subscription_update"])
 
 
 def ask(client: APIClient, path: str, subscription_id: str, **body: Any) -> Any:
@@ -172,3 +179,68 @@ class TestAnUpgradeOfWhatEndsOnADay:
         assert change(alice_client, subscription_id, "pro", new_interval="yearly").json()["status"] == "done"
         put_right(run_jobs)
         assert end_at(subscription_id) == (int(Subscription.objects.get().current_period_end.timestamp()), True)
+
+
+class TestTheSameKeyAfterAnAnswerThatWasLost:
+    """Stripe has done it, and we could not read that: the same key tells what became of it."""
+
+    def test_ends_at_once(self, alice_client: APIClient, subscribe: Subscribe) -> None:
+        subscription_id = subscribe(alice_client)
+        with cut_off(END, is_done=True, lasts=True):
+            lost = cancel(alice_client, subscription_id, at_period_end=False)
+        assert lost.status_code == 502
+        again = cancel(alice_client, subscription_id, at_period_end=False)
+        assert (again.status_code, again.json()["success"]) == (200, True), again.content
+        assert store.get("subscription", subscription_id)["status"] == "canceled"
+
+    def test_ends_with_the_period(self, alice_client: APIClient, subscribe: Subscribe) -> None:
+        subscription_id = subscribe(alice_client)
+        with cut_off(SUBSCRIPTION, is_done=True, lasts=True):
+            assert cancel(alice_client, subscription_id, at_period_end=True).status_code == 502
+        assert cancel(alice_client, subscription_id, at_period_end=True).json()["cancel_at_period_end"] is True
+
+    @pytest.mark.parametrize("at", [SUBSCRIPTION, INVOICE])
+    @pytest.mark.parametrize("is_heard_of", [True, False])
+    def test_upgrades(
+        self, at: str, is_heard_of: bool, alice: Any, alice_client: APIClient, subscribe: Subscribe, run_jobs: RunJobs
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        with cut_off(at, is_done=True, lasts=True):
+            assert change(alice_client, subscription_id, "enterprise", key="k").status_code == 502
+        if is_heard_of:
+            run_jobs()
+        again = change(alice_client, subscription_id, "enterprise", key="k").json()
+        assert again.get("status") == "done", again
+        assert 4_490 <= again["credits_granted"] <= 4_500
+        run_jobs()
+        assert allowances(alice) == [500, again["credits_granted"]]
+        assert count_upgrades() == 1
+
+    @pytest.mark.parametrize("at", [SUBSCRIPTION, INVOICE])
+    def test_gives_the_link_by_which_an_upgrade_is_confirmed(
+        self, at: str, alice_client: APIClient, subscribe: Subscribe
+    ) -> None:
+        subscription_id = subscribe(alice_client)
+        use_card(subscription_id, "pm_card_authenticationRequired")
+        with cut_off(at, is_done=True, lasts=True):
+            assert change(alice_client, subscription_id, "enterprise", key="k").status_code == 502
+        again = change(alice_client, subscription_id, "enterprise", key="k").json()
+        assert again.get("status") == "requires_action", again
+        assert again["action_url"].startswith("http")
+        other = change(alice_client, subscription_id, "enterprise", key="another")
+        assert (other.status_code, other.json()["code"]) == (409, "change_in_progress")
+        assert count_upgrades() == 1
+
+    def test_schedules(self, alice_client: APIClient, subscribe: Subscribe) -> None:
+        subscription_id = subscribe(alice_client, "enterprise")
+        with cut_off(FILL_SCHEDULE, is_done=True, lasts=True):
+            assert change(alice_client, subscription_id, "pro", key="k").status_code == 502
+        assert change(alice_client, subscription_id, "pro", key="k").json().get("status") == "scheduled"
+        assert state(alice_client) == ("enterprise", "pro", False)
+
+    def test_carries_on_what_stripe_did_not_do(self, alice_client: APIClient, subscribe: Subscribe) -> None:
+        subscription_id = subscribe(alice_client)
+        with cut_off(SUBSCRIPTION, lasts=True):
+            assert change(alice_client, subscription_id, "enterprise", key="k").status_code == 502
+        assert change(alice_client, subscription_id, "enterprise", key="k").json()["status"] == "done"
+        assert PlanChange.objects.count() == 1
