@@ -14,7 +14,7 @@ from billing.services.exclusive import changing, find_current, resync
 from billing.services.invoices import record_invoice
 from billing.services.keys import claim_key, find_by_key, hash_request, key_back_on_refusal
 from billing.services.scheduling import displace, giving_way, put_back_if_possible, schedule
-from billing.services.subscriptions import is_entitled
+from billing.services.subscriptions import UnknownPrice, is_entitled, require_plan_of_price
 from billing.services.unowed import PROCESSING, open_payment_status
 from billing.services.upgrades import preview_upgrade_credits
 from smartspec.errors import DomainError
@@ -59,7 +59,7 @@ class ChangeInProgress(DomainError):
 
 
 class ChangeNotAvailable(DomainError):
-    """Stripe does not schedule this change; nothing has changed."""
+    """Stripe does not schedule this change, or only support can make it; nothing has changed."""
 
     code = "change_not_available"
     status = 422
@@ -99,6 +99,7 @@ def change_plan(
     :raises SubscriptionEnded: it has ended.
     :raises SubscriptionNotActive: a payment is open.
     :raises NoChange: it has this plan and interval.
+    :raises ChangeNotAvailable: its price stands for no plan, or Stripe does not schedule the change.
     :raises ChangeUnderWay: it is being changed by another request.
     :raises ChangeInProgress: an earlier upgrade still waits for the customer or their bank.
     :raises IdempotencyConflict: the key was used with another body.
@@ -150,7 +151,8 @@ def carry_out_once(
 
 
 def require_change(subscription: Subscription, new_plan: str, interval: str) -> None:
-    """:raises NoChange: nothing would change. :raises SubscriptionNotActive: a payment is open."""
+    """:raises NoChange: nothing would change. :raises SubscriptionNotActive: a payment is open.
+    :raises ChangeNotAvailable: its price, agreed with support, stands for no plan."""
     if not is_entitled(subscription) or subscription.status == "past_due":
         raise SubscriptionNotActive("A payment of this subscription is open. Please settle it first.")
     if (new_plan, interval) == (subscription.plan, subscription.interval):
@@ -158,6 +160,18 @@ def require_change(subscription: Subscription, new_plan: str, interval: str) -> 
     ends_at = selectors.planned_end(subscription)
     if new_plan == FREE and ends_at and ends_at <= subscription.current_period_end:
         raise NoChange("Your subscription already ends with the paid period.")
+    if new_plan != FREE:
+        require_known_price(subscription)
+
+
+def require_known_price(subscription: Subscription) -> None:
+    """:raises ChangeNotAvailable: nobody can say what a change from its price, agreed with support, gives."""
+    try:
+        require_plan_of_price(subscription.price_id)
+    except UnknownPrice as error:
+        raise ChangeNotAvailable(
+            "Your price was agreed with support. Please contact them to change your plan."
+        ) from error
 
 
 def takes_effect_now(subscription: Subscription, new_plan: str, interval: str) -> bool:

@@ -17,7 +17,14 @@ from billing.services.reconcile.comparing import (
 )
 from billing.services.reconcile.invoices import compare_invoice
 from billing.services.scheduling import has_displaced, put_back_change
-from billing.services.subscriptions import apply_plan_of, fetch_pending_change, is_entitled, row_of, sync_subscription
+from billing.services.subscriptions import (
+    apply_plan_of,
+    fetch_pending_change,
+    is_entitled,
+    require_plan_of_price,
+    row_of,
+    sync_subscription,
+)
 from credits import selectors as credits_selectors
 from smartspec.paging import in_pages
 
@@ -106,7 +113,19 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
         state = credits_selectors.get_plan_state(account_id=customer.user_id, now=now)
         if state.source != "free":
             return differ(f"Ended, and the account is on {state.plan} of {state.source}.")
+    if known.ended_at is None:
+        require_known_prices(fetched)
     return None
+
+
+def require_known_prices(fetched: dict[str, Any]) -> None:
+    """:raises UnknownPrice: nobody can say what is given for the price that is paid, or for the next one."""
+    item = stripe_data.subscription_item(fetched)
+    require_plan_of_price(item.price_id, item.price)
+    schedule_id = stripe_data.object_id(fetched.get("schedule"))
+    phase = stripe_data.schedule_next_phase(gateway.retrieve_schedule(schedule_id)) if schedule_id else None
+    if phase is not None:
+        require_plan_of_price(phase[0])
 
 
 def look_at_unknown_subscription(fetched: dict[str, Any]) -> Difference | None:
