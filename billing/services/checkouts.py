@@ -220,8 +220,11 @@ def end_open_checkouts(
 
 
 def require_not_subscribed(*, user: User, customer: Customer, now: datetime) -> None:
-    """:raises AlreadySubscribed: by our books, or by Stripe's when a webhook has been lost."""
+    """:raises AlreadySubscribed: by Stripe's books, for webhooks may have been lost that begin or end one in ours."""
     current = selectors.current_subscription(user_id=user.pk)
+    if current is not None:
+        sync_subscription(subscription_id=current.pk, now=now)
+        current = selectors.current_subscription(user_id=user.pk)
     if current is None:
         alive = [
             found for found in gateway.list_subscriptions(customer.pk) if not stripe_data.subscription_is_ended(found)
