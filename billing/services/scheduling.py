@@ -174,6 +174,12 @@ def end_again(subscription: Subscription, ends_at: datetime, now: datetime) -> N
 
 
 def schedule_again(subscription: Subscription) -> None:
+    """Schedule what gave way. What Stripe schedules no more is given up: only the customer can choose another."""
     change = {"plan": subscription.displaced_plan, "interval": subscription.displaced_interval}
-    schedule(subscription, **change)
-    log.info("Scheduled change put back", user_id=str(subscription.user_id), subscription_id=subscription.pk, **change)
+    about = {"user_id": str(subscription.user_id), "subscription_id": subscription.pk, **change}
+    try:
+        schedule(subscription, **change)
+    except gateway.StripeRefused as error:
+        log.error("Scheduled change could not be put back", reason=str(error.__cause__), **about)
+        return
+    log.info("Scheduled change put back", **about)

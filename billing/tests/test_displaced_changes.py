@@ -107,3 +107,21 @@ def test_is_found_by_reconcile_when_the_upgrade_was_broken_off(
     assert services.reconcile(now=clock.now()).remaining == 1
     assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
     assert pending(alice_client) == ("pro", "monthly")
+
+
+class TestOneThatStripeSchedulesNoMore:
+    """Its price was taken off sale while the upgrade waited."""
+
+    def test_is_given_up_and_said_so_once(
+        self, alice_client: APIClient, waiting: str, travel: Travel, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        gateway.update_price("price_smartspec_pro_monthly", {"active": False})
+        travel(clock.now() + timedelta(hours=24))
+        for _ in range(2):
+            assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        (said,) = [line for line in lines if line["event"] == "Scheduled change could not be put back"]
+        assert (said["level"], said["subscription_id"]) == ("error", waiting)
+        assert (pending(alice_client), is_nothing_noted()) == (None, True)
+        assert [found["status"] for found in store.find("subscription_schedule")] == ["released", "released"]
+        assert store.get("subscription", waiting)["schedule"] is None
