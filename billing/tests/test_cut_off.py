@@ -174,6 +174,17 @@ class TestAnUpgradeOfWhatEndsOnADay:
         put_right(run_jobs)
         assert end_at(subscription_id) == (ends_at, False)
 
+    def test_that_is_refused_owes_nothing_back_for_the_rest_of_the_period(
+        self, alice_client: APIClient, ends_at: int
+    ) -> None:
+        subscription_id = Subscription.objects.get().pk
+        earlier = {"cancel_at": int((clock.now() + timedelta(days=10)).timestamp())}
+        gateway.update_subscription(subscription_id, {**earlier, "proration_behavior": "none"})
+        use_card(subscription_id, "pm_card_chargeCustomerFail")
+        assert change(alice_client, subscription_id, "pro", new_interval="yearly").json()["code"] == "card_refused"
+        assert end_at(subscription_id) == (earlier["cancel_at"], False)
+        assert store.find("invoiceitem") == []
+
     def test_that_is_paid_stays_with_the_year(self, alice_client: APIClient, ends_at: int, run_jobs: RunJobs) -> None:
         subscription_id = Subscription.objects.get().pk
         assert change(alice_client, subscription_id, "pro", new_interval="yearly").json()["status"] == "done"
