@@ -81,6 +81,8 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
 
     if known is None:
         return None if fetched["status"] == "incomplete_expired" else differ(f"{fetched['status']}, and unknown here.")
+    if not stripe_data.subscription_is_ended(fetched):
+        require_known_price(fetched)
     expected = row_of(customer, known, fetched, fetch_pending_change(fetched))
     other = [name for name, value in expected.items() if getattr(known, name) != value]
     if other:
@@ -114,14 +116,18 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
         if state.source != "free":
             return differ(f"Ended, and the account is on {state.plan} of {state.source}.")
     if known.ended_at is None:
-        require_known_prices(fetched)
+        require_known_next_price(fetched)
     return None
 
 
-def require_known_prices(fetched: dict[str, Any]) -> None:
-    """:raises UnknownPrice: nobody can say what is given for the price that is paid, or for the next one."""
+def require_known_price(fetched: dict[str, Any]) -> None:
+    """:raises UnknownPrice: nobody can say what is given for the price that is paid."""
     item = stripe_data.subscription_item(fetched)
     require_plan_of_price(item.price_id, item.price)
+
+
+def require_known_next_price(fetched: dict[str, Any]) -> None:
+    """:raises UnknownPrice: nobody can say what will be given for the price that a schedule leads to."""
     schedule_id = stripe_data.object_id(fetched.get("schedule"))
     phase = stripe_data.schedule_next_phase(gateway.retrieve_schedule(schedule_id)) if schedule_id else None
     if phase is not None:
