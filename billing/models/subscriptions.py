@@ -60,6 +60,11 @@ class Subscription(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="subscription_newest", fields=("-created_at", "id")),
             models.Index(name="subscription_by_status", fields=("status", "-created_at", "id")),
+            models.Index(
+                name="subscription_displaced",
+                fields=("id",),
+                condition=Q(~Q(displaced_plan="") | Q(displaced_end_at__isnull=False), ended_at__isnull=True),
+            ),
             models.Index(name="subscription_surplus", fields=("-created_at", "id"), condition=Q(is_surplus=True)),
             models.Index(
                 name="subscription_running",

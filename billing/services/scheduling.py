@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from billing import gateway, selectors
 from billing.models import Customer, Interval, Subscription
@@ -18,6 +19,7 @@ from billing.services.exclusive import SubscriptionEnded, changing, resync
 from billing.services.subscriptions import is_entitled
 from smartspec.errors import DomainError
 from smartspec.logs import get_logger
+from smartspec.paging import in_pages
 
 log = get_logger(__name__)
 
@@ -94,7 +96,7 @@ def giving_way(subscription: Subscription, now: datetime, *, ends_at: datetime |
 
 def displace(subscription: Subscription, *, ends_at: datetime | None = None) -> None:
     """Let go of a scheduled change to make room for another, to which an end at `ends_at` gives way as well. Both are
-    noted first: if we die in between, reconcile finds that they are missing."""
+    noted first: if we die in between, they are put back within the hour."""
     if subscription.pending_plan or ends_at:
         note_displaced(
             subscription, plan=subscription.pending_plan, interval=subscription.pending_interval, ends_at=ends_at
@@ -135,8 +137,23 @@ def put_back_change(*, subscription_id: str, now: datetime) -> None:
         put_back(current, now)
 
 
+def put_back_changes(*, now: datetime) -> None:
+    """This will put back whatever gave way to changes that have come to nothing; what cannot be yet, the next time.
+
+    :raises gateway.StripeUnavailable: Stripe cannot be reached.
+    """
+    gave_way = ~Q(displaced_plan="") | Q(displaced_end_at__isnull=False)
+    for subscription in in_pages(Subscription.objects.filter(gave_way, ended_at__isnull=True)):
+        try:
+            put_back_change(subscription_id=subscription.pk, now=now)
+        except gateway.StripeUnavailable:
+            raise
+        except DomainError as error:
+            log.warning("Scheduled change not put back yet", subscription_id=subscription.pk, reason=error.detail)
+
+
 def put_back_if_possible(subscription: Subscription, now: datetime) -> None:
-    """Put back what gave way, now that the change has failed; where that fails as well, reconcile does it later."""
+    """Put back what gave way, now that the change has failed; where that fails as well, it is done within the hour."""
     try:
         put_back(subscription, now)
     except DomainError as error:

@@ -10,8 +10,8 @@ import pytest
 import stripe
 from rest_framework.test import APIClient
 
-from billing import gateway, services
-from billing.models import PlanChange, Subscription
+from billing import gateway, services, tasks
+from billing.models import Customer, PlanChange, Subscription
 from billing.sandbox import store
 from billing.tests.conftest import Travel
 from billing.tests.outage import Killed, cut_off
@@ -109,6 +109,21 @@ class TestAChangeToALowerPlan:
             ask(alice_client, "change-plan", subscription_id, new_plan="enterprise", new_interval="monthly")
         put_right(run_jobs)
         assert state(alice_client) == ("enterprise", "pro", False)
+
+
+def test_what_gave_way_is_there_again_within_the_hour(alice_client: APIClient, subscribe: Subscribe) -> None:
+    subscription_id = subscribe(alice_client, "enterprise")
+    alice_client.post(f"{URL}/cancel", {"subscription_id": subscription_id})
+    with cut_off(MAKE_SCHEDULE, **KILLED):
+        ask(alice_client, "change-plan", subscription_id, new_plan="pro")
+    assert state(alice_client) == ("enterprise", None, True)  # as we know it
+    assert end_at(subscription_id) == (None, False)
+    Customer.objects.update(changing_until=clock.now() + timedelta(minutes=2))  # left by a process that is no more
+    tasks.put_back_changes(0)
+    assert end_at(subscription_id) == (None, False)
+    Customer.objects.update(changing_until=None)
+    tasks.put_back_changes(0)
+    assert end_at(subscription_id)[1] is True
 
 
 @pytest.mark.parametrize("ends", ENDS)
