@@ -125,6 +125,12 @@ def subscription_quantity(subscription: StripeObject) -> int:
     return sum(item.get("quantity") or 1 for item in subscription["items"]["data"])
 
 
+def subscription_pending_price_id(subscription: StripeObject) -> str:
+    """Return the price of a change that Stripe keeps until it is paid for, empty without one."""
+    pending = subscription.get("pending_update")
+    return object_id(pending["subscription_items"][0]["price"]) if pending else ""
+
+
 def subscription_is_ended(subscription: StripeObject) -> bool:
     return subscription["status"] in ENDED_STATUSES
 

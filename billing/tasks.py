@@ -55,6 +55,13 @@ def settle_later_allowances(timestamp: int) -> None:
     services.settle_later_allowances(now=clock.now())
 
 
+@app.periodic(cron="38 * * * *")
+@app.task(queueing_lock="billing.put_back_changes", retry=BackOff())
+def put_back_changes(timestamp: int) -> None:
+    """Put back, every hour, what gave way to a change of plan that was broken off, or never confirmed."""
+    services.put_back_changes(now=clock.now())
+
+
 @app.periodic(cron="53 * * * *")
 @app.task(queueing_lock="billing.clear_old", retry=BackOff())
 def clear_old(timestamp: int) -> None:

@@ -44,9 +44,12 @@ class Subscription(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="A scheduled change that an upgrade not yet paid has taken the place of.",
+        help_text="A scheduled change that has given way to another change, not yet made or paid.",
     )
     displaced_interval = models.CharField(max_length=10, blank=True, default="", db_default="")
+    displaced_end_at = models.DateTimeField(
+        null=True, help_text="A planned end that has given way to a change not yet made or paid."
+    )
     is_surplus = models.BooleanField(
         default=False, help_text="Paid although the user had a subscription: cancelled, refunded, gives nothing."
     )
@@ -57,6 +60,11 @@ class Subscription(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="subscription_newest", fields=("-created_at", "id")),
             models.Index(name="subscription_by_status", fields=("status", "-created_at", "id")),
+            models.Index(
+                name="subscription_displaced",
+                fields=("id",),
+                condition=Q(~Q(displaced_plan="") | Q(displaced_end_at__isnull=False), ended_at__isnull=True),
+            ),
             models.Index(name="subscription_surplus", fields=("-created_at", "id"), condition=Q(is_surplus=True)),
             models.Index(
                 name="subscription_running",

@@ -44,7 +44,7 @@ from billing.services.refunds import (
     settle_refund,
     settle_refunds_of_charge,
 )
-from billing.services.scheduling import put_back_change
+from billing.services.scheduling import put_back_change, put_back_changes
 from billing.services.settlement import refresh_checkout, settle_payment, settle_session
 from billing.services.setup import Setup, check_prices, compare_prices, set_up_stripe
 from billing.services.staff import (
@@ -129,6 +129,7 @@ __all__ = [
     "open_subscription_checkout",
     "preview_refund",
     "put_back_change",
+    "put_back_changes",
     "reactivate_by_staff",
     "reactivate_subscription",
     "reconcile",

@@ -5,7 +5,7 @@ from datetime import datetime
 from billing import gateway
 from billing.models import Subscription
 from billing.services.exclusive import changing, resync
-from billing.services.scheduling import release_schedule
+from billing.services.scheduling import forget_displaced_change, giving_way, let_go, release_schedule
 from smartspec.errors import DomainError
 from smartspec.users.models import User
 
@@ -59,7 +59,8 @@ def cancel_pending_change(*, user: User, subscription_id: str, now: datetime) ->
     with changing(user=user, subscription_id=subscription_id, now=now) as subscription:
         if not subscription.pending_plan and not subscription.displaced_plan:
             raise NoPendingChange("No change of plan is scheduled.")
-        release_schedule(subscription)
+        forget_displaced_change(subscription)
+        let_go(subscription)
         return resync(subscription, now)
 
 
@@ -72,16 +73,16 @@ def end_subscription(
     """End a subscription whose other changes are kept out; as for `cancel_subscription`."""
     if at_period_end:
         return end_with_period(subscription, now, feedback)
-    release_schedule(subscription)
-    gateway.cancel_subscription(subscription.pk)
+    with giving_way(subscription, now):
+        gateway.cancel_subscription(subscription.pk)
     return resync(subscription, now)
 
 
 def end_with_period(subscription: Subscription, now: datetime, feedback: str = "") -> Subscription:
     """End a subscription at the end of its paid period; `feedback` as for `cancel_subscription`."""
-    release_schedule(subscription)
     details = {"cancellation_details": {"feedback": feedback}} if feedback else {}
-    gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True, **details})
+    with giving_way(subscription, now):
+        gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True, **details})
     return resync(subscription, now)
 
 

@@ -42,15 +42,19 @@ class OpenedCheckout:
 
 
 def again_with_new_customer(open_checkout: Callable[..., OpenedCheckout]) -> Callable[..., OpenedCheckout]:
-    """Open a checkout once more, when Stripe's refusal shows that the user's customer was deleted there by hand."""
+    """Open a checkout once more, when Stripe's refusal shows that the user's customer was deleted there by hand. A
+    webhook may have told us first, and given the user another one meanwhile."""
 
     @wraps(open_checkout)
     def opened(*, user: User, now: datetime, **values: Any) -> OpenedCheckout:
+        customer = Customer.objects.filter(user=user).first()
         try:
             return open_checkout(user=user, now=now, **values)
-        except gateway.StripeObjectMissing:
-            customer = Customer.objects.filter(user=user).first()
-            if customer is None or replace_deleted(customer_id=customer.pk, now=now) is None:
+        except (gateway.StripeObjectMissing, Customer.DoesNotExist):
+            if customer is None:
+                raise
+            replace_deleted(customer_id=customer.pk, now=now)
+            if Customer.objects.filter(pk=customer.pk).exists():
                 raise
             return open_checkout(user=user, now=now, **values)
 
@@ -220,8 +224,11 @@ def end_open_checkouts(
 
 
 def require_not_subscribed(*, user: User, customer: Customer, now: datetime) -> None:
-    """:raises AlreadySubscribed: by our books, or by Stripe's when a webhook has been lost."""
+    """:raises AlreadySubscribed: by Stripe's books, for webhooks may have been lost that begin or end one in ours."""
     current = selectors.current_subscription(user_id=user.pk)
+    if current is not None:
+        sync_subscription(subscription_id=current.pk, now=now)
+        current = selectors.current_subscription(user_id=user.pk)
     if current is None:
         alive = [
             found for found in gateway.list_subscriptions(customer.pk) if not stripe_data.subscription_is_ended(found)

@@ -51,15 +51,16 @@ def changing(*, user: User, subscription_id: str, now: datetime) -> Iterator[Sub
     :raises SubscriptionEnded: it has ended, perhaps just now.
     :raises ChangeUnderWay: it is being changed by another request.
     """
-    customer_id = find_own(user, subscription_id).customer_id
+    find_own(user, subscription_id)
     claimed_until = now + CLAIMED_FOR
-    free = Customer.objects.filter(Q(changing_until=None) | Q(changing_until__lte=now), pk=customer_id)
+    # By the user: the row's id changes when the customer is deleted at Stripe by hand.
+    free = Customer.objects.filter(Q(changing_until=None) | Q(changing_until__lte=now), user=user)
     if not free.update(changing_until=claimed_until):
         raise ChangeUnderWay("Your subscription is being changed by another request. Please try again in a moment.")
     try:
         yield find_current(user, subscription_id, now)
     finally:
-        Customer.objects.filter(pk=customer_id, changing_until=claimed_until).update(changing_until=None)
+        Customer.objects.filter(user=user, changing_until=claimed_until).update(changing_until=None)
 
 
 def find_own(user: User, subscription_id: str) -> Subscription:
@@ -90,7 +91,10 @@ def resync(subscription: Subscription, now: datetime) -> Subscription:
 
     :raises SubscriptionNotFound: Stripe no longer links it to a user of ours.
     """
-    synced = sync_subscription(subscription_id=subscription.pk, now=now)
+    try:
+        synced = sync_subscription(subscription_id=subscription.pk, now=now)
+    except Customer.DoesNotExist:  # it has got another id at this moment
+        synced = sync_subscription(subscription_id=subscription.pk, now=now)
     if synced is None:
         raise SubscriptionNotFound("You have no such subscription.")
     return synced

@@ -1,6 +1,7 @@
 """A customer who asked to be forgotten: what they have goes on no more, and the copies of what Stripe told us go."""
 
 import json
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from billing import gateway, selectors, stripe_data
 from billing.models import Customer, PlanChange, Purchase, SubscriptionCheckout
 from billing.services.cancellations import cancel_subscription
 from billing.services.checkouts import end_open_checkouts
+from billing.services.exclusive import SubscriptionEnded
 from smartspec.logs import get_logger
 from smartspec.mentions import mentions
 from smartspec.paging import in_pages
@@ -33,7 +35,8 @@ def forget_customer(*, user: User, now: datetime) -> None:
             end_open_checkouts(user=user, model=model, now=now)
         subscription = selectors.current_subscription(user_id=user.pk)
         if subscription is not None:
-            cancel_subscription(user=user, subscription_id=subscription.pk, at_period_end=False, now=now)
+            with suppress(SubscriptionEnded):  # of which we had not heard
+                cancel_subscription(user=user, subscription_id=subscription.pk, at_period_end=False, now=now)
         delete_at_stripe(customer)
     with transaction.atomic():
         # Their program chose its own addresses and keys, and may have put anything into them.

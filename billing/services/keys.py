@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 
+from billing import gateway
 from billing.models import PlanChange, Purchase, SubscriptionCheckout
 from smartspec.errors import DomainError
 from smartspec.users.models import User
@@ -58,9 +60,11 @@ def claim_key(row: Keyed) -> Keyed:
 
 @contextmanager
 def key_back_on_refusal(change: PlanChange) -> Iterator[None]:
-    """Only effects are remembered: what is refused gives its key back, which may succeed later."""
+    """Only effects are remembered: what is refused gives its key back, which may succeed later. What has failed keeps
+    it: nobody knows whether Stripe has done it, and the same key carries it on."""
     try:
         yield
-    except DomainError:
-        PlanChange.objects.filter(pk=change.pk, answer__isnull=True).update(idempotency_key=None)
+    except DomainError as error:
+        if isinstance(error, gateway.StripeRefused) or error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            PlanChange.objects.filter(pk=change.pk, answer__isnull=True).update(idempotency_key=None)
         raise

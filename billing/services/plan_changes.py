@@ -13,8 +13,8 @@ from billing.services.cancellations import end_with_period, go_on
 from billing.services.exclusive import changing, find_current, resync
 from billing.services.invoices import record_invoice
 from billing.services.keys import claim_key, find_by_key, hash_request, key_back_on_refusal
-from billing.services.scheduling import displace_schedule, put_back_if_possible, release_schedule, schedule
-from billing.services.subscriptions import is_entitled
+from billing.services.scheduling import displace, giving_way, put_back_if_possible, schedule
+from billing.services.subscriptions import UnknownPrice, is_entitled, require_plan_of_price
 from billing.services.unowed import PROCESSING, open_payment_status
 from billing.services.upgrades import preview_upgrade_credits
 from smartspec.errors import DomainError
@@ -59,7 +59,7 @@ class ChangeInProgress(DomainError):
 
 
 class ChangeNotAvailable(DomainError):
-    """Stripe does not schedule this change; nothing has changed."""
+    """Stripe does not schedule this change, or only support can make it; nothing has changed."""
 
     code = "change_not_available"
     status = 422
@@ -99,6 +99,7 @@ def change_plan(
     :raises SubscriptionEnded: it has ended.
     :raises SubscriptionNotActive: a payment is open.
     :raises NoChange: it has this plan and interval.
+    :raises ChangeNotAvailable: its price stands for no plan, or Stripe does not schedule the change.
     :raises ChangeUnderWay: it is being changed by another request.
     :raises ChangeInProgress: an earlier upgrade still waits for the customer or their bank.
     :raises IdempotencyConflict: the key was used with another body.
@@ -118,6 +119,7 @@ def change_plan(
         if change is not None and change.answer is not None:
             return read_answer(change)
         interval = new_interval or subscription.interval
+        is_again = change is not None
         if change is None:
             require_change(subscription, new_plan, interval)
             change = claim_key(
@@ -131,13 +133,15 @@ def change_plan(
                     created_at=now,
                 )
             )
-        return carry_out_once(change, subscription, now)
+        return carry_out_once(change, subscription, now, is_again=is_again)
 
 
-def carry_out_once(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
-    """Carry a claimed change out and keep the answer for its key; a refusal gives the key back."""
+def carry_out_once(
+    change: PlanChange, subscription: Subscription, now: datetime, *, is_again: bool
+) -> PlanChangeAnswer:
+    """Carry a claimed change out, or on, and keep the answer for its key; a refusal gives the key back."""
     with key_back_on_refusal(change):
-        answer = carry_out(change, subscription, now)
+        answer = carry_out(change, subscription, now, is_again=is_again)
     PlanChange.objects.filter(pk=change.pk).update(answer=write_answer(answer))
     log.info(
         "Plan change", user_id=str(change.user_id), subscription_id=subscription.pk, plan=change.plan,
@@ -147,7 +151,8 @@ def carry_out_once(change: PlanChange, subscription: Subscription, now: datetime
 
 
 def require_change(subscription: Subscription, new_plan: str, interval: str) -> None:
-    """:raises NoChange: nothing would change. :raises SubscriptionNotActive: a payment is open."""
+    """:raises NoChange: nothing would change. :raises SubscriptionNotActive: a payment is open.
+    :raises ChangeNotAvailable: its price, agreed with support, stands for no plan."""
     if not is_entitled(subscription) or subscription.status == "past_due":
         raise SubscriptionNotActive("A payment of this subscription is open. Please settle it first.")
     if (new_plan, interval) == (subscription.plan, subscription.interval):
@@ -155,6 +160,18 @@ def require_change(subscription: Subscription, new_plan: str, interval: str) -> 
     ends_at = selectors.planned_end(subscription)
     if new_plan == FREE and ends_at and ends_at <= subscription.current_period_end:
         raise NoChange("Your subscription already ends with the paid period.")
+    if new_plan != FREE:
+        require_known_price(subscription)
+
+
+def require_known_price(subscription: Subscription) -> None:
+    """:raises ChangeNotAvailable: nobody can say what a change from its price, agreed with support, gives."""
+    try:
+        require_plan_of_price(subscription.price_id)
+    except UnknownPrice as error:
+        raise ChangeNotAvailable(
+            "Your price was agreed with support. Please contact them to change your plan."
+        ) from error
 
 
 def takes_effect_now(subscription: Subscription, new_plan: str, interval: str) -> bool:
@@ -164,26 +181,31 @@ def takes_effect_now(subscription: Subscription, new_plan: str, interval: str) -
     ) >= INTERVAL_ORDER.index(Interval(subscription.interval))
 
 
-def carry_out(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
+def carry_out(change: PlanChange, subscription: Subscription, now: datetime, *, is_again: bool) -> PlanChangeAnswer:
     if change.plan == FREE:
         return scheduled_answer(end_with_period(subscription, now))
     if takes_effect_now(subscription, change.plan, change.interval):
-        return upgrade(change, subscription, now)
+        return upgrade(change, subscription, now, is_again=is_again)
     return schedule_change(change, subscription, now)
 
 
-def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
+def upgrade(change: PlanChange, subscription: Subscription, now: datetime, *, is_again: bool) -> PlanChangeAnswer:
     """Change now and invoice at once. Until that invoice is paid Stripe keeps the old plan (a pending update): while it
-    waits for the customer, or for what their bank says of a debit; the invoice's page tells which.
+    waits for the customer, or for what their bank says of a debit; the invoice's page tells which. `is_again`: an
+    earlier try was not answered, and may have been made.
 
     :raises gateway.CardRefused: refused; the invoice is void and the plan as it was.
     :raises ChangeInProgress: an earlier upgrade still waits for the customer or their bank.
     """
-    make_way(subscription)
-    displace_schedule(subscription)
-    has_early_end = ends_before(subscription, change.interval)
+    waiting = make_way(subscription, change if is_again else None)
+    if waiting is not None:
+        return waiting_answer(subscription, waiting, now)
+    is_made = (subscription.plan, subscription.interval) == (change.plan, change.interval)
+    early_end = early_end_of(subscription, change.interval)
     try:
-        if has_early_end:
+        if not is_made:
+            displace(subscription, ends_at=early_end)
+        if early_end:
             gateway.update_subscription(subscription.pk, {"cancel_at_period_end": True})
         updated = gateway.update_subscription(
             subscription.pk,
@@ -196,7 +218,7 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
             idempotency_key=f"change:{change.pk}",
         )
     except DomainError:
-        give_way_back(subscription, now, has_early_end=has_early_end)
+        put_back_if_possible(subscription, now)
         raise
     invoice = gateway.retrieve_invoice(stripe_data.object_id(updated["latest_invoice"]))
     if stripe_data.invoice_is_paid(invoice):
@@ -206,54 +228,43 @@ def upgrade(change: PlanChange, subscription: Subscription, now: datetime) -> Pl
             subscription.pk, DONE, None, now, invoice["amount_due"], invoice["currency"], credits_granted
         )
     if open_payment_status(invoice) in WAITING:
-        return PlanChangeAnswer(
-            subscription.pk,
-            REQUIRES_ACTION,
-            invoice["hosted_invoice_url"],
-            now,
-            invoice["amount_due"],
-            invoice["currency"],
-            Decimal(0),
-        )
+        return waiting_answer(subscription, invoice, now)
     if invoice["status"] == "open":  # or an earlier try of this change was cut off, and has been made way for
         gateway.void_invoice(invoice["id"])  # which drops the pending update
-    give_way_back(subscription, now, has_early_end=has_early_end)
+    put_back_if_possible(subscription, now)
     raise gateway.CardRefused("Your card was declined. Your plan has not changed.")
 
 
-def ends_before(subscription: Subscription, interval: str) -> bool:
-    """Tell whether a subscription is to end before a period of another interval, begun now, would.
+def early_end_of(subscription: Subscription, interval: str) -> datetime | None:
+    """Return when a subscription is to end, if a period of another interval, begun now, would last longer.
 
     An end that stands as a moment alone, as Stripe's portal sets it, stays where it is; as the flag it moves with the
     period, so that what is paid for is had.
     """
     ends_at = None if subscription.cancel_at_period_end else subscription.cancel_at
-    if ends_at is None or interval == subscription.interval:
-        return False
-    return ends_at < subscription.current_period_end + YEAR
+    if ends_at is None or interval == subscription.interval or ends_at >= subscription.current_period_end + YEAR:
+        return None
+    return ends_at
 
 
-def give_way_back(subscription: Subscription, now: datetime, *, has_early_end: bool) -> None:
-    """Let be again what made way for an upgrade that was refused: the end at a moment, and the scheduled change."""
-    if has_early_end and subscription.cancel_at is not None:
-        gateway.update_subscription(subscription.pk, {"cancel_at": int(subscription.cancel_at.timestamp())})
-    put_back_if_possible(subscription, now)
-
-
-def make_way(subscription: Subscription) -> None:
+def make_way(subscription: Subscription, change: PlanChange | None) -> dict[str, Any] | None:
     """Void the invoice of an earlier upgrade that was refused, where we were cut off before we did: Stripe would keep
-    that upgrade pending for 23 hours, with nothing to confirm.
+    that upgrade pending for 23 hours, with nothing to confirm. Return that of `change` itself, if it waits.
 
-    :raises ChangeInProgress: it waits for the customer or their bank.
+    :raises ChangeInProgress: another waits for the customer or their bank.
     """
     current = gateway.retrieve_subscription(subscription.pk)
-    if not current.get("pending_update"):
-        return
+    pending_price_id = stripe_data.subscription_pending_price_id(current)
+    if not pending_price_id:
+        return None
     invoice = gateway.retrieve_invoice(stripe_data.object_id(current["latest_invoice"]))
     is_its = (invoice["status"], invoice["billing_reason"]) == ("open", "subscription_update")
     if not is_its or open_payment_status(invoice) in WAITING:
+        if is_its and change and pending_price_id == price_id_of(change):
+            return invoice
         raise ChangeInProgress("An earlier change still waits for your confirmation, or for your bank.")
     gateway.void_invoice(invoice["id"])
+    return None
 
 
 def schedule_change(change: PlanChange, subscription: Subscription, now: datetime) -> PlanChangeAnswer:
@@ -261,26 +272,17 @@ def schedule_change(change: PlanChange, subscription: Subscription, now: datetim
 
     :raises ChangeNotAvailable: Stripe does not do it; the subscription is as it was.
     """
-    release_schedule(subscription)
     ends_at = selectors.planned_end(subscription)
-    if ends_at:
-        go_on(subscription)
     try:
-        schedule(subscription, plan=change.plan, interval=change.interval)
+        with giving_way(subscription, now, ends_at=ends_at):
+            if ends_at:
+                go_on(subscription)
+            schedule(subscription, plan=change.plan, interval=change.interval)
     except gateway.StripeRefused as error:
         log.warning(
             "Plan change could not be scheduled", user_id=str(change.user_id), subscription_id=subscription.pk,
             plan=change.plan, interval=change.interval, reason=str(error.__cause__),
         )  # fmt: skip
-        release_schedule(resync(subscription, now))
-        if ends_at:
-            as_it_was = (
-                {"cancel_at_period_end": True}
-                if subscription.cancel_at_period_end
-                else {"cancel_at": int(ends_at.timestamp())}
-            )
-            gateway.update_subscription(subscription.pk, as_it_was)
-        resync(subscription, now)
         raise ChangeNotAvailable(
             "This change cannot be scheduled here. Cancel at the end of the paid period and subscribe again then."
         ) from error
@@ -320,6 +322,22 @@ def items_on(subscription: Subscription, plan: str, interval: str) -> list[dict[
     """Return the one item of a subscription as it is on another price; a plan is had once."""
     price_id = selectors.price_id_of_plan(plan=plan, interval=interval)
     return [{"id": subscription.item_id, "price": price_id, "quantity": 1}]
+
+
+def price_id_of(change: PlanChange) -> str:
+    return selectors.price_id_of_plan(plan=change.plan, interval=change.interval)
+
+
+def waiting_answer(subscription: Subscription, invoice: dict[str, Any], now: datetime) -> PlanChangeAnswer:
+    return PlanChangeAnswer(
+        subscription_id=subscription.pk,
+        status=REQUIRES_ACTION,
+        action_url=invoice["hosted_invoice_url"],
+        effective_at=now,
+        amount_due=invoice["amount_due"],
+        currency=invoice["currency"],
+        credits_granted=Decimal(0),
+    )
 
 
 def scheduled_answer(subscription: Subscription) -> PlanChangeAnswer:

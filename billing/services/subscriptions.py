@@ -47,7 +47,7 @@ def sync_subscription(*, subscription_id: str, now: datetime) -> Subscription | 
     A second subscription beside one that is not ended is cancelled, refunded in full, and gives nothing.
     Returns None when the subscription is of nobody of ours.
 
-    :raises UnknownPrice: its price stands for no plan.
+    :raises UnknownPrice: its price stands for no plan, and it has had none.
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
     customer = find_customer_of(subscription_id, now)
@@ -94,7 +94,7 @@ def sync_scheduled(*, schedule_id: str, now: datetime) -> Subscription | None:
 
     What a schedule will change can be changed itself, by staff or in the portal, without a word of the subscription.
 
-    :raises UnknownPrice: its price, or the one that it leads to, stands for no plan.
+    :raises UnknownPrice: its price stands for no plan, and it has had none.
     :raises gateway.StripeUnavailable: Stripe cannot be reached.
     """
     schedule = gateway.retrieve_schedule(schedule_id)
@@ -111,10 +111,8 @@ def find_customer_of(subscription_id: str, now: datetime) -> Customer | None:
 
 
 def fetch_pending_change(fetched: dict[str, Any]) -> tuple[str, str, datetime] | None:
-    """Return (plan, interval, moment) of the change that a schedule will make.
-
-    :raises UnknownPrice: the schedule leads to a price that stands for no plan.
-    """
+    """Return (plan, interval, moment) of the change that a schedule will make; None when it makes none, or one to a
+    price that stands for no plan: that keeps nobody from what they pay for until then."""
     schedule_id = stripe_data.object_id(fetched.get("schedule"))
     if not schedule_id:
         return None
@@ -122,8 +120,10 @@ def fetch_pending_change(fetched: dict[str, Any]) -> tuple[str, str, datetime] |
     if phase is None:
         return None
     price_id, starts_at = phase
-    plan, interval = require_plan_of_price(price_id)
-    return plan, interval, starts_at
+    try:
+        return *require_plan_of_price(price_id), starts_at
+    except UnknownPrice:
+        return None
 
 
 def require_plan_of_price(price_id: str, price: dict[str, Any] | None = None) -> tuple[str, str]:
@@ -165,12 +165,18 @@ def row_of(
     fetched: dict[str, Any],
     pending: tuple[str, str, datetime] | None,
 ) -> dict[str, Any]:
-    """Return what our row of a subscription says when it is up to date.
+    """Return what our row of a subscription says when it is up to date. One that was put on a price that stands for no
+    plan keeps the plan that it had: nobody can say what it gives, but it can be ended.
 
-    :raises UnknownPrice: its price stands for no plan.
+    :raises UnknownPrice: its price stands for no plan, and it has had none.
     """
     item = stripe_data.subscription_item(fetched)
-    plan, interval = require_plan_of_price(item.price_id, item.price)
+    try:
+        plan, interval = require_plan_of_price(item.price_id, item.price)
+    except UnknownPrice:
+        if known is None:
+            raise
+        plan, interval = known.plan, known.interval
     is_changed = known is None or (known.plan, known.interval) != (plan, interval)
     return {
         "customer_id": customer.pk,
@@ -190,9 +196,10 @@ def row_of(
         "pending_plan": pending[0] if pending else "",
         "pending_interval": pending[1] if pending else "",
         "pending_at": pending[2] if pending else None,
-        # An upgrade that was paid for has taken its place for good.
+        # An upgrade that was paid for has taken their place for good.
         "displaced_plan": "" if known is None or is_changed else known.displaced_plan,
         "displaced_interval": "" if known is None or is_changed else known.displaced_interval,
+        "displaced_end_at": None if known is None or is_changed else known.displaced_end_at,
         "created_at": stripe_data.required_moment(fetched["created"]),
     }
 

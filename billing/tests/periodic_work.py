@@ -16,9 +16,10 @@ from rest_framework.test import APIClient
 
 from billing import gateway, stripe_data
 from billing import services as billing_services
-from billing.models import Clawback, PaidInvoice, Purchase, WebhookRefusal
+from billing.models import Clawback, PaidInvoice, Purchase, Subscription, WebhookRefusal
 from billing.sandbox import store
 from billing.sandbox.services import acting, checkout
+from billing.services import scheduling
 from billing.tests.conftest import GOOD_CARD, open_credits, open_plan, pay
 from billing.tests.test_races import leave_two_killed
 from credits import catalogue
@@ -209,6 +210,20 @@ def a_month_of_half_a_year(world: World) -> Work:
         billing_services.settle_refunds_of_charge(charge_id=charge_id, now=paid_at)
     credits_services.give_allowances(account_id=user.pk, now=world.now)
     return Work(lambda: Clawback.objects.filter(refund__user=user).count(), undone=1, done=2)
+
+
+@of("billing.tasks.put_back_changes")
+def a_cancellation_that_gave_way_to_nothing(world: World) -> Work:
+    """Its process died before the change to a lower plan was scheduled."""
+    user, client = world.person("resolved")
+    subscribe(client, "yearly", now=world.now)
+    subscription = Subscription.objects.get(user=user)
+    scheduling.displace(subscription, ends_at=subscription.current_period_end)
+    return Work(
+        lambda: store.get("subscription", subscription.pk)["cancel_at_period_end"],
+        undone=False,
+        done=True,
+    )
 
 
 @of("billing.tasks.warn_of_expiring_cards")

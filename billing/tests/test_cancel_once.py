@@ -74,8 +74,8 @@ class TestAnotherKey:
         assert code(cancel(bob_client, subscription_id)) == (404, "not_found")
 
 
-class TestARefusal:
-    def test_is_not_remembered(self, alice_client: APIClient, subscribe: Subscribe, settings: Any) -> None:
+class TestAFailure:
+    def test_is_tried_again_with_its_key(self, alice_client: APIClient, subscribe: Subscribe, settings: Any) -> None:
         subscription_id = subscribe(alice_client)
         working = settings.STRIPE_HTTP_CLIENT
 
@@ -88,7 +88,7 @@ class TestARefusal:
             refused = cancel(alice_client, subscription_id, at_period_end=False)
         assert code(refused) == (502, "stripe_unavailable")
         settings.STRIPE_HTTP_CLIENT = working
-        assert cancel(alice_client, subscription_id, at_period_end=True).status_code == 200
+        assert cancel(alice_client, subscription_id, at_period_end=False).status_code == 200
 
 
 class TestOvertaken:

@@ -1,9 +1,10 @@
 """A customer that somebody deletes in Stripe's dashboard: the person goes on paying by another one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
@@ -153,3 +154,41 @@ def test_is_not_replaced_when_our_key_is_of_an_account_that_never_had_them(
     answer = alice_client.post("/api/payment/checkout/credits", {"credits_amount": 100})
     assert (answer.status_code, answer.json()["code"]) == (502, "stripe_object_missing")
     assert customer_id_of(alice) == never_there
+
+
+class TestWhoIsReplacedByAWebhookInTheMiddle:
+    """Stripe's refusal is for the old customer, and by then the user has the new one."""
+
+    @pytest.fixture
+    def replacing(self, deleted_id: str) -> Iterator[None]:
+        """Let the webhook be heard when a request has read who the customer is, before Stripe refuses it."""
+        heard: list[str] = []
+
+        def hear(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+            found = execute(sql, *rest)
+            if not heard and sql.startswith("SELECT") and Customer._meta.db_table in sql:
+                heard.append(deleted_id)
+                services.replace_deleted(customer_id=deleted_id, now=clock.now())
+            return found
+
+        with connection.execute_wrapper(hear):
+            yield
+        assert heard
+
+    @pytest.mark.parametrize("path", ["credits", "subscription"])
+    def test_can_open_a_checkout(
+        self, path: str, alice: User, alice_client: APIClient, deleted_id: str, replacing: None
+    ) -> None:
+        body = {"credits": {"credits_amount": 100}, "subscription": {"plan": "pro", "interval": "monthly"}}[path]
+        answer = alice_client.post(f"/api/payment/checkout/{path}", body)
+        assert answer.status_code == 200, answer.content
+        assert store.get("checkout.session", answer.json()["session_id"])["customer"] == customer_id_of(alice)
+
+    @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
+    def test_is_told_that_the_plan_has_ended(
+        self, key: dict[str, str], alice_client: APIClient, deleted_id: str, replacing: None
+    ) -> None:
+        body = {"subscription_id": Subscription.objects.get().pk}
+        answer = alice_client.post("/api/payment/subscription/cancel", body, headers=key)
+        assert (answer.status_code, answer.json()["code"]) == (409, "subscription_ended")
+        assert Customer.objects.get().changing_until is None

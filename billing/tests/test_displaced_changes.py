@@ -29,7 +29,7 @@ def pending(client: APIClient) -> tuple[str, str] | None:
 
 
 def is_nothing_noted() -> bool:
-    return not Subscription.objects.exclude(displaced_plan="").exists()
+    return not any(map(scheduling.has_displaced, Subscription.objects.all()))
 
 
 @pytest.fixture
@@ -101,9 +101,27 @@ def test_is_gone_when_something_else_is_decided_meanwhile(
 def test_is_found_by_reconcile_when_the_upgrade_was_broken_off(
     alice_client: APIClient, subscription_id: str, run_jobs: RunJobs
 ) -> None:
-    scheduling.displace_schedule(Subscription.objects.get())  # and there the process died
+    scheduling.displace(Subscription.objects.get())  # and there the process died
     run_jobs()
     assert pending(alice_client) is None
     assert services.reconcile(now=clock.now()).remaining == 1
     assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
     assert pending(alice_client) == ("pro", "monthly")
+
+
+class TestOneThatStripeSchedulesNoMore:
+    """Its price was taken off sale while the upgrade waited."""
+
+    def test_is_given_up_and_said_so_once(
+        self, alice_client: APIClient, waiting: str, travel: Travel, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        gateway.update_price("price_smartspec_pro_monthly", {"active": False})
+        travel(clock.now() + timedelta(hours=24))
+        for _ in range(2):
+            assert services.reconcile(now=clock.now(), is_repair=True).remaining == 0
+        lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        (said,) = [line for line in lines if line["event"] == "Scheduled change could not be put back"]
+        assert (said["level"], said["subscription_id"]) == ("error", waiting)
+        assert (pending(alice_client), is_nothing_noted()) == (None, True)
+        assert [found["status"] for found in store.find("subscription_schedule")] == ["released", "released"]
+        assert store.get("subscription", waiting)["schedule"] is None

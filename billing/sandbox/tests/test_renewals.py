@@ -235,7 +235,9 @@ class TestPreview:
     def test_is_of_nothing_where_the_subscription_ends_before(self, client_of_stripe: stripe.StripeClient) -> None:
         subscription = subscribe(client_of_stripe)
         end = store.timestamp(period_end(subscription.id))
-        client_of_stripe.v1.subscriptions.update(subscription.id, params={"cancel_at": end - 86400})
+        client_of_stripe.v1.subscriptions.update(
+            subscription.id, params={"cancel_at": end - 86400, "proration_behavior": "none"}
+        )
         with pytest.raises(stripe.InvalidRequestError) as raised:
             client_of_stripe.v1.invoices.create_preview(params={"subscription": subscription.id})
         assert raised.value.code == "invoice_upcoming_none"

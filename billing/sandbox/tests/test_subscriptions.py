@@ -226,6 +226,20 @@ class TestCancel:
         assert api.list(params={"customer": subscription.customer}).data == []
         assert len(api.list(params={"customer": subscription.customer, "status": "all"}).data) == 1
 
+    @pytest.mark.parametrize(("behavior", "share"), [("create_prorations", 2), ("none", None)])
+    def test_inside_the_period_owes_the_rest_back_unless_told_otherwise(
+        self, behavior: Any, share: int | None, client_of_stripe: stripe.StripeClient
+    ) -> None:
+        """https://docs.stripe.com/api/subscriptions/update#update_subscription-cancel_at"""
+        subscription = subscribe(client_of_stripe)
+        ends_at = store.timestamp(half_way(subscription))
+        client_of_stripe.v1.subscriptions.update(
+            subscription.id, params={"cancel_at": ends_at, "proration_behavior": behavior}
+        )
+        paid = store.get("invoice", store.get("subscription", subscription.id)["latest_invoice"])["amount_paid"]
+        owed = [item["amount"] for item in store.find("invoiceitem")]
+        assert owed == ([-paid // share] if share else [])
+
 
 class TestTime:
     def test_ends_what_was_cancelled_at_its_period_end(self, client_of_stripe: stripe.StripeClient) -> None:

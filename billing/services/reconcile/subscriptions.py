@@ -16,8 +16,15 @@ from billing.services.reconcile.comparing import (
     first_then,
 )
 from billing.services.reconcile.invoices import ALLOWANCE_LATE, BANKS_ANSWER_WITHIN, compare_invoice
-from billing.services.scheduling import put_back_change
-from billing.services.subscriptions import apply_plan_of, fetch_pending_change, is_entitled, row_of, sync_subscription
+from billing.services.scheduling import has_displaced, put_back_change
+from billing.services.subscriptions import (
+    apply_plan_of,
+    fetch_pending_change,
+    is_entitled,
+    require_plan_of_price,
+    row_of,
+    sync_subscription,
+)
 from credits import selectors as credits_selectors
 from smartspec.paging import in_pages
 
@@ -80,12 +87,16 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
 
     if known is None:
         return None if fetched["status"] == "incomplete_expired" else differ(f"{fetched['status']}, and unknown here.")
+    if not stripe_data.subscription_is_ended(fetched):
+        require_known_price(fetched)
     expected = row_of(customer, known, fetched, fetch_pending_change(fetched))
     other = [name for name, value in expected.items() if getattr(known, name) != value]
     if other:
         return differ(f"Other at Stripe: {', '.join(other)}.")
-    if known.displaced_plan and known.ended_at is None and not fetched.get("pending_update"):
-        detail = f"The change to {known.displaced_plan}, {known.displaced_interval}, is no longer scheduled."
+    if has_displaced(known) and known.ended_at is None and not fetched.get("pending_update"):
+        change = f"the change to {known.displaced_plan}, {known.displaced_interval}" if known.displaced_plan else ""
+        end = f"the end on {known.displaced_end_at:%Y-%m-%d}" if known.displaced_end_at else ""
+        detail = f"No longer planned: {' and '.join(filter(None, (change, end)))}."
         return Difference("scheduled_change_lost", fetched["id"], str(customer.user_id), detail)
     if known.ended_at is None and (quantity := stripe_data.subscription_quantity(fetched)) != 1:
         detail = f"{quantity} of a plan are paid for; an account has one, and its credits once."
@@ -110,7 +121,23 @@ def look_at_subscription(fetched: dict[str, Any], now: datetime) -> Difference |
         state = credits_selectors.get_plan_state(account_id=customer.user_id, now=now)
         if state.source != "free":
             return differ(f"Ended, and the account is on {state.plan} of {state.source}.")
+    if known.ended_at is None:
+        require_known_next_price(fetched)
     return None
+
+
+def require_known_price(fetched: dict[str, Any]) -> None:
+    """:raises UnknownPrice: nobody can say what is given for the price that is paid."""
+    item = stripe_data.subscription_item(fetched)
+    require_plan_of_price(item.price_id, item.price)
+
+
+def require_known_next_price(fetched: dict[str, Any]) -> None:
+    """:raises UnknownPrice: nobody can say what will be given for the price that a schedule leads to."""
+    schedule_id = stripe_data.object_id(fetched.get("schedule"))
+    phase = stripe_data.schedule_next_phase(gateway.retrieve_schedule(schedule_id)) if schedule_id else None
+    if phase is not None:
+        require_plan_of_price(phase[0])
 
 
 def look_at_unknown_subscription(fetched: dict[str, Any]) -> Difference | None:

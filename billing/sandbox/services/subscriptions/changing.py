@@ -57,6 +57,7 @@ def update_subscription(subscription_id: str, params: Data, *, now: datetime) ->
         _require_may_wait(before, params)
     subscription = state.copy_of(before)
     terms.change_fields(subscription, params, now=now)
+    _credit_early_end(subscription, params, now=now)
     change = planning.plan_change(subscription, params, now=now)
     if change is None:
         state.update(subscription, before=before, now=now)
@@ -102,6 +103,20 @@ def enter_phase(subscription_id: str, params: Data, *, now: datetime) -> Data:
     changes.set_metadata(subscription, params)
     planning.enter_phase(subscription, params["items"], at=seconds, now=now)
     return state.update(subscription, before=before, now=now)
+
+
+def _credit_early_end(subscription: Data, params: Data, *, now: datetime) -> None:
+    """Owe back what a `cancel_at` inside the period leaves of it, unless told otherwise.
+
+    https://docs.stripe.com/api/subscriptions/update#update_subscription-cancel_at
+    """
+    ends_at = subscription["cancel_at"] if params.get("cancel_at") else None
+    is_paid_for = subscription["status"] in ("active", "past_due")
+    if ends_at is None or not is_paid_for or params.get("proration_behavior") == "none":
+        return
+    early = [item for item in subscription["items"]["data"] if ends_at < item["current_period_end"]]
+    lines = [state.proration_line(subscription, item, at=ends_at, is_credit=True) for item in early]
+    items.leave_prorations(subscription, lines, now=now)
 
 
 def _require_may_wait(subscription: Data, params: Data) -> None:
