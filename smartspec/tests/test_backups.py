@@ -1,5 +1,6 @@
 """A backup is the whole database in one file, and puts it back: everything or nothing."""
 
+import os
 import socket
 import stat
 import threading
@@ -48,11 +49,12 @@ class Screen(StringIO):
 @pytest.fixture
 def stranger() -> Iterator[str]:
     """A database role that may connect, and nothing else."""
+    role = f"backups_test_stranger_{os.getpid()}"
     with connection.cursor() as cursor:
-        cursor.execute("CREATE ROLE backups_test_stranger LOGIN")
-    yield "backups_test_stranger"
+        cursor.execute(f"CREATE ROLE {role} LOGIN")
+    yield role
     with connection.cursor() as cursor:
-        cursor.execute("DROP ROLE backups_test_stranger")
+        cursor.execute(f"DROP ROLE {role}")
 
 
 @pytest.fixture
@@ -117,10 +119,11 @@ def test_the_way_to_the_database_is_checked_as_the_server_checks_it(settings: An
 @pytest.fixture
 def elsewhere() -> Iterator[str]:
     """Another database of the server's, with our tables and nobody in it."""
-    copy_database(ensure_template(), "test_backups_elsewhere")
-    yield "test_backups_elsewhere"
+    name = f"test_backups_elsewhere_{os.getpid()}"
+    copy_database(ensure_template(), name)
+    yield name
     with maintenance_connection() as server:
-        server.execute("DROP DATABASE test_backups_elsewhere WITH (FORCE)")
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 class TestTheWayToTheDatabase:

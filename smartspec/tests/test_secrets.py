@@ -31,7 +31,11 @@ SECRETS = {
 # What looks like one and opens nothing: placeholders of the documents, and what tests make up.
 DOCUMENTED = {
     "a test Stripe key": {"sk_test_000000000000000000000000", "sk_test_outsideprogram0000000000"},
-    "a password in a URL": {"password", "pass", "pw", "database-secret", "8000", r"1420\\"},
+    "a password in a URL": {
+        *("password", "pass", "pw", "database-secret", "secret", "8000", r"1420\\"),
+        # Marks that the parts of a URL begin with.
+        *("1?secret", "12?secret", "12#secret", "secret#12", "secret?1", "secret?12", "p%23x%2F%3F", "p%2F%3F%40%23"),
+    },
 }
 # Made up, and joined only here: this file is searched as well.
 HEXADECIMAL, LETTERS = "0123456789abcdef", "Xk4vT9mQ2rLw7ZpB"
